@@ -1,0 +1,1 @@
+"""Model packs: manifests, provenance, licence, building and verifying; ONNX Runtime sessions."""

@@ -1,0 +1,1 @@
+"""One frame in, recognised faces out."""

@@ -1,0 +1,1 @@
+"""Fitting of models and calibration."""
