@@ -1,0 +1,143 @@
+"""Face detection: boxes, scores and five landmarks in a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models import DetectorSpec
+from pipeline.frame import Image
+from tracking import iou_matrix
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """N faces in pixels of the picture: ``boxes`` (N, 4) x, y, width, height; ``scores`` (N,); ``landmarks`` (N, 5, 2)."""
+
+    boxes: Array
+    scores: Array
+    landmarks: Array
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def take(self, index: NDArray[Any] | list[int]) -> Detections:
+        """Some of them."""
+        return Detections(self.boxes[index], self.scores[index], self.landmarks[index])
+
+    @staticmethod
+    def empty() -> Detections:
+        """No face."""
+        return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
+
+
+class Detector(Protocol):
+    """Anything that finds faces."""
+
+    def detect(self, image: Image, max_side: int) -> Detections:
+        """Find faces in an RGB picture (H, W, 3), shrunk so that its longer side is at most ``max_side`` pixels."""
+
+
+class CenterFaceDetector:
+    """CenterFace (Xu et al., arXiv:1911.03599) on an ONNX Runtime session.
+
+    The network answers on a grid of stride 4 with a heat map, log sizes, centre offsets and landmarks relative to the box.
+    """
+
+    def __init__(self, session: Any, spec: DetectorSpec) -> None:
+        self._session = session
+        self._input = session.get_inputs()[0].name
+        self._spec = spec
+
+    def detect(self, image: Image, max_side: int) -> Detections:
+        """See :class:`Detector`. Pictures are never enlarged."""
+        height, width = image.shape[:2]
+        shrink = min(1.0, max_side / max(height, width))
+        stride = self._spec.stride
+        w, h = (max(stride, round(side * shrink / stride) * stride) for side in (width, height))
+        small = image
+        if (w, h) != (width, height):
+            small = np.asarray(cv2.resize(image, (w, h), interpolation=_interpolation(shrink)), np.uint8)
+        blob = np.ascontiguousarray(small.transpose(2, 0, 1)[None], dtype=np.float32)
+        heat, scale, offset, points = (output[0] for output in self._session.run(None, {self._input: blob}))
+        found = self._decode(heat[0], scale, offset, points)
+        ratio = np.array([width / w, height / h], np.float32)
+        return Detections(found.boxes * np.tile(ratio, 2), found.scores, found.landmarks * ratio)
+
+    def _decode(self, heat: Array, scale: Array, offset: Array, points: Array) -> Detections:
+        rows, columns = np.where(heat > self._spec.score_threshold)
+        if len(rows) == 0:
+            return Detections.empty()
+        scores = heat[rows, columns]
+        h, w = np.exp(scale[0, rows, columns]) * 4, np.exp(scale[1, rows, columns]) * 4
+        y = (rows + offset[0, rows, columns] + 0.5) * 4 - h / 2
+        x = (columns + offset[1, rows, columns] + 0.5) * 4 - w / 2
+        pairs = points[:, rows, columns].T.reshape(-1, 5, 2)
+        landmarks = np.stack([pairs[..., 1] * w[:, None] + x[:, None], pairs[..., 0] * h[:, None] + y[:, None]], -1)
+        boxes = np.stack([x, y, w, h], 1).astype(np.float32)
+        found = Detections(boxes, scores.astype(np.float32), landmarks.astype(np.float32))
+        return found.take(suppress(found, self._spec.nms))
+
+
+class ScrfdDetector:
+    """SCRFD of InsightFace's packs, through InsightFace's own class, which wants BGR and answers with corners."""
+
+    def __init__(self, model: Any, spec: DetectorSpec) -> None:
+        self._model = model
+        self._spec = spec
+
+    def detect(self, image: Image, max_side: int) -> Detections:
+        """See :class:`Detector`."""
+        side = max(self._spec.stride, round(max_side / self._spec.stride) * self._spec.stride)
+        found, points = self._model.detect(np.ascontiguousarray(image[..., ::-1]), input_size=(side, side))
+        if len(found) == 0 or points is None:
+            return Detections.empty()
+        found, points = np.asarray(found, np.float32), np.asarray(points, np.float32)
+        keep = found[:, 4] > self._spec.score_threshold
+        boxes = np.concatenate([found[:, :2], found[:, 2:4] - found[:, :2]], 1)
+        return Detections(boxes[keep], found[keep, 4], points[keep])
+
+
+def suppress(found: Detections, overlap: float) -> list[int]:
+    """Greedy non-maximum suppression: indices of the faces to keep, best first."""
+    order = np.argsort(-found.scores, kind="stable")
+    overlaps = iou_matrix(found.boxes[order], found.boxes[order])
+    kept: list[int] = []
+    for i in range(len(order)):
+        if not any(overlaps[i, j] > overlap for j in kept):
+            kept.append(i)
+    return [int(order[i]) for i in kept]
+
+
+def look_wide(detector: Detector, image: Image, near_side: int, far_side: int, overlap: float = 0.3) -> Detections:
+    """Look for small faces at ``far_side`` and for frame-filling ones at half ``near_side`` with a border; merged.
+
+    A face cut off by the frame's edges is found better with room around it, hence the border.
+    """
+    parts = [detector.detect(image, far_side)]
+    height, width = image.shape[:2]
+    border = max(height, width) // 5
+    padded = np.asarray(
+        cv2.copyMakeBorder(image, border, border, border, border, cv2.BORDER_CONSTANT, value=(110, 110, 110)), np.uint8
+    )
+    large = detector.detect(padded, near_side // 2)
+    shift = np.array([border, border], np.float32)
+    large = Detections(large.boxes - np.concatenate([shift, [0, 0]]).astype(np.float32), large.scores, large.landmarks - shift)
+    # At this scale only large faces are read well; small ones are the other look's business.
+    parts.append(large.take(np.where(large.boxes[:, 2] > 0.3 * min(height, width))[0]))
+    merged = Detections(
+        np.concatenate([p.boxes for p in parts]),
+        np.concatenate([p.scores for p in parts]),
+        np.concatenate([p.landmarks for p in parts]),
+    )
+    return merged.take(suppress(merged, overlap))
+
+
+def _interpolation(shrink: float) -> int:
+    return cv2.INTER_AREA if shrink < 0.5 else cv2.INTER_LINEAR

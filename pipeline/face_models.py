@@ -1,0 +1,81 @@
+"""The models of one pack, ready to use; shared by all sessions, as ONNX Runtime sessions may be called from many threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models import Pack, PackManifest
+from pipeline.align import face_chip
+from pipeline.detect import CenterFaceDetector, Detections, Detector, ScrfdDetector, look_wide
+from pipeline.embed import ArcFaceEmbedder, DlibEmbedder, Embedder, embed_chip
+from pipeline.frame import Image
+from pipeline.gallery import Matcher
+from pipeline.quality import Quality, measure_quality
+from tracking import Embedding
+
+
+@dataclass(frozen=True, slots=True)
+class FaceModels:
+    """A pack's detector, embedder and matcher."""
+
+    manifest: PackManifest
+    detector: Detector
+    embedder: Embedder
+    matcher: Matcher
+
+    @classmethod
+    def from_pack(cls, pack: Pack) -> FaceModels:
+        """Wrap what :func:`models.load_pack` returned. Raises ``ValueError`` for a kind this version does not know."""
+        manifest = pack.manifest
+        detector: Detector
+        embedder: Embedder
+        match manifest.detector.kind:
+            case "centerface":
+                detector = CenterFaceDetector(pack.detector, manifest.detector)
+            case "scrfd":
+                detector = ScrfdDetector(pack.detector, manifest.detector)
+            case kind:
+                raise ValueError(f"detector.kind {kind!r} of pack {manifest.name!r} is unknown")
+        match manifest.embedder.kind:
+            case "dlib":
+                embedder = DlibEmbedder(pack.embedder, manifest.embedder)
+            case "arcface":
+                embedder = ArcFaceEmbedder(pack.embedder, manifest.embedder)
+            case kind:
+                raise ValueError(f"embedder.kind {kind!r} of pack {manifest.name!r} is unknown")
+        return cls(manifest, detector, embedder, Matcher(manifest.matching))
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFace:
+    """One face of a still picture."""
+
+    box: np.ndarray[tuple[int], np.dtype[np.float32]]
+    score: float
+    embedding: Embedding
+    quality: Quality
+
+
+def read_photo(models: FaceModels, image: Image, near_side: int = 320, far_side: int = 640) -> list[PhotoFace]:
+    """All faces of an RGB picture (H, W, 3) with mirror-averaged embeddings, largest first; nobody waits for a photo, so it gets both looks."""
+    found: Detections = look_wide(models.detector, image, near_side, far_side)
+    spec = models.embedder.spec
+    faces = []
+    for box, score, points in zip(found.boxes, found.scores, found.landmarks, strict=True):
+        chip = face_chip(image, points, spec.template, spec.size)
+        embedding = embed_chip(models.embedder, chip, mirror=spec.mirror)
+        faces.append(PhotoFace(box, float(score), embedding, measure_quality(chip, points, float(box[2]))))
+    return sorted(faces, key=lambda face: -float(face.box[2] * face.box[3]))
+
+
+def main_face(faces: list[PhotoFace], width: int, height: int) -> PhotoFace | None:
+    """The face a portrait is of: large and near the centre. ``faces`` as from :func:`read_photo`."""
+
+    def prominence(face: PhotoFace) -> float:
+        x, y, w, h = face.box
+        off = np.hypot((x + w / 2) / width - 0.5, (y + h / 2) / height - 0.5)
+        return float(np.sqrt(w * h) * (1 - off))
+
+    return max(faces, key=prominence, default=None)

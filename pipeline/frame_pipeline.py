@@ -1,0 +1,304 @@
+"""One frame in, recognised faces out: the heart of a session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.align import face_chip
+from pipeline.detect import Detections, look_wide
+from pipeline.embed import embed_chip
+from pipeline.face_models import FaceModels
+from pipeline.frame import Frame, Image
+from pipeline.gallery import Gallery
+from pipeline.quality import Quality, measure_quality
+from tracking import (
+    DEFAULT_POLICY,
+    Embedding,
+    IdentityState,
+    KeyframePolicy,
+    Look,
+    Opinion,
+    Track,
+    Tracker,
+    TrackingPolicy,
+    TrackState,
+)
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineConfig:
+    """How a frame is looked at; lengths in pixels."""
+
+    near_side: int = 320  # longer side of the picture the usual look is taken at
+    far_side: int = 640  # … when small faces are about
+    far_face: int = 22  # a face smaller than this at the usual look's scale counts as small
+    min_face: int = 0  # no recognition below this width; 0: the pack's own
+    max_embeddings: int = 4  # a frame, so that a crowd cannot hold up the answer
+    min_pose: float = 0.1  # evidence is not taken from a face turned further away than this
+    min_quality: float = 0.22  # … nor from one worse than this overall
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """What is said of one face in one frame. ``box`` (4,) and ``landmarks`` (5, 2) in pixels; ``age`` in seconds since it was last seen."""
+
+    track: int
+    box: Array
+    landmarks: Array
+    state: TrackState
+    identity: IdentityState
+    opinion: Opinion | None
+    name: str | None
+    votes: int
+    quality: Quality | None
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
+class FrameResult:
+    """The answer for one frame; ``timing`` in milliseconds by stage."""
+
+    width: int
+    height: int
+    time: float
+    keyframe: bool
+    faces: tuple[Face, ...]
+    timing: dict[str, float]
+    embedded: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A face of a keyframe that was aligned and measured: what enrolment takes samples from."""
+
+    track: int
+    chip: Image
+    quality: Quality
+    embedding: Embedding
+    others: int  # further faces in the frame
+    time: float
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What the pipeline remembers of a track beside its evidence."""
+
+    quality: Quality | None = None
+    next_try: float = -1e9
+    strikes: list[tuple[Embedding, float]] = field(default_factory=list)
+
+
+class FramePipeline:
+    """Recognises the faces of one camera. Not thread-safe: one frame at a time; models and gallery may be shared.
+
+    ``gallery`` is asked for the current snapshot on every frame. ``on_observation`` gets every aligned face of a watched track (see :meth:`watch`).
+    """
+
+    def __init__(
+        self,
+        models: FaceModels,
+        gallery: Callable[[], Gallery],
+        config: PipelineConfig | None = None,
+        policy: TrackingPolicy = DEFAULT_POLICY,
+        on_observation: Callable[[Observation], None] | None = None,
+    ) -> None:
+        self.models = models
+        self.config = config or PipelineConfig()
+        self.tracker = Tracker(policy)
+        self.keyframes = KeyframePolicy(policy)
+        self._gallery = gallery
+        self._gallery_version: int | None = None
+        self._min_face = self.config.min_face or models.manifest.matching.min_face
+        self._memory: dict[int, _Memory] = {}
+        self._watched: set[int] = set()
+        self._on_observation = on_observation
+
+    def watch(self, track: int) -> None:
+        """Observe a track at every keyframe, evidence wanted or not, until :meth:`unwatch`."""
+        self._watched.add(track)
+
+    def unwatch(self, track: int) -> None:
+        """End :meth:`watch`; harmless for a track that was not watched."""
+        self._watched.discard(track)
+
+    def process(self, frame: Frame) -> FrameResult:
+        """Recognise the faces of the next frame. Times must rise; a step back or a gap is taken as it comes."""
+        timing = {"convert": 0.0, "flow": 0.0, "detect": 0.0, "embed": 0.0}
+        start = perf_counter()
+        now = frame.time
+        gallery = self._current_gallery()
+        self.tracker.predict(frame.gray, now)
+        wanted = any(self._wants_embedding(t, now) for t in self.tracker.visible)
+        look = self.keyframes.decide(frame.gray, self.tracker.visible, now, wanted)
+        if self.keyframes.cut:
+            self.tracker.cut(now)
+        timing["flow"] = _since(start)
+        embedded = 0
+        if look is not Look.NONE:
+            step = perf_counter()
+            image = frame.image
+            timing["convert"] = _since(step)
+            step = perf_counter()
+            found = self._detect(image, look)
+            self.tracker.update(found.boxes, found.scores, found.landmarks, now)
+            timing["detect"] = _since(step)
+            step = perf_counter()
+            embedded = self._gather(image, now, gallery)
+            timing["embed"] = _since(step)
+        self._forget()
+        result = FrameResult(
+            frame.width, frame.height, now, look is not Look.NONE, self._faces(now, gallery), timing, embedded
+        )
+        timing["total"] = _since(start)
+        return result
+
+    def _current_gallery(self) -> Gallery:
+        gallery = self._gallery()
+        digest = self.models.manifest.digest
+        if gallery.digest != digest:
+            raise ValueError(f"the gallery's embeddings are of pack {gallery.digest[:12]}, the session's of {digest[:12]}")
+        if gallery.version != self._gallery_version:
+            self._gallery_version = gallery.version
+            for track in (*self.tracker.visible, *self.tracker.lost):
+                track.identity.reset()
+                self._decide(track, gallery)
+        return gallery
+
+    def _detect(self, image: Image, look: Look) -> Detections:
+        near, far = self.config.near_side, self.config.far_side
+        if look is Look.WIDE:
+            return look_wide(self.models.detector, image, near, far)
+        scale = min(1.0, near / max(image.shape[:2]))
+        small = any(t.width * scale < self.config.far_face for t in self.tracker.visible)
+        return self.models.detector.detect(image, far if small else near)
+
+    def _wants_embedding(self, track: Track, now: float) -> bool:
+        if track.width < self._min_face:
+            return False
+        memory = self._memory.get(track.number)
+        if track.number in self._watched or track.suspect:
+            return True
+        if memory is not None and now < memory.next_try:
+            return False
+        return track.evidence.wanted(now)
+
+    def _gather(self, image: Image, now: float, gallery: Gallery) -> int:
+        """Embed what wants evidence on this keyframe; returns how many faces were embedded."""
+        spec = self.models.embedder.spec
+        candidates: list[tuple[Track, Image, Quality]] = []
+        wanting = [t for t in self.tracker.visible if t.fresh and self._wants_embedding(t, now)]
+        wanting.sort(key=lambda t: (t.number not in self._watched, not t.suspect, len(t.evidence), -t.width))
+        for track in wanting[: self.config.max_embeddings]:
+            memory = self._memory.setdefault(track.number, _Memory())
+            chip = face_chip(image, track.landmarks, spec.template, spec.size)
+            memory.quality = measure_quality(chip, track.landmarks, track.width)
+            usable = memory.quality.pose >= self.config.min_pose and memory.quality.overall >= self.config.min_quality
+            if usable or track.number in self._watched:
+                candidates.append((track, chip, memory.quality))
+            if not usable:
+                memory.next_try = now + 0.35
+        if not candidates:
+            return 0
+        embeddings = self.models.embedder.embed([chip for _, chip, _ in candidates])
+        for (track, chip, quality), embedding in zip(candidates, embeddings, strict=True):
+            self._observe(track, chip, quality, embedding, now)
+            if quality.pose >= self.config.min_pose and quality.overall >= self.config.min_quality:
+                self._take_in(track, embedding, quality, now, gallery)
+        return len(candidates)
+
+    def _observe(self, track: Track, chip: Image, quality: Quality, embedding: Embedding, now: float) -> None:
+        if track.number in self._watched and self._on_observation is not None:
+            if self.models.embedder.spec.mirror:
+                embedding = embed_chip(self.models.embedder, chip, mirror=True)
+            others = len(self.tracker.visible) - 1
+            self._on_observation(Observation(track.number, chip, quality, embedding, others, now))
+
+    def _take_in(self, track: Track, embedding: Embedding, quality: Quality, now: float, gallery: Gallery) -> None:
+        """Add an embedding to its track's evidence, unless it shows that this is another face."""
+        memory = self._memory[track.number]
+        template = track.evidence.template()
+        matching = self.models.manifest.matching
+        if template is not None and float(template @ embedding) < self.models.matcher.threshold(1, 0.02):
+            memory.strikes.append((embedding, quality.overall))
+            memory.next_try = now  # look again at the next keyframe
+            if len(memory.strikes) < (1 if track.suspect else 2):
+                return
+            strikes, memory.strikes = memory.strikes, []
+            track.suspect = False
+            track = self.tracker.split(track, now)
+            self._memory[track.number] = _Memory(quality)
+            for vector, weight in strikes:
+                track.evidence.add(vector, weight, now)
+        else:
+            memory.strikes = []
+            track.suspect = False
+            track.evidence.add(embedding, quality.overall, now)
+        if track.evidence.votes <= 3:
+            fused = track.evidence.template()
+            lost = None if fused is None else self.tracker.find_lost(fused, matching.same_face, matching.margin)
+            if lost is not None:
+                self._memory[lost.number] = _Memory(quality)
+                if track.number in self._watched:
+                    self._watched.discard(track.number)
+                    self._watched.add(lost.number)
+                track = self.tracker.resume(track, lost)
+        self._decide(track, gallery)
+
+    def _decide(self, track: Track, gallery: Gallery) -> None:
+        template = track.evidence.template()
+        if template is not None:
+            track.identity.consider(self.models.matcher.decide(template, gallery), track.evidence.votes)
+
+    def _faces(self, now: float, gallery: Gallery) -> tuple[Face, ...]:
+        names = {person.id: person.name for person in gallery.people}
+        strongest: dict[str, Track] = {}
+        for track in self.tracker.visible:
+            opinion = track.identity.opinion
+            if track.identity.state is IdentityState.KNOWN and opinion and opinion.person:
+                rival = strongest.get(opinion.person)
+                if rival is None or (rival.identity.opinion and rival.identity.opinion.similarity < opinion.similarity):
+                    strongest[opinion.person] = track
+        return tuple(self._face(track, now, names, strongest) for track in self.tracker.visible)
+
+    def _face(self, track: Track, now: float, names: dict[str, str], strongest: dict[str, Track]) -> Face:
+        state, opinion = track.identity.state, track.identity.opinion
+        memory = self._memory.get(track.number)
+        if state is IdentityState.KNOWN and opinion and opinion.person and strongest.get(opinion.person) is not track:
+            state = IdentityState.UNCERTAIN  # nobody is in two places at once
+        if state is IdentityState.KNOWN and (track.suspect or (memory is not None and memory.strikes)):
+            state = IdentityState.UNCERTAIN  # something passed before this face: check before the name is said again
+        if state is IdentityState.PENDING and track.evidence.votes == 0:
+            tried = memory is not None and memory.quality is not None
+            if track.width < self._min_face or (tried and now - track.started > 1.0):
+                state = IdentityState.UNREADABLE
+        name = names.get(opinion.person) if opinion and opinion.person else None
+        return Face(
+            track=track.number,
+            box=track.box,
+            landmarks=track.landmarks,
+            state=track.state,
+            identity=state,
+            opinion=opinion,
+            name=name,
+            votes=track.evidence.votes,
+            quality=memory.quality if memory else None,
+            age=max(0.0, now - track.detected) if track.doubtful else 0.0,
+        )
+
+    def _forget(self) -> None:
+        if len(self._memory) > 2 * (len(self.tracker.visible) + len(self.tracker.lost)) + 8:
+            alive = {t.number for t in (*self.tracker.visible, *self.tracker.lost)}
+            self._memory = {number: memory for number, memory in self._memory.items() if number in alive}
+            self._watched &= alive
+
+
+def _since(start: float) -> float:
+    """Milliseconds since a ``perf_counter`` reading."""
+    return round((perf_counter() - start) * 1e3, 3)

@@ -1,0 +1,99 @@
+"""How much a face can tell: sharpness, light, pose and size, each 0–1, and one overall score.
+
+Measured on the aligned chip, so that the same numbers mean the same at every distance; the terms follow ISO/IEC 29794-5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.frame import Image
+
+INNER = 96  # pixels: side of the central part of the chip that is measured
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Parts and whole, 0 (useless) to 1 (nothing to wish for); ``brightness`` is the mean grey level, 0–255, and ``yaw`` −1…1."""
+
+    sharpness: float
+    light: float
+    pose: float
+    size: float
+    brightness: float
+    yaw: float
+
+    @property
+    def overall(self) -> float:
+        """The geometric mean: one bad part spoils the whole."""
+        return float((self.sharpness * self.light * self.pose * self.size) ** 0.25)
+
+    @property
+    def complaint(self) -> str | None:
+        """The worst flaw in words (those of docs/protocol.md), or ``None`` for a face good enough to enrol."""
+        if self.size < 0.3:
+            return "too far"
+        if self.light < 0.35:
+            return "too dark" if self.brightness < 128 else "too bright"
+        if self.pose < 0.35:
+            return "turned away"
+        if self.sharpness < 0.25:
+            return "blurred"
+        return None
+
+
+def measure_quality(chip: Image, landmarks: NDArray[np.float32], face_width: float) -> Quality:
+    """Measure an aligned RGB chip (S, S, 3); ``landmarks`` (5, 2) and ``face_width`` are in pixels of the picture it was cut from."""
+    side = chip.shape[0]
+    cut = side // 5
+    inner = cv2.resize(chip[cut : side - cut, cut : side - cut], (INNER, INNER), interpolation=cv2.INTER_AREA)
+    gray = np.asarray(cv2.cvtColor(inner, cv2.COLOR_RGB2GRAY), np.float32)
+    brightness, contrast = float(gray.mean()), float(gray.std())
+    yaw, pose = _pose(landmarks)
+    return Quality(
+        sharpness=_sharpness(gray, contrast),
+        light=_light(gray, brightness, contrast),
+        pose=pose,
+        size=float(np.clip((face_width - 16) / 84, 0.01, 1)),
+        brightness=brightness,
+        yaw=yaw,
+    )
+
+
+def _sharpness(gray: NDArray[np.float32], contrast: float) -> float:
+    """Energy of the finest detail relative to the contrast there is, on a logarithmic scale."""
+    detail = float(np.abs(cv2.Laplacian(gray, cv2.CV_32F)).mean())
+    ratio = detail / max(contrast, 4.0)
+    return float(np.clip((np.log2(max(ratio, 1e-4)) + 5.0) / 4.0, 0.01, 1))
+
+
+def _light(gray: NDArray[np.float32], brightness: float, contrast: float) -> float:
+    """Low where the face is dark, washed out, flat, or half in shadow."""
+    exposure = np.clip(min(brightness - 20, 245 - brightness) / 70, 0.01, 1)
+    range_ = np.clip(contrast / 32, 0.01, 1)
+    middle = gray.shape[1] // 2
+    left, right = float(gray[:, :middle].mean()), float(gray[:, middle:].mean())
+    evenness = np.clip(1.4 * min(left, right) / max(left, right, 1.0), 0.2, 1)
+    return float(exposure**0.5 * range_**0.5 * evenness)
+
+
+def _pose(landmarks: NDArray[np.float32]) -> tuple[float, float]:
+    """Yaw (−1…1, by the nose between the eyes and mouth corners) and how frontal the face is (0–1)."""
+    eyes, mouth = landmarks[:2].mean(0), landmarks[3:].mean(0)
+    across = landmarks[1] - landmarks[0]
+    eye_distance = float(np.linalg.norm(across))
+    if eye_distance < 1e-3:
+        return 1.0, 0.01
+    axis = across / eye_distance
+    down = np.array([-axis[1], axis[0]])
+    nose = landmarks[2] - (eyes + mouth) / 2
+    yaw = float(np.clip(2.2 * (nose @ axis) / eye_distance, -1, 1))
+    height = float((mouth - eyes) @ down)
+    # From the side the eyes come together; looking up or down moves the nose along the face's axis.
+    narrow = np.clip(1.6 * eye_distance / max(height, 1e-3) - 0.6, 0.02, 1)
+    pitch = abs(float(nose @ down)) / max(height, 1e-3)
+    return yaw, float(np.clip((1 - abs(yaw)) * narrow * np.clip(1.25 - 2 * pitch, 0.1, 1), 0.01, 1))
