@@ -138,7 +138,7 @@ class FramePipeline:
         wanted = any(self._wants_embedding(t, now) for t in self.tracker.visible)
         look = self.keyframes.decide(frame.gray, self.tracker.visible, now, wanted)
         if self.keyframes.cut:
-            self.tracker.cut(now)
+            self.tracker.cut()
         timing["flow"] = _since(start)
         embedded = 0
         if look is not Look.NONE:
@@ -240,16 +240,31 @@ class FramePipeline:
             memory.strikes = []
             track.suspect = False
             track.evidence.add(embedding, quality.overall, now)
+        self._decide(track, gallery)
         if track.evidence.votes <= 3:
             fused = track.evidence.template()
             lost = None if fused is None else self.tracker.find_lost(fused, matching.same_face, matching.margin)
+            lost = lost or self._lost_by_name(track)
             if lost is not None:
-                self._memory[lost.number] = _Memory(quality)
-                if track.number in self._watched:
-                    self._watched.discard(track.number)
-                    self._watched.add(lost.number)
-                track = self.tracker.resume(track, lost)
-        self._decide(track, gallery)
+                self._resume(track, lost, quality, gallery)
+
+    def _lost_by_name(self, track: Track) -> Track | None:
+        """A lost track that bears the name this one just got: the same person, seen too badly then to be told by face alone."""
+        opinion = track.identity.opinion
+        if track.identity.state is not IdentityState.KNOWN or opinion is None:
+            return None
+        for lost in reversed(self.tracker.lost):
+            known = lost.identity.state is IdentityState.KNOWN and lost.identity.opinion
+            if known and known.person == opinion.person:
+                return lost
+        return None
+
+    def _resume(self, track: Track, lost: Track, quality: Quality, gallery: Gallery) -> None:
+        self._memory[lost.number] = _Memory(quality)
+        if track.number in self._watched:
+            self._watched.discard(track.number)
+            self._watched.add(lost.number)
+        self._decide(self.tracker.resume(track, lost), gallery)
 
     def _decide(self, track: Track, gallery: Gallery) -> None:
         template = track.evidence.template()

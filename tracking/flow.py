@@ -79,17 +79,10 @@ def _grid(x: float, y: float, w: float, h: float, side: int) -> Array:
 
 
 def _track(before: Gray, after: Gray, start: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
-    window, levels = (13, 13), 2
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 12, 0.03)
-    _, pyramid_a = cv2.buildOpticalFlowPyramid(before, window, levels)
-    _, pyramid_b = cv2.buildOpticalFlowPyramid(after, window, levels)
-    nowhere = np.empty_like(start)
-    end, ok, _ = cv2.calcOpticalFlowPyrLK(
-        pyramid_a, pyramid_b, start, nowhere, winSize=window, maxLevel=levels, criteria=criteria
-    )
-    back, ok_back, _ = cv2.calcOpticalFlowPyrLK(
-        pyramid_b, pyramid_a, end, nowhere, winSize=window, maxLevel=levels, criteria=criteria
-    )
+    options = {"winSize": (13, 13), "maxLevel": 2, "criteria": criteria}
+    end, ok, _ = cv2.calcOpticalFlowPyrLK(before, after, start, None, **options)  # type: ignore[call-overload]
+    back, ok_back, _ = cv2.calcOpticalFlowPyrLK(after, before, end, None, **options)  # type: ignore[call-overload]
     good = (ok[:, 0] == 1) & (ok_back[:, 0] == 1)
     return np.asarray(end, np.float32), np.asarray(back, np.float32), good
 

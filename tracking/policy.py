@@ -43,9 +43,12 @@ class TrackingPolicy:
 
     # Who is who at a keyframe (tracking/association.py)
     position_gate: float = 0.2  # least affinity for a match by position
+    suspect_affinity: float = 0.4  # a match weaker than this wants the face checked before its name is said again
     confirm_score: float = 0.6  # a detection this sure confirms at once
     tentative_misses: int = 1
     coast: float = 0.9  # a confirmed track may live on flow alone for this long
+    recover_within: float = 1.0  # a face where a track was lost this recently is taken for the same, and checked
+    least_visible: float = 0.3  # a face with less than this share of its width or height in the frame has left
     forget_after: float = 45.0  # a lost track can come back this long
 
 

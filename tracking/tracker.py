@@ -41,7 +41,9 @@ class Track:
     detected: float  # … of the newest detection
     fresh: bool = True  # landmarks come from a detection of this very frame
     doubtful: bool = False
+    blind: bool = False  # flow has failed: the box stands where the face was last seen
     misses: int = 0
+    cut: bool = False  # lost at a change of scene: its position means nothing
     suspect: bool = False  # its position was lost for a moment: the face wants checking
     patch: Array | None = None
     evidence: Evidence = field(default_factory=Evidence)
@@ -75,6 +77,7 @@ class Tracker:
                 track.doubtful = True
                 continue
             step = step_face(previous, gray, track.box, self.policy)
+            track.blind = step is None
             if step is None:
                 track.doubtful = True
                 continue
@@ -90,30 +93,42 @@ class Tracker:
         """
         detections = np.asarray(boxes, np.float32).reshape(-1, 4)
         positions = np.array([t.box for t in self.visible], np.float32).reshape(-1, 4)
-        pairs = assign(position_affinity(positions, detections), self.policy.position_gate)
+        affinity = position_affinity(positions, detections)
+        pairs = assign(affinity, self.policy.position_gate)
         for row, column in pairs:
-            self._see(self.visible[row], detections[column], float(scores[column]), landmarks[column], now)
+            track = self.visible[row]
+            track.suspect |= affinity[row, column] < self.policy.suspect_affinity or track.misses > 1
+            self._see(track, detections[column], float(scores[column]), landmarks[column], now)
         seen = {row for row, _ in pairs}
         for index, track in enumerate(self.visible):
             if index not in seen:
                 track.misses += 1
                 track.doubtful = True
         taken = {column for _, column in pairs}
-        new = [
-            self._start(detections[i], float(scores[i]), landmarks[i], now)
-            for i in range(len(detections))
-            if i not in taken
-        ]
+        rest = [i for i in range(len(detections)) if i not in taken]
+        new = self._start_or_recover(detections[rest], np.asarray(scores)[rest], np.asarray(landmarks)[rest], now)
         self._retire(now)
         return new
 
-    def cut(self, now: float) -> None:
+    def _start_or_recover(self, boxes: Array, scores: Array, landmarks: Array, now: float) -> list[Track]:
+        """New tracks, but for faces where a track was lost a moment ago: those go on, to be checked by face."""
+        recent = [t for t in self.lost if now - t.detected <= self.policy.recover_within and not t.cut]
+        recovered = {}
+        for row, column in assign(position_affinity(boxes_of(recent), boxes), self.policy.suspect_affinity):
+            track = recent[row]
+            self.lost.remove(track)
+            track.suspect = True
+            self._see(track, boxes[column], float(scores[column]), landmarks[column], now)
+            self.visible.append(track)
+            recovered[column] = track
+        rest = [i for i in range(len(boxes)) if i not in recovered]
+        return [self._start(boxes[i], float(scores[i]), landmarks[i], now) for i in rest]
+
+    def cut(self) -> None:
         """A new scene: positions mean nothing any more; only faces can find their tracks again."""
-        for track in self.visible:
-            track.detected = min(track.detected, now)
         self.lost += [t for t in self.visible if t.state is TrackState.CONFIRMED]
         for track in self.lost:
-            track.state = TrackState.LOST
+            track.state, track.cut = TrackState.LOST, True
         self.visible = []
 
     def find_lost(self, embedding: Embedding, same_face: float, margin: float = 0.0) -> Track | None:
@@ -141,7 +156,7 @@ class Tracker:
         self.lost.remove(lost)
         lost.box, lost.landmarks, lost.score = newcomer.box, newcomer.landmarks, newcomer.score
         lost.detected, lost.fresh, lost.patch = newcomer.detected, newcomer.fresh, newcomer.patch
-        lost.doubtful, lost.misses, lost.suspect = False, 0, False
+        lost.doubtful, lost.blind, lost.misses, lost.suspect, lost.cut = False, False, 0, False, False
         lost.state = TrackState.CONFIRMED
         lost.evidence.absorb(newcomer.evidence)
         self.visible[self.visible.index(newcomer)] = lost
@@ -174,11 +189,9 @@ class Tracker:
         return track
 
     def _see(self, track: Track, box: Array, score: float, landmarks: Array, now: float) -> None:
-        if track.misses or track.doubtful:
-            track.suspect = True
         track.box, track.landmarks = np.asarray(box, np.float32), np.asarray(landmarks, np.float32)
         track.score, track.detected, track.misses = score, now, 0
-        track.fresh, track.doubtful = True, False
+        track.fresh, track.doubtful, track.blind, track.cut = True, False, False, False
         track.state = TrackState.CONFIRMED
         if self._gray is not None:
             track.patch = face_patch(self._gray, track.box)
@@ -195,7 +208,8 @@ class Tracker:
         for track in self.visible:
             if track.state is TrackState.TENTATIVE and track.misses > self.policy.tentative_misses:
                 continue
-            if self._outside(track) or (track.misses and now - track.detected > self.policy.coast):
+            gone = track.misses > 0 and (track.blind or now - track.detected > self.policy.coast)
+            if gone or self._outside(track):
                 if track.state is TrackState.CONFIRMED:
                     track.state = TrackState.LOST
                     self.lost.append(track)
@@ -208,13 +222,15 @@ class Tracker:
         if self._gray is None:
             return False
         height, width = self._gray.shape
-        x, y, w, h = track.box
-        return bool(x + w / 2 < 0 or y + h / 2 < 0 or x + w / 2 > width or y + h / 2 > height)
+        x, y, w, h = (float(v) for v in track.box)
+        across = min(x + w, width) - max(x, 0.0)
+        down = min(y + h, height) - max(y, 0.0)
+        return across < self.policy.least_visible * w or down < self.policy.least_visible * h
 
     def _rescale(self, sx: float, sy: float) -> None:
         """The sender changed the picture's size: the same scene at another resolution keeps its tracks, a turned one does not."""
         if not 0.95 < sx / sy < 1.05:
-            self.cut(max((t.detected for t in self.visible), default=0.0))
+            self.cut()
             return
         for track in self.visible:
             track.box = (track.box * np.array([sx, sy, sx, sy])).astype(np.float32)
