@@ -25,7 +25,8 @@ def face_chip(image: Image, landmarks: NDArray[np.float32], template: NDArray[np
         image = np.asarray(cv2.resize(image, size_small, interpolation=cv2.INTER_AREA), np.uint8)
         matrix = fit_similarity((landmarks - offset + 0.5) * ratio - 0.5, template)
     return np.asarray(
-        cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8
+        cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
+        np.uint8,
     )
 
 

@@ -124,11 +124,16 @@ def look_wide(detector: Detector, image: Image, near_side: int, far_side: int, o
     height, width = image.shape[:2]
     border = max(height, width) // 5
     padded = np.asarray(
-        cv2.copyMakeBorder(image, border, border, border, border, cv2.BORDER_CONSTANT, value=(110, 110, 110)), np.uint8
+        cv2.copyMakeBorder(image, border, border, border, border, cv2.BORDER_CONSTANT, value=(110, 110, 110)),
+        np.uint8,
     )
     large = detector.detect(padded, near_side // 2)
     shift = np.array([border, border], np.float32)
-    large = Detections(large.boxes - np.concatenate([shift, [0, 0]]).astype(np.float32), large.scores, large.landmarks - shift)
+    large = Detections(
+        large.boxes - np.concatenate([shift, [0, 0]]).astype(np.float32),
+        large.scores,
+        large.landmarks - shift,
+    )
     # At this scale only large faces are read well; small ones are the other look's business.
     parts.append(large.take(np.where(large.boxes[:, 2] > 0.3 * min(height, width))[0]))
     merged = Detections(

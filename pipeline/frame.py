@@ -26,7 +26,9 @@ class Frame:
         if gray.ndim != 2 or gray.dtype != np.uint8:
             raise ValueError(f"gray must be (H, W) uint8, not {gray.shape} {gray.dtype}")
         if not (MIN_SIDE <= min(gray.shape) and max(gray.shape) <= MAX_SIDE):
-            raise ValueError(f"a frame of {gray.shape[1]}×{gray.shape[0]} is outside {MIN_SIDE}–{MAX_SIDE} pixels a side")
+            raise ValueError(
+                f"a frame of {gray.shape[1]}×{gray.shape[0]} is outside {MIN_SIDE}–{MAX_SIDE} pixels a side"
+            )
         self.gray = gray
         self.time = time
         self._load = load

@@ -62,6 +62,20 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True)
+class Observation:
+    """A watched face of a keyframe, aligned and measured: what enrolment takes samples from.
+
+    ``track`` is the number that was given to :meth:`FramePipeline.watch`, also if the track has gone on under an older number since.
+    """
+
+    track: int
+    quality: Quality
+    embedding: Embedding
+    others: int  # further faces in the frame
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
 class FrameResult:
     """The answer for one frame; ``timing`` in milliseconds by stage."""
 
@@ -72,18 +86,7 @@ class FrameResult:
     faces: tuple[Face, ...]
     timing: dict[str, float]
     embedded: int
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """A face of a keyframe that was aligned and measured: what enrolment takes samples from."""
-
-    track: int
-    chip: Image
-    quality: Quality
-    embedding: Embedding
-    others: int  # further faces in the frame
-    time: float
+    observations: tuple[Observation, ...] = ()
 
 
 @dataclass(slots=True)
@@ -98,7 +101,7 @@ class _Memory:
 class FramePipeline:
     """Recognises the faces of one camera. Not thread-safe: one frame at a time; models and gallery may be shared.
 
-    ``gallery`` is asked for the current snapshot on every frame. ``on_observation`` gets every aligned face of a watched track (see :meth:`watch`).
+    ``gallery`` is asked for the current snapshot on every frame.
     """
 
     def __init__(
@@ -107,7 +110,6 @@ class FramePipeline:
         gallery: Callable[[], Gallery],
         config: PipelineConfig | None = None,
         policy: TrackingPolicy = DEFAULT_POLICY,
-        on_observation: Callable[[Observation], None] | None = None,
     ) -> None:
         self.models = models
         self.config = config or PipelineConfig()
@@ -117,16 +119,19 @@ class FramePipeline:
         self._gallery_version: int | None = None
         self._min_face = self.config.min_face or models.manifest.matching.min_face
         self._memory: dict[int, _Memory] = {}
-        self._watched: set[int] = set()
-        self._on_observation = on_observation
+        self._watched: dict[int, int] = {}  # a track's number now: the number it was watched under
+        self._observations: list[Observation] = []
 
-    def watch(self, track: int) -> None:
-        """Observe a track at every keyframe, evidence wanted or not, until :meth:`unwatch`."""
-        self._watched.add(track)
+    def watch(self, track: int) -> bool:
+        """Observe a visible track at every keyframe, evidence wanted or not, until :meth:`unwatch`; ``False`` if there is none of that number."""
+        if all(t.number != track for t in self.tracker.visible):
+            return False
+        self._watched[track] = track
+        return True
 
     def unwatch(self, track: int) -> None:
-        """End :meth:`watch`; harmless for a track that was not watched."""
-        self._watched.discard(track)
+        """End :meth:`watch`; harmless for a track that is not watched."""
+        self._watched = {now: asked for now, asked in self._watched.items() if asked != track}
 
     def process(self, frame: Frame) -> FrameResult:
         """Recognise the faces of the next frame. Times must rise; a step back or a gap is taken as it comes."""
@@ -136,7 +141,9 @@ class FramePipeline:
         gallery = self._current_gallery()
         self.tracker.predict(frame.gray, now)
         wanted = any(self._wants_embedding(t, now) for t in self.tracker.visible)
-        look = self.keyframes.decide(frame.gray, self.tracker.visible, now, wanted)
+        scale = min(1.0, self.config.near_side / max(frame.width, frame.height))
+        small = any(t.width * scale < self.config.far_face for t in self.tracker.visible)
+        look = self.keyframes.decide(frame.gray, self.tracker.visible, now, evidence_wanted=wanted, small_faces=small)
         if self.keyframes.cut:
             self.tracker.cut()
         timing["flow"] = _since(start)
@@ -153,17 +160,19 @@ class FramePipeline:
             embedded = self._gather(image, now, gallery)
             timing["embed"] = _since(step)
         self._forget()
-        result = FrameResult(
-            frame.width, frame.height, now, look is not Look.NONE, self._faces(now, gallery), timing, embedded
-        )
+        faces = self._faces(now, gallery)
+        observations, self._observations = tuple(self._observations), []
         timing["total"] = _since(start)
-        return result
+        keyframe = look is not Look.NONE
+        return FrameResult(frame.width, frame.height, now, keyframe, faces, timing, embedded, observations)
 
     def _current_gallery(self) -> Gallery:
         gallery = self._gallery()
         digest = self.models.manifest.digest
         if gallery.digest != digest:
-            raise ValueError(f"the gallery's embeddings are of pack {gallery.digest[:12]}, the session's of {digest[:12]}")
+            raise ValueError(
+                f"the gallery's embeddings are of pack {gallery.digest[:12]}, the session's of {digest[:12]}"
+            )
         if gallery.version != self._gallery_version:
             self._gallery_version = gallery.version
             for track in (*self.tracker.visible, *self.tracker.lost):
@@ -175,9 +184,7 @@ class FramePipeline:
         near, far = self.config.near_side, self.config.far_side
         if look is Look.WIDE:
             return look_wide(self.models.detector, image, near, far)
-        scale = min(1.0, near / max(image.shape[:2]))
-        small = any(t.width * scale < self.config.far_face for t in self.tracker.visible)
-        return self.models.detector.detect(image, far if small else near)
+        return self.models.detector.detect(image, far if look is Look.FAR else near)
 
     def _wants_embedding(self, track: Track, now: float) -> bool:
         if track.width < self._min_face:
@@ -208,17 +215,17 @@ class FramePipeline:
             return 0
         embeddings = self.models.embedder.embed([chip for _, chip, _ in candidates])
         for (track, chip, quality), embedding in zip(candidates, embeddings, strict=True):
-            self._observe(track, chip, quality, embedding, now)
+            if track.number in self._watched:
+                self._observe(track, chip, quality, embedding, now)
             if quality.pose >= self.config.min_pose and quality.overall >= self.config.min_quality:
                 self._take_in(track, embedding, quality, now, gallery)
         return len(candidates)
 
     def _observe(self, track: Track, chip: Image, quality: Quality, embedding: Embedding, now: float) -> None:
-        if track.number in self._watched and self._on_observation is not None:
-            if self.models.embedder.spec.mirror:
-                embedding = embed_chip(self.models.embedder, chip, mirror=True)
-            others = len(self.tracker.visible) - 1
-            self._on_observation(Observation(track.number, chip, quality, embedding, others, now))
+        if self.models.embedder.spec.mirror:
+            embedding = embed_chip(self.models.embedder, chip, mirror=True)
+        asked = self._watched[track.number]
+        self._observations.append(Observation(asked, quality, embedding, len(self.tracker.visible) - 1, now))
 
     def _take_in(self, track: Track, embedding: Embedding, quality: Quality, now: float, gallery: Gallery) -> None:
         """Add an embedding to its track's evidence, unless it shows that this is another face."""
@@ -262,8 +269,7 @@ class FramePipeline:
     def _resume(self, track: Track, lost: Track, quality: Quality, gallery: Gallery) -> None:
         self._memory[lost.number] = _Memory(quality)
         if track.number in self._watched:
-            self._watched.discard(track.number)
-            self._watched.add(lost.number)
+            self._watched[lost.number] = self._watched.pop(track.number)
         self._decide(self.tracker.resume(track, lost), gallery)
 
     def _decide(self, track: Track, gallery: Gallery) -> None:
@@ -311,7 +317,7 @@ class FramePipeline:
         if len(self._memory) > 2 * (len(self.tracker.visible) + len(self.tracker.lost)) + 8:
             alive = {t.number for t in (*self.tracker.visible, *self.tracker.lost)}
             self._memory = {number: memory for number, memory in self._memory.items() if number in alive}
-            self._watched &= alive
+            self._watched = {now: asked for now, asked in self._watched.items() if now in alive}
 
 
 def _since(start: float) -> float:

@@ -55,7 +55,9 @@ def cross_validated_accuracy(scores: Scores, same: NDArray[np.bool_], folds: int
     """
     scores, same = np.asarray(scores, np.float64), np.asarray(same, bool)
     if min(same.sum(), (~same).sum()) < folds:
-        raise ValueError(f"{folds} folds need as many pairs of each kind; there are {same.sum()} same, {(~same).sum()} different")
+        raise ValueError(
+            f"{folds} folds need as many pairs of each kind; there are {same.sum()} same, {(~same).sum()} different"
+        )
     fold = np.empty(len(scores), int)
     for kind in (True, False):
         index = np.flatnonzero(same == kind)

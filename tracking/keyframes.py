@@ -22,7 +22,8 @@ class Look(Enum):
 
     NONE = 0
     NEAR = 1  # one pass at the usual scale
-    WIDE = 2  # small faces too, and faces that fill the frame
+    FAR = 2  # one pass at the scale of small faces, which costs four times as much
+    WIDE = 3  # small faces, and faces that fill the frame
 
 
 class KeyframePolicy:
@@ -34,14 +35,19 @@ class KeyframePolicy:
 
     def __init__(self, policy: TrackingPolicy = DEFAULT_POLICY) -> None:
         self.policy = policy
-        self._budget = policy.burst
+        self._budget = policy.start_budget
         self._looked = -1e9
         self._looked_wide = -1e9
         self._thumb: NDArray[np.int16] | None = None
         self.cut = False  # this frame began a new scene
 
-    def decide(self, gray: Gray, tracks: Sequence[Track], now: float, evidence_wanted: bool) -> Look:
-        """Decide for one frame (H, W). ``tracks`` are the visible ones, moved to it; ``now`` is media time in seconds."""
+    def decide(
+        self, gray: Gray, tracks: Sequence[Track], now: float, *, evidence_wanted: bool, small_faces: bool
+    ) -> Look:
+        """Decide for one frame (H, W). ``tracks`` are the visible ones, moved to it; ``now`` is media time in seconds.
+
+        ``small_faces``: some of them would be missed by the usual look.
+        """
         policy = self.policy
         self._budget = min(policy.burst, self._budget + policy.max_share)
         changed, self.cut = self._motion(gray, tracks)
@@ -60,10 +66,12 @@ class KeyframePolicy:
             interval = min(interval, policy.doubt_interval if doubtful else 2.5 * policy.doubt_interval)
         if waited < interval:
             return Look.NONE
-        return self._look(Look.WIDE if wide_due else Look.NEAR, now)
+        if wide_due:
+            return self._look(Look.WIDE, now)
+        return self._look(Look.FAR if small_faces else Look.NEAR, now)
 
     def _look(self, look: Look, now: float) -> Look:
-        self._budget -= 1
+        self._budget -= 1 if look is Look.NEAR else self.policy.far_cost
         self._looked = now
         if look is Look.WIDE:
             self._looked_wide = now
@@ -83,13 +91,12 @@ class KeyframePolicy:
         for track in tracks:
             x, y, w, h = track.box * scale
             difference[
-                max(0, int(y - 0.5 * h)) : max(0, int(y + 1.7 * h)), max(0, int(x - 0.5 * w)) : max(0, int(x + 1.5 * w))
+                max(0, int(y - 0.5 * h)) : max(0, int(y + 1.7 * h)),
+                max(0, int(x - 0.5 * w)) : max(0, int(x + 1.5 * w)),
             ] = 0
         return float((difference > MOVED).mean()), cut
 
-    def _is_cut(
-        self, before: NDArray[np.int16], after: NDArray[np.int16], difference: NDArray[np.int16]
-    ) -> bool:
+    def _is_cut(self, before: NDArray[np.int16], after: NDArray[np.int16], difference: NDArray[np.int16]) -> bool:
         """A new scene differs nearly everywhere; a lamp switched on differs too, but keeps the picture's structure."""
         if float(difference.mean()) < self.policy.cut_difference:
             return False

@@ -27,16 +27,18 @@ class TrackingPolicy:
     empty_interval: float = 0.4  # the same while nobody is tracked
     evidence_interval: float = 0.18  # while a track still needs evidence for its name
     doubt_interval: float = 0.1  # between two looks that doubt or motion asks for
-    max_share: float = 0.11  # detections per frame in the long run …
-    burst: float = 5.0  # … after this many at once
+    max_share: float = 0.11  # looks earned per frame …
+    burst: float = 4.0  # … and saved up to this many while the scene is calm
+    start_budget: float = 1.6  # … beginning with this
+    far_cost: float = 1.3  # what a look for small faces takes from the budget
     wide_look_interval: float = 3.0  # look for small and for frame-filling faces this often
     motion_area: float = 0.012  # moving part of the frame outside the tracks that asks for a look
     cut_difference: float = 26.0  # mean grey-level change of a shrunken frame that is a new scene
 
     # How a track moves (tracking/flow.py)
-    flow_face_size: int = 72  # faces are shrunk to this width for optical flow, in pixels
-    flow_grid: int = 7  # points along each side of the grid
-    flow_error: float = 0.9  # forward-backward error still called good, in pixels of the shrunken face
+    flow_face_size: int = 60  # faces are shrunk to this width for optical flow, in pixels
+    flow_grid: int = 6  # points along each side of the grid
+    flow_error: float = 0.8  # forward-backward error still called good, in pixels of the shrunken face
     flow_enough: float = 0.3  # share of good points below which flow has failed
     flow_sure: float = 0.55  # share below which the prediction is doubtful
     appearance_sure: float = 0.5  # correlation with the detected patch below which it is doubtful
