@@ -1,0 +1,138 @@
+"""What a pack's manifest says, as frozen values.
+
+Every number that depends on a model (input, alignment, metric, threshold, calibration) is in its pack's manifest and
+nowhere in the code. :mod:`models.manifest_reader` reads and checks the TOML files in ``models/packs``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import PackNotInstalled
+
+DetectorKind = Literal["centerface", "scrfd"]
+EmbedderKind = Literal["dlib", "arcface"]
+Recipe = Literal["centerface", "dlib_resnet"]
+Origin = Literal["built", "pulled"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """The file of an installed Python package that a model is built from."""
+
+    package: str  # as imported
+    distribution: str  # as installed
+    path: str  # inside the package
+    sha256: str  # of the file's bytes
+    recipe: Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of a pack in the cache folder.
+
+    ``digest`` says which model the file holds. For a built file it is the graph digest (:mod:`models.graph_digest`) and
+    stands in the manifest. For a pulled file it is the SHA-256 of its bytes, recorded when it was pulled, and ``None``
+    until then.
+    """
+
+    name: str
+    licence: str
+    digest: str | None
+    source: SourceFile | None
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorSpec:
+    """How to use the detector. ``nms`` is the intersection over union above which the lower of two boxes goes."""
+
+    kind: DetectorKind
+    file: str
+    score_threshold: float
+    nms: float
+    stride: int  # width and height of the input must be multiples of this, pixels
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderSpec:
+    """How to use the embedder.
+
+    ``template`` is float32 (5, 2), read-only: where left eye, right eye, nose, left and right mouth corner (as seen in
+    the picture) lie in a chip of ``size`` by ``size`` pixels, as x, y. With ``mirror`` an enrolled face is the mean of
+    the chip's embedding and its mirror image's.
+    """
+
+    kind: EmbedderKind
+    file: str
+    size: int
+    dimension: int
+    template: NDArray[np.float32] = field(compare=False)
+    mirror: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MatchingSpec:
+    """How to read similarities of this embedder.
+
+    ``fmr`` holds (false match rate, similarity that gives it) pairs, most lenient first. The log-likelihood ratio
+    of 'same person' against 'two people' is ``calibration_slope * similarity + calibration_intercept`` (natural
+    logarithm).
+    """
+
+    metric: Literal["cosine"]
+    fmr: tuple[tuple[float, float], ...]
+    target_fpir: float  # of probes that are nobody's, the share that may get a name
+    margin: float  # similarity by which the best person must lead the second best
+    calibration_slope: float
+    calibration_intercept: float
+    same_face: float  # similarity from which two faces inside one session are the same
+    min_face: int  # no recognition of faces narrower than this, pixels
+
+
+@dataclass(frozen=True, slots=True)
+class PackManifest:
+    """A set of models that belong together, where they come from and how they are used."""
+
+    name: str
+    summary: str
+    licence: str
+    origin: Origin  # "built" from installed packages, or "pulled" from ``url``
+    default: bool
+    size: int  # about how much is built or fetched, bytes
+    url: str | None
+    files: tuple[FileEntry, ...]
+    detector: DetectorSpec
+    embedder: EmbedderSpec
+    attributes_file: str | None
+    matching: MatchingSpec
+
+    def file(self, name: str) -> FileEntry:
+        """The entry of that name. The reader has made sure that detector, embedder and attributes have one."""
+        return next(entry for entry in self.files if entry.name == name)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over pack name, embedder and alignment template; an embedding is only comparable under the same one.
+
+        Raises :class:`PackNotInstalled` for a pulled pack's plain manifest: its files, and so their digests, are known
+        only once it is there. The manifest inside a loaded :class:`models.Pack` always has it.
+        """
+        embedder = self.file(self.embedder.file).digest
+        if embedder is None:
+            raise PackNotInstalled(
+                f"the digest of pack {self.name!r} is known once it is installed: {pull_command(self.name)}"
+            )
+        parts = hashlib.sha256()
+        parts.update(f"{self.name}\n{embedder}\n".encode())
+        parts.update(self.embedder.template.astype("<f4").tobytes())
+        return parts.hexdigest()
+
+
+def pull_command(name: str) -> str:
+    """What to type to fetch a pack."""
+    return f"visavis models pull {name} --accept-license"

@@ -1,0 +1,256 @@
+"""Reads pack manifests (TOML) and refuses whatever could not work, naming the field and its value."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from importlib import resources
+from typing import Any, get_args
+
+import numpy as np
+
+from models.errors import ManifestInvalid, UnknownPack
+from models.manifest import (
+    DetectorKind,
+    DetectorSpec,
+    EmbedderKind,
+    EmbedderSpec,
+    FileEntry,
+    MatchingSpec,
+    Origin,
+    PackManifest,
+    Recipe,
+    SourceFile,
+)
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_]*\Z")
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
+_PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*\Z")
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_MISSING = object()
+
+
+def available_packs() -> tuple[PackManifest, ...]:
+    """Every pack this version knows, the default one first, then by name."""
+    names = [entry.name for entry in resources.files("models").joinpath("packs").iterdir()]
+    packs = [load_manifest(name.removesuffix(".toml")) for name in names if name.endswith(".toml")]
+    return tuple(sorted(packs, key=lambda pack: (not pack.default, pack.name)))
+
+
+def load_manifest(name: str) -> PackManifest:
+    """The manifest of pack ``name``. Raises :class:`UnknownPack` or :class:`ManifestInvalid`."""
+    folder = resources.files("models").joinpath("packs")
+    path = folder.joinpath(f"{name}.toml")
+    if not _NAME.match(name) or not path.is_file():
+        known = sorted(e.name.removesuffix(".toml") for e in folder.iterdir() if e.name.endswith(".toml"))
+        raise UnknownPack(f"there is no pack {name!r}; known are: {', '.join(known)}")
+    manifest = parse_manifest(path.read_text("utf-8"), where=f"{name}.toml")
+    if manifest.name != name:
+        raise ManifestInvalid(f"{name}.toml: name is {manifest.name!r}, expected {name!r}, as the file is called")
+    return manifest
+
+
+def parse_manifest(text: str, where: str) -> PackManifest:
+    """Read a manifest's text; ``where`` names it in errors. Raises :class:`ManifestInvalid`."""
+    try:
+        root = _Table(tomllib.loads(text), where, "")
+    except tomllib.TOMLDecodeError as error:
+        raise ManifestInvalid(f"{where}: not valid TOML: {error}") from None
+    origin: Origin = root.choice("origin", get_args(Origin))
+    attributes = root.table("attributes", optional=True)
+    manifest = PackManifest(
+        name=root.text("name", _NAME),
+        summary=root.text("summary"),
+        licence=root.text("licence"),
+        origin=origin,
+        default=root.flag("default"),
+        size=root.whole("size", at_least=1),
+        url=root.text("url", re.compile(r"https://\S+\.zip\Z")) if origin == "pulled" else None,
+        files=tuple(_file(entry, origin) for entry in root.tables("files")),
+        detector=_detector(root.table("detector")),
+        embedder=_embedder(root.table("embedder")),
+        attributes_file=attributes.text("file", _FILE) if attributes else None,
+        matching=_matching(root.table("matching")),
+    )
+    if attributes:
+        attributes.done()
+    root.done()
+    names = [entry.name for entry in manifest.files]
+    if len(set(names)) != len(names):
+        root.refuse("files", names, "every name once")
+    wanted = {"detector.file": manifest.detector.file, "embedder.file": manifest.embedder.file}
+    if manifest.attributes_file:
+        wanted["attributes.file"] = manifest.attributes_file
+    for key, name in wanted.items():
+        if name not in names:
+            root.refuse(key, name, f"one of files: {', '.join(names)}")
+    return manifest
+
+
+def _file(table: _Table, origin: Origin) -> FileEntry:
+    source = None
+    if origin == "built":
+        origin_table = table.table("source")
+        source = SourceFile(
+            package=origin_table.text("package", _NAME),
+            distribution=origin_table.text("distribution", _FILE),
+            path=origin_table.text("path", _PATH),
+            sha256=origin_table.text("sha256", _SHA256),
+            recipe=origin_table.choice("recipe", get_args(Recipe)),
+        )
+        origin_table.done()
+    entry = FileEntry(
+        name=table.text("name", _FILE),
+        licence=table.text("licence"),
+        digest=table.text("graph_sha256", _SHA256) if origin == "built" else None,
+        source=source,
+    )
+    table.done()
+    return entry
+
+
+def _detector(table: _Table) -> DetectorSpec:
+    spec = DetectorSpec(
+        kind=table.choice("kind", get_args(DetectorKind)),
+        file=table.text("file", _FILE),
+        score_threshold=table.number("score_threshold", above=0, below=1),
+        nms=table.number("nms", above=0, below=1),
+        stride=table.whole("stride", at_least=1),
+    )
+    table.done()
+    return spec
+
+
+def _embedder(table: _Table) -> EmbedderSpec:
+    size = table.whole("size", at_least=16)
+    template = np.array(table.rows("template", length=5), np.float32)
+    if template.min() < 0 or template.max() >= size:
+        table.refuse("template", template.tolist(), f"pixels inside a chip of {size}x{size}")
+    template.flags.writeable = False
+    spec = EmbedderSpec(
+        kind=table.choice("kind", get_args(EmbedderKind)),
+        file=table.text("file", _FILE),
+        size=size,
+        dimension=table.whole("dimension", at_least=1),
+        template=template,
+        mirror=table.flag("mirror"),
+    )
+    table.done()
+    return spec
+
+
+def _matching(table: _Table) -> MatchingSpec:
+    fmr = tuple(table.rows("fmr", length=None))
+    if not all(0 < rate < 1 and -1 <= similarity <= 1 for rate, similarity in fmr):
+        table.refuse("fmr", fmr, "pairs of a rate between 0 and 1 and a similarity between -1 and 1")
+    if not all(a[0] > b[0] and a[1] < b[1] for a, b in itertools.pairwise(fmr)):
+        table.refuse("fmr", fmr, "falling rates with rising similarities")
+    spec = MatchingSpec(
+        metric=table.choice("metric", ("cosine",)),
+        fmr=fmr,
+        target_fpir=table.number("target_fpir", above=0, below=1),
+        margin=table.number("margin", at_least=0, below=2),
+        calibration_slope=table.number("calibration_slope", above=0),
+        calibration_intercept=table.number("calibration_intercept"),
+        same_face=table.number("same_face", above=-1, below=1),
+        min_face=table.whole("min_face", at_least=1),
+    )
+    table.done()
+    return spec
+
+
+class _Table:
+    """One TOML table; it hands out its fields checked and then refuses those nobody asked for."""
+
+    def __init__(self, values: Mapping[str, object], where: str, path: str) -> None:
+        self._values = values
+        self._where = where
+        self._path = path
+        self._read: set[str] = set()
+
+    def refuse(self, key: str, value: object, expected: str) -> None:
+        shown = "missing" if value is _MISSING else repr(value)
+        raise ManifestInvalid(f"{self._where}: {self._path}{key} is {shown}, expected {expected}")
+
+    def done(self) -> None:
+        for key in self._values:
+            if key not in self._read:
+                raise ManifestInvalid(
+                    f"{self._where}: {self._path}{key} is not a field; remove it or check its spelling"
+                )
+
+    def text(self, key: str, pattern: re.Pattern[str] = re.compile(r"\S.*\Z")) -> str:
+        return str(self._take(key, lambda v: isinstance(v, str) and pattern.match(v), f"text like {pattern.pattern}"))
+
+    def choice(self, key: str, choices: tuple[str, ...]) -> Any:
+        return self._take(key, lambda v: v in choices, f"one of {', '.join(choices)}")
+
+    def flag(self, key: str) -> bool:
+        return bool(self._take(key, lambda v: isinstance(v, bool), "true or false"))
+
+    def whole(self, key: str, at_least: int) -> int:
+        return int(
+            self._take(key, lambda v: type(v) is int and v >= at_least, f"a whole number of at least {at_least}")
+        )
+
+    def number(
+        self,
+        key: str,
+        *,
+        above: float = -math.inf,
+        at_least: float = -math.inf,
+        below: float = math.inf,
+    ) -> float:
+        limits = [
+            f"{word} {limit:g}"
+            for word, limit in (("above", above), ("at least", at_least), ("below", below))
+            if math.isfinite(limit)
+        ]
+        return float(
+            self._take(
+                key,
+                lambda v: _is_number(v) and above < v < below and v >= at_least,
+                " ".join(["a number", " and ".join(limits)]).strip(),
+            )
+        )
+
+    def rows(self, key: str, length: int | None) -> list[tuple[float, float]]:
+        """A list of pairs of numbers, ``length`` of them or at least one."""
+
+        def valid(value: object) -> bool:
+            return (
+                isinstance(value, list)
+                and (len(value) == length if length else len(value) > 0)
+                and all(isinstance(r, list) and len(r) == 2 and all(map(_is_number, r)) for r in value)
+            )
+
+        rows = self._take(key, valid, f"{length or 'one or more'} pairs of numbers")
+        return [(float(a), float(b)) for a, b in rows]
+
+    def table(self, key: str, optional: bool = False) -> Any:
+        if optional and key not in self._values:
+            return None
+        values = self._take(key, lambda v: isinstance(v, dict), f"a table [{self._path}{key}]")
+        return _Table(values, self._where, f"{self._path}{key}.")
+
+    def tables(self, key: str) -> list[_Table]:
+        values = self._take(
+            key,
+            lambda v: isinstance(v, list) and v and all(isinstance(i, dict) for i in v),
+            f"one or more tables [[{self._path}{key}]]",
+        )
+        return [_Table(value, self._where, f"{self._path}{key}[{i}].") for i, value in enumerate(values)]
+
+    def _take(self, key: str, valid: Callable[[Any], object], expected: str) -> Any:
+        self._read.add(key)
+        value = self._values.get(key, _MISSING)
+        if value is _MISSING or not valid(value):
+            self.refuse(key, value, expected)
+        return value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
