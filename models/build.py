@@ -22,7 +22,7 @@ from models.dlib_graph import build_graph
 from models.dlib_reader import read_network
 from models.errors import ModelError, PackDamaged, PackNotInstalled
 from models.graph_digest import graph_digest
-from models.lockfile import LockedFile, read_lock, write_atomically, write_lock
+from models.lockfile import LockedFile, read_lock, unwritable, write_atomically, write_lock
 from models.manifest import FileEntry, Recipe, SourceFile
 
 _RECIPES: Mapping[Recipe, Callable[[bytes], onnx.ModelProto]] = {
@@ -37,21 +37,15 @@ def build_files(entries: list[FileEntry], folder: Path, progress: Callable[[str]
     Raises :class:`PackNotInstalled` if a source is absent, :class:`PackDamaged` if a source or a result is not the
     known one, :class:`ModelError` if the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for entry in entries:
-            data = _build(entry, progress)
+    for entry in entries:
+        data = _build(entry, progress)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
             write_atomically(folder / entry.name, data)
             locked = LockedFile(len(data), hashlib.sha256(data).hexdigest(), str(entry.digest))
             write_lock(folder, read_lock(folder) | {entry.name: locked})
-    except OSError as error:
-        raise unwritable(folder, error) from None
-
-
-def unwritable(folder: Path, error: OSError) -> ModelError:
-    """What to say when the cache folder refuses."""
-    reason = error.strerror or type(error).__name__
-    return ModelError(f"cannot keep models in {folder}: {reason}; make it writable or choose another with --cache-dir")
+        except OSError as error:
+            raise unwritable(folder, error) from None
 
 
 def find_source(source: SourceFile) -> Path:

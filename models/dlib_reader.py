@@ -137,7 +137,7 @@ def _layer(reader: _Reader) -> Layer:
         case "con_4":
             values = reader.tensor()
             filters = reader.integer()
-            window, stride, padding = reader.pair(), reader.pair(), reader.pair()
+            window, stride, padding = reader.pair(), reader.stride(), reader.pair()
             weights, bias = reader.views(values)
             reader.skip_floats(4)  # learning rate and weight decay multipliers
             reader.expect((weights.shape[0], weights.shape[2:]), (filters, window), "shape of a convolution")
@@ -155,7 +155,7 @@ def _layer(reader: _Reader) -> Layer:
             reader.skip_floats(4)
             return FullyConnected(values.reshape(inputs, outputs))
         case "max_pool_2" | "avg_pool_2":
-            return Pool(name == "max_pool_2", reader.pair(), reader.pair(), reader.pair())
+            return Pool(name == "max_pool_2", reader.pair(), reader.stride(), reader.pair())
         case "relu_":
             return Relu()
         case "add_prev_":
@@ -199,6 +199,12 @@ class _Reader:
 
     def pair(self) -> Pair:
         return self.count(), self.count()
+
+    def stride(self) -> Pair:
+        rows, columns = self.pair()
+        if not rows or not columns:
+            raise self.error("a stride of 0")
+        return rows, columns
 
     def float(self) -> float:
         mantissa, exponent = self.integer(), self.integer()

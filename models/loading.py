@@ -10,11 +10,9 @@ from typing import Any
 
 import platformdirs
 
-from models.build import build_files, unwritable
 from models.errors import ModelError, PackDamaged, PackNotInstalled
-from models.graph_digest import file_graph_digest
 from models.insightface_zoo import load_zoo_models
-from models.lockfile import FileStatus, inspect, looks_installed, names, read_lock
+from models.lockfile import FileStatus, inspect, looks_installed, names, read_lock, unwritable
 from models.manifest import PackManifest, pull_command
 from models.manifest_reader import load_manifest
 from models.pull import pull
@@ -63,6 +61,8 @@ def ensure_pack(name: str, cache_dir: Path, progress: Progress) -> Path:
     if not wrong:
         return folder
     if manifest.origin == "built":
+        from models.build import build_files  # here, as onnx takes a while to import and is only needed to build
+
         if damaged := [status for status in wrong if status.state == "damaged"]:
             progress(f"Damaged, building again: {names(damaged)}")
         build_files([manifest.file(status.name) for status in wrong], folder, progress)
@@ -121,6 +121,8 @@ def _inspect(manifest: PackManifest, folder: Path) -> list[FileStatus]:
 def _look_inside(manifest: PackManifest, folder: Path, status: FileStatus) -> FileStatus:
     if manifest.origin == "pulled" or status.state != "ok":
         return status
+    from models.graph_digest import file_graph_digest  # here for the same reason as in ensure_pack
+
     found = file_graph_digest(folder / status.name)
     if found == manifest.file(status.name).digest:
         return status

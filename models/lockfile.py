@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from models.errors import ModelError
 from models.manifest import FileEntry, PackManifest
 
 LOCK_NAME = "lock.json"
@@ -92,6 +93,12 @@ def looks_installed(manifest: PackManifest, folder: Path) -> bool:
 def names(statuses: Iterable[FileStatus]) -> str:
     """The files' names and what is the matter with them, for a message."""
     return ", ".join(f"{status.name} ({status.detail})" for status in statuses)
+
+
+def unwritable(folder: Path, error: OSError) -> ModelError:
+    """What to say when the cache folder refuses."""
+    reason = error.strerror or type(error).__name__
+    return ModelError(f"cannot keep models in {folder}: {reason}; make it writable or choose another with --cache-dir")
 
 
 def _inspect_file(entry: FileEntry, path: Path, locked: LockedFile | None) -> FileStatus:

@@ -15,14 +15,13 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
-from models.build import unwritable
 from models.errors import DownloadFailed, LicenseNotAccepted
 from models.insightface_zoo import load_zoo_models
-from models.lockfile import LockedFile, file_sha256, inspect, read_lock, write_lock
+from models.lockfile import LockedFile, file_sha256, inspect, read_lock, unwritable, write_lock
 from models.manifest import PackManifest, pull_command
 
 _TIMEOUT = 30.0  # seconds without a byte
@@ -48,14 +47,10 @@ def pull(manifest: PackManifest, cache_dir: Path, accept_license: bool, progress
         if all(status.state == "ok" for status in statuses):
             progress(f"{manifest.name} is in place already: {folder}")
         elif not read_lock(folder) and not any(status.state == "missing" for status in statuses):
-            progress(f"Files of {manifest.name} were put in {folder} by hand; recording them")
+            progress(f"Recording the files put into {folder} by hand; remove them to fetch {manifest.name} instead")
             _record(manifest, folder, folder)
         else:
             _fetch(manifest, folder, progress)
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        raise DownloadFailed(_why(manifest, error, folder)) from None
-    except zipfile.BadZipFile:
-        raise DownloadFailed(f"what came from {manifest.url} is not a whole zip archive; try again") from None
     except OSError as error:
         raise unwritable(cache_dir, error) from None
     return folder
@@ -64,12 +59,12 @@ def pull(manifest: PackManifest, cache_dir: Path, accept_license: bool, progress
 def _fetch(manifest: PackManifest, folder: Path, progress: Callable[[str], None]) -> None:
     progress(f"Fetching {manifest.url} (about {manifest.size // 1_000_000} MB)")
     # Connected before anything is made on disk: offline leaves no trace.
-    with urllib.request.urlopen(str(manifest.url), timeout=_TIMEOUT) as response:
+    with _connect(manifest, folder) as response:
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{manifest.name}.", suffix=".part", dir=folder.parent))
         try:
             archive = staging / "pack.zip"
-            _receive(response, archive, progress)
+            _receive(manifest, response, archive, progress)
             _unpack(manifest, archive, staging)
             archive.unlink()
             progress(f"Checking that {manifest.name} loads")
@@ -78,33 +73,55 @@ def _fetch(manifest: PackManifest, folder: Path, progress: Callable[[str], None]
             shutil.rmtree(staging, ignore_errors=True)
 
 
-def _receive(response: http.client.HTTPResponse, archive: Path, progress: Callable[[str], None]) -> None:
+def _connect(manifest: PackManifest, folder: Path) -> http.client.HTTPResponse:
+    try:
+        response: http.client.HTTPResponse = urllib.request.urlopen(str(manifest.url), timeout=_TIMEOUT)
+        return response
+    except urllib.error.HTTPError as error:
+        with error:
+            what = f"{manifest.url} answered {error.code} {error.reason}: try again later"
+    except (OSError, http.client.HTTPException) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        what = f"cannot reach {str(manifest.url).split('/')[2]} ({reason}): is this machine offline? Try again"
+    wanted = ", ".join(entry.name for entry in manifest.files)
+    raise DownloadFailed(f"{what}, or put {wanted} into {folder} by hand and run the same command")
+
+
+def _receive(
+    manifest: PackManifest, response: http.client.HTTPResponse, archive: Path, progress: Callable[[str], None]
+) -> None:
     length = response.length
     received = shown = 0
     with archive.open("xb") as file:
-        while chunk := response.read(_CHUNK):
+        while chunk := _read(manifest, response):
             file.write(chunk)
             received += len(chunk)
             if length and received * 10 // length > shown:
                 shown = received * 10 // length
                 progress(f"Fetched {shown * 10} %")
     if length and received < length:
-        raise http.client.IncompleteRead(b"", length - received)
+        raise DownloadFailed(f"{manifest.url} broke off {length - received} bytes before the end; try again")
+
+
+def _read(manifest: PackManifest, response: http.client.HTTPResponse) -> bytes:
+    try:
+        return response.read(_CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise DownloadFailed(f"{manifest.url} broke off ({error}); try again") from None
 
 
 def _unpack(manifest: PackManifest, archive: Path, staging: Path) -> None:
     """Take the manifest's files out, wherever in the archive they are: some packs have a folder, some do not."""
-    with zipfile.ZipFile(archive) as content:
-        members = {Path(member.filename).name: member for member in content.infolist() if not member.is_dir()}
-        for entry in manifest.files:
-            if entry.name not in members:
-                raise DownloadFailed(f"{manifest.url} has no {entry.name} in it: the pack has changed upstream")
-            with content.open(members[entry.name]) as source, (staging / entry.name).open("xb") as target:
-                _copy(source, target)
-
-
-def _copy(source: IO[bytes], target: IO[bytes]) -> None:
-    shutil.copyfileobj(source, target, _CHUNK)
+    try:
+        with zipfile.ZipFile(archive) as content:
+            members = {Path(member.filename).name: member for member in content.infolist()}
+            for entry in manifest.files:
+                if entry.name not in members:
+                    raise DownloadFailed(f"{manifest.url} has no {entry.name} in it: the pack has changed upstream")
+                with content.open(members[entry.name]) as source, (staging / entry.name).open("xb") as target:
+                    shutil.copyfileobj(source, target, _CHUNK)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):  # what a broken archive can end in
+        raise DownloadFailed(f"what came from {manifest.url} is not a whole zip archive; try again") from None
 
 
 def _record(manifest: PackManifest, source: Path, folder: Path) -> None:
@@ -119,17 +136,3 @@ def _record(manifest: PackManifest, source: Path, folder: Path) -> None:
         digest = file_sha256(path)
         locked[entry.name] = LockedFile(path.stat().st_size, digest, digest)
     write_lock(folder, locked)
-
-
-def _why(manifest: PackManifest, error: Exception, folder: Path) -> str:
-    if isinstance(error, urllib.error.HTTPError):
-        return f"{manifest.url} answered {error.code} {error.reason}; try again later"
-    if isinstance(error, http.client.IncompleteRead):
-        return f"the connection to {manifest.url} broke {error.expected} bytes before the end; try again"
-    reason = error.reason if isinstance(error, urllib.error.URLError) else error
-    host = str(manifest.url).split("/")[2]
-    wanted = ", ".join(entry.name for entry in manifest.files)
-    return (
-        f"cannot reach {host} ({reason}): is this machine offline? "
-        f"Connect and try again, or put {wanted} into {folder} by hand and run the same command"
-    )
