@@ -11,7 +11,8 @@ import click
 
 from models.errors import ModelError
 from models.loading import default_cache_dir, ensure_pack, is_installed, pull_pack, verify_pack
-from models.manifest_reader import available_packs
+from models.manifest import pull_command
+from models.manifest_reader import available_packs, load_manifest
 
 
 class _Group(click.Group):
@@ -98,6 +99,9 @@ def verify(ctx: click.Context, name: str, cache_dir: Path, as_json: bool) -> Non
         for status in statuses:
             click.echo(f"{status.state:8}  {status.name:24}  {status.found or '-':64}  {status.detail}")
     if any(status.state != "ok" for status in statuses):
+        manifest = load_manifest(name)
+        command = f"visavis models build {name}" if manifest.origin == "built" else pull_command(name)
+        click.echo(f"Put it right with: {command}", err=True)
         ctx.exit(1)
 
 

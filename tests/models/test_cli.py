@@ -59,6 +59,7 @@ def test_verify_tells_damage_with_its_exit_code(tmp_path: Path) -> None:
     assert verify.exit_code == 1
     assert "damaged" in verify.stdout
     assert "1 bytes instead of" in verify.stdout
+    assert verify.stderr == "Put it right with: visavis models build open\n"
 
 
 @pytest.mark.parametrize(
