@@ -14,6 +14,7 @@ from pipeline.frame import Image
 from tracking import iou_matrix
 
 Array = NDArray[np.float32]
+SAME_FACE = 0.3  # overlap above which two looks saw the same face
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,33 +116,39 @@ def suppress(found: Detections, overlap: float) -> list[int]:
     return [int(order[i]) for i in kept]
 
 
-def look_wide(detector: Detector, image: Image, near_side: int, far_side: int, overlap: float = 0.3) -> Detections:
+def look_wide(detector: Detector, image: Image, near_side: int, far_side: int) -> Detections:
     """Look for small faces at ``far_side`` and for frame-filling ones at half ``near_side`` with a border; merged.
 
     A face cut off by the frame's edges is found better with room around it, hence the border.
     """
-    parts = [detector.detect(image, far_side)]
     height, width = image.shape[:2]
     border = max(height, width) // 5
-    padded = np.asarray(
-        cv2.copyMakeBorder(image, border, border, border, border, cv2.BORDER_CONSTANT, value=(110, 110, 110)),
-        np.uint8,
-    )
-    large = detector.detect(padded, near_side // 2)
-    shift = np.array([border, border], np.float32)
-    large = Detections(
-        large.boxes - np.concatenate([shift, [0, 0]]).astype(np.float32),
-        large.scores,
-        large.landmarks - shift,
-    )
+    frame = cv2.copyMakeBorder(image, border, border, border, border, cv2.BORDER_CONSTANT, value=(110, 110, 110))
+    large = detector.detect(np.asarray(frame, np.uint8), near_side // 2)
     # At this scale only large faces are read well; small ones are the other look's business.
-    parts.append(large.take(np.where(large.boxes[:, 2] > 0.3 * min(height, width))[0]))
-    merged = Detections(
-        np.concatenate([p.boxes for p in parts]),
-        np.concatenate([p.scores for p in parts]),
-        np.concatenate([p.landmarks for p in parts]),
+    large = large.take(np.where(large.boxes[:, 2] > 0.3 * min(height, width))[0])
+    shift = np.full(2, border, np.float32)
+    boxes = np.concatenate([large.boxes[:, :2] - shift, large.boxes[:, 2:]], 1)
+    return _merge(detector.detect(image, far_side), Detections(boxes, large.scores, large.landmarks - shift))
+
+
+def _merge(fine: Detections, coarse: Detections) -> Detections:
+    """Both looks' faces: the finer landmarks where both saw one, and no eye or cheek of a large face as a face of its own."""
+    overlaps = iou_matrix(coarse.boxes, fine.boxes)
+    only = coarse.take([i for i in range(len(coarse)) if not (overlaps[i] > SAME_FACE).any()])
+    keep = []
+    for i, (box, score) in enumerate(zip(fine.boxes, fine.scores, strict=True)):
+        centre = box[:2] + box[2:] / 2
+        inside = ((centre > only.boxes[:, :2]) & (centre < only.boxes[:, :2] + only.boxes[:, 2:])).all(1)
+        part = inside & (box[2] * box[3] < 0.3 * only.boxes[:, 2] * only.boxes[:, 3]) & (score < only.scores)
+        if not part.any():
+            keep.append(i)
+    fine = fine.take(keep)
+    return Detections(
+        np.concatenate([fine.boxes, only.boxes]),
+        np.concatenate([fine.scores, only.scores]),
+        np.concatenate([fine.landmarks, only.landmarks]),
     )
-    return merged.take(suppress(merged, overlap))
 
 
 def _interpolation(shrink: float) -> int:

@@ -119,19 +119,20 @@ class FramePipeline:
         self._gallery_version: int | None = None
         self._min_face = self.config.min_face or models.manifest.matching.min_face
         self._memory: dict[int, _Memory] = {}
+        self._asked: frozenset[int] = frozenset()  # replaced as a whole, so that another thread may do it
         self._watched: dict[int, int] = {}  # a track's number now: the number it was watched under
         self._observations: list[Observation] = []
 
-    def watch(self, track: int) -> bool:
-        """Observe a visible track at every keyframe, evidence wanted or not, until :meth:`unwatch`; ``False`` if there is none of that number."""
-        if all(t.number != track for t in self.tracker.visible):
-            return False
-        self._watched[track] = track
-        return True
+    def watch(self, track: int) -> None:
+        """Observe a track at every keyframe, evidence wanted or not, until :meth:`unwatch`.
+
+        May be called from another thread than :meth:`process`, as may :meth:`unwatch`.
+        """
+        self._asked = self._asked | {track}
 
     def unwatch(self, track: int) -> None:
         """End :meth:`watch`; harmless for a track that is not watched."""
-        self._watched = {now: asked for now, asked in self._watched.items() if asked != track}
+        self._asked = self._asked - {track}
 
     def process(self, frame: Frame) -> FrameResult:
         """Recognise the faces of the next frame. Times must rise; a step back or a gap is taken as it comes."""
@@ -139,6 +140,7 @@ class FramePipeline:
         start = perf_counter()
         now = frame.time
         gallery = self._current_gallery()
+        self._apply_watches()
         self.tracker.predict(frame.gray, now)
         wanted = any(self._wants_embedding(t, now) for t in self.tracker.visible)
         scale = min(1.0, self.config.near_side / max(frame.width, frame.height))
@@ -165,6 +167,12 @@ class FramePipeline:
         timing["total"] = _since(start)
         keyframe = look is not Look.NONE
         return FrameResult(frame.width, frame.height, now, keyframe, faces, timing, embedded, observations)
+
+    def _apply_watches(self) -> None:
+        asked = self._asked
+        self._watched = {number: was for number, was in self._watched.items() if was in asked}
+        missing = asked - set(self._watched.values())
+        self._watched |= {t.number: t.number for t in self.tracker.visible if t.number in missing}
 
     def _current_gallery(self) -> Gallery:
         gallery = self._gallery()
@@ -317,7 +325,6 @@ class FramePipeline:
         if len(self._memory) > 2 * (len(self.tracker.visible) + len(self.tracker.lost)) + 8:
             alive = {t.number for t in (*self.tracker.visible, *self.tracker.lost)}
             self._memory = {number: memory for number, memory in self._memory.items() if number in alive}
-            self._watched = {now: asked for now, asked in self._watched.items() if now in alive}
 
 
 def _since(start: float) -> float:

@@ -1,0 +1,1 @@
+"""Commands that measure: ``visavis evaluate …`` for accuracy, ``visavis bench …`` for speed."""

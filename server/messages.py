@@ -1,0 +1,127 @@
+"""The JSON messages of the data channels: docs/protocol.md in code."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.frame_pipeline import Face, FrameResult
+from tracking import IdentityState
+
+VERSION = 1
+MAX_MESSAGE = 16 * 1024
+NAMED = (IdentityState.KNOWN, IdentityState.UNCERTAIN)
+
+
+class BadMessage(ValueError):
+    """Not a message of this protocol; the text says why and may be shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A parsed message from the page."""
+
+    type: str
+    id: int | str | None
+    body: dict[str, Any]
+
+    def integer(self, field: str) -> int:
+        """A whole number among the fields. Raises :class:`BadMessage`."""
+        value = self.body.get(field)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
+            raise BadMessage(f"{field} must be a whole number of 0 or more")
+        return value
+
+
+def parse_command(raw: str | bytes) -> Command:
+    """Parse one message of the commands channel. Raises :class:`BadMessage`."""
+    if not isinstance(raw, str):
+        raise BadMessage("a message must be text")
+    if len(raw) > MAX_MESSAGE or len(raw.encode("utf-8", "surrogatepass")) > MAX_MESSAGE:
+        raise BadMessage(f"a message may have {MAX_MESSAGE} bytes")
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise BadMessage("a message must be JSON") from error
+    if not isinstance(body, dict):
+        raise BadMessage("a message must be an object")
+    if body.get("v") != VERSION or isinstance(body.get("v"), bool):
+        raise BadMessage(f"v must be {VERSION}")
+    kind, number = body.get("type"), body.get("id")
+    if not isinstance(kind, str) or not kind:
+        raise BadMessage("type must be text")
+    if isinstance(number, str):
+        number = number[:64]
+    elif number is not None and (isinstance(number, bool) or not isinstance(number, int) or abs(number) >= 2**53):
+        raise BadMessage("id must be a whole number or text")
+    return Command(kind, number, body)
+
+
+def message(kind: str, **fields: Any) -> str:
+    """A message to the page."""
+    return json.dumps({"v": VERSION, "type": kind, **fields}, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def error_message(command: int | str | None, code: str, text: str, **fields: Any) -> str:
+    """An ``error`` message."""
+    return message("error", id=command, code=code, message=text, **fields)
+
+
+def result_message(
+    seq: int,
+    result: FrameResult,
+    *,
+    rtp: int | None,
+    capture: float | None,
+    skipped: int,
+    timing: dict[str, float | None],
+) -> str:
+    """A ``result`` message."""
+    return message(
+        "result",
+        seq=seq,
+        rtp=rtp,
+        capture=None if capture is None else round(capture, 4),
+        width=result.width,
+        height=result.height,
+        keyframe=result.keyframe,
+        skipped=skipped,
+        timing=timing,
+        faces=[_face(face, result.width, result.height) for face in result.faces],
+    )
+
+
+def _face(face: Face, width: int, height: int) -> dict[str, Any]:
+    x, y, w, h = (float(v) for v in face.box)
+    named = face.identity in NAMED and face.opinion is not None
+    opinion = face.opinion if named else None
+    quality = face.quality
+    return {
+        "track": face.track,
+        "box": [_unit(x, width), _unit(y, height), _unit(w, width), _unit(h, height)],
+        "landmarks": [[_unit(float(px), width), _unit(float(py), height)] for px, py in face.landmarks],
+        "state": face.state.value,
+        "identity": face.identity.value,
+        "person": opinion.person if opinion else None,
+        "name": face.name if opinion else None,
+        "probability": round(opinion.probability, 4) if opinion else None,
+        "similarity": round(opinion.similarity, 4) if opinion else None,
+        "margin": round(opinion.margin, 4) if opinion and opinion.margin is not None else None,
+        "votes": face.votes,
+        "quality": None
+        if quality is None
+        else {
+            "overall": round(quality.overall, 3),
+            "sharpness": round(quality.sharpness, 3),
+            "light": round(quality.light, 3),
+            "pose": round(quality.pose, 3),
+            "size": round(quality.size, 3),
+        },
+        "age": round(face.age, 3),
+    }
+
+
+def _unit(value: float, side: int) -> float:
+    return round(value / side, 5) if math.isfinite(value) else 0.0

@@ -1,0 +1,22 @@
+"""Decoded frames as plain arrays."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+
+from pipeline.frame import Image
+
+
+def luma(frame: av.VideoFrame) -> Image:
+    """The grey picture (H, W) of a decoded frame: its Y plane without a copy where it has one."""
+    if frame.format.name in ("yuv420p", "yuvj420p", "nv12", "gray"):
+        plane = frame.planes[0]
+        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+        return rows[:, : plane.width]
+    return np.asarray(frame.to_ndarray(format="gray"), np.uint8)
+
+
+def rgb(frame: av.VideoFrame) -> Image:
+    """The colour picture (H, W, 3) of a decoded frame."""
+    return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
