@@ -1,0 +1,116 @@
+"""The aiohttp application: what is served, and to whom. It only puts together what other modules do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from server import __version__
+from server.join import Door, setup_join
+from server.problems import problem_middleware
+from server.security import access_middleware, add_headers
+from server.settings import Settings, StartError
+
+PROTOCOL = 1
+BODY_LIMIT = 64 * 1024
+VIDEO = {"width": 640, "height": 480, "frameRate": 30, "maxBitrate": 1_500_000}
+RETENTION = "Video is never stored. A name you type keeps numbers computed from the face on this server."
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the application serves, opened and closed by whoever starts it."""
+
+    pack_name: str
+    pack_licence: str
+    sessions: Callable[[], int]
+    people: Callable[[], int]
+    end_sessions: Callable[[str], Awaitable[None]]
+    """End every live session and tell its page the reason."""
+    door: Door | None = None
+    """``None`` when the LAN is off."""
+    parts: tuple[Callable[[web.Application], None], ...] = ()
+    """Each adds its own routes (signalling, people, …)."""
+
+
+SETTINGS = web.AppKey("settings", Settings)
+SERVICES = web.AppKey("services", Services)
+
+
+def create_app(settings: Settings, services: Services) -> web.Application:
+    """The application for loopback and LAN alike; :mod:`server.security` tells them apart by TLS."""
+    guard = services.door.guard if services.door else None
+    app = web.Application(middlewares=[problem_middleware, access_middleware(guard)], client_max_size=BODY_LIMIT)
+    app[SETTINGS] = settings
+    app[SERVICES] = services
+    app.on_response_prepare.append(add_headers)
+    app.on_shutdown.append(_end_sessions)
+    app.router.add_get("/healthz", _health)
+    app.router.add_get("/api/v1/config", _config)
+    setup_join(app, services.door)
+    for part in services.parts:
+        part(app)
+    _setup_page(app, static_folder())
+    return app
+
+
+def static_folder() -> Path:
+    """The page's files: beside this module when installed, beside its package in the source tree."""
+    here = Path(__file__).resolve().parent
+    for folder in (here / "static", here.parent / "static"):
+        if folder.is_dir():
+            return folder
+    raise StartError(f"{here / 'static'}: the page's files are missing; install Visavis again")
+
+
+def _setup_page(app: web.Application, folder: Path) -> None:
+    async def index(_request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(folder / "index.html")
+
+    async def file(request: web.Request) -> web.StreamResponse:
+        path = (folder / request.match_info["path"]).resolve()  # follows links and '..', so that neither leads out
+        if not path.is_relative_to(folder) or not path.is_file():
+            raise web.HTTPNotFound(text="The page has no such file.")
+        return web.FileResponse(path)
+
+    app.router.add_get("/", index)
+    app.router.add_get("/static/{path:.+}", file)
+
+
+async def _end_sessions(app: web.Application) -> None:
+    await app[SERVICES].end_sessions("shutdown")
+
+
+async def _health(request: web.Request) -> web.Response:
+    return web.json_response({"status": "ok", "sessions": request.app[SERVICES].sessions()})
+
+
+async def _config(request: web.Request) -> web.Response:
+    services = request.app[SERVICES]
+    return web.json_response(
+        {
+            "version": __version__,
+            "protocol": PROTOCOL,
+            "iceServers": ice_servers(request.app[SETTINGS]),
+            "pack": {"name": services.pack_name, "licence": services.pack_licence},
+            "video": VIDEO,
+            "people": services.people(),
+            "secure": True,  # TLS, or loopback, which browsers trust as well: there is no third listener
+            "retention": RETENTION,
+        }
+    )
+
+
+def ice_servers(settings: Settings) -> list[dict[str, Any]]:
+    """The STUN and TURN servers as a browser's ``RTCIceServer`` dictionaries."""
+    servers: list[dict[str, Any]] = []
+    for url in settings.ice_servers:
+        if url.lower().startswith("turn"):
+            servers.append({"urls": [url], "username": settings.turn_username, "credential": settings.turn_password})
+        else:
+            servers.append({"urls": [url]})
+    return servers

@@ -1,0 +1,165 @@
+"""Who gets in, and what every response says to keep others out.
+
+The loopback listener (plain HTTP) is open to this computer: its requests have to come from loopback and name it as
+their host, or a web page elsewhere could reach it under a name of its own (DNS rebinding). The other listener (TLS)
+asks for the join token: in the cookie a join link gave, or as ``Authorization: Bearer``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import secrets
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from html import escape
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from server.problems import problem
+
+COOKIE = "visavis_join"
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; "
+    "worker-src 'self'; "
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_SAFE_METHODS = {hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS}
+_LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.ASCII | re.IGNORECASE)
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">{refresh}<title>{title}</title></head>
+<body><main><h1>{title}</h1><p>{detail}</p></main></body></html>
+"""
+_HOW_TO_JOIN = (
+    "Scan the QR code, or open the link, that Visavis shows on the computer it runs on: "
+    "in its terminal, and on its page."
+)
+
+
+class WrongGuesses:
+    """Wrong tokens by address: ``limit`` within ``window`` seconds, then that address waits. Bounded in memory."""
+
+    def __init__(
+        self, limit: int = 20, window: float = 60.0, addresses: int = 1024, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._limit, self._window, self._addresses, self._now = limit, window, addresses, now
+        self._times: OrderedDict[str, deque[float]] = OrderedDict()  # the address that guessed last is last
+
+    def wait(self, address: str) -> int:
+        """Whole seconds until the address may try again; 0 if it may now."""
+        times = self._times.get(_household(address))
+        if times is None or len(times) < self._limit:
+            return 0
+        return max(0, int(times[0] + self._window - self._now() + 0.999))
+
+    def count(self, address: str) -> None:
+        """Note a wrong guess."""
+        key = _household(address)
+        self._times.setdefault(key, deque(maxlen=self._limit)).append(self._now())
+        self._times.move_to_end(key)
+        if len(self._times) > self._addresses:
+            self._times.popitem(last=False)
+
+
+def _household(address: str) -> str:
+    """An IPv6 device picks addresses freely within its /64: those count as one."""
+    ip = ipaddress.ip_address(address.split("%")[0])
+    return str(ip) if ip.version == 4 else str(ipaddress.ip_network((ip, 64), strict=False))
+
+
+class JoinGuard:
+    """Compares tokens, in constant time and not too often."""
+
+    def __init__(self, token: str, guesses: WrongGuesses | None = None) -> None:
+        self.token = token
+        self._guesses = guesses or WrongGuesses()
+
+    def admit(self, request: web.Request, token: str | None) -> web.StreamResponse | None:
+        """``None`` lets in; otherwise the refusal to answer with."""
+        address = request.remote or "0.0.0.0"
+        if token is None:
+            return refusal(request, 401, "Join first", _HOW_TO_JOIN)
+        if wait := self._guesses.wait(address):
+            response = refusal(request, 429, "Too many wrong tokens", f"Wait {wait} seconds. {_HOW_TO_JOIN}")
+            response.headers[hdrs.RETRY_AFTER] = str(wait)
+            return response
+        if secrets.compare_digest(token.encode("utf-8", "replace"), self.token.encode()):
+            return None
+        self._guesses.count(address)
+        response = refusal(request, 401, "That link is no longer valid", _HOW_TO_JOIN)
+        response.del_cookie(
+            COOKIE, secure=True, httponly=True, samesite="Strict"
+        )  # or it would be a wrong guess each time
+        return response
+
+
+def refusal(request: web.Request, status: int, title: str, detail: str) -> web.Response:
+    """A plain page for a browser's page request, a problem (RFC 9457) for everything else."""
+    if "text/html" not in request.headers.get(hdrs.ACCEPT, "") or request.path.startswith("/api/"):
+        response = problem(status, title, detail)
+    else:
+        # Followed from another site, a link loses its strict cookie on the way; asking again from here brings it.
+        crossed = status == 401 and request.headers.get("Sec-Fetch-Site") == "cross-site"
+        refresh = '<meta http-equiv="refresh" content="0">' if crossed else ""
+        text = _PAGE.format(refresh=refresh, title=escape(title), detail=escape(detail))
+        response = web.Response(status=status, text=text, content_type="text/html")
+    if status == 401:
+        response.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
+    return response
+
+
+def access_middleware(guard: JoinGuard | None) -> Middleware:
+    """Let in who may come in; refuse changes asked for by other sites' pages. No ``guard``: loopback only."""
+
+    @web.middleware
+    async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
+        refused = _refused_outside(request, guard) if request.secure else _refused_loopback(request)
+        if refused is None and request.method not in _SAFE_METHODS:
+            refused = _refused_origin(request)
+        return refused if refused is not None else await handler(request)
+
+    return access
+
+
+def _refused_outside(request: web.Request, guard: JoinGuard | None) -> web.StreamResponse | None:
+    if guard is None:
+        return refusal(request, 403, "Not served here", "This server is for the computer it runs on only.")
+    if request.path.startswith("/join/"):
+        return None  # its handler asks the guard
+    scheme, _, bearer = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    token = bearer.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE)
+    return guard.admit(request, token)
+
+
+def _refused_loopback(request: web.Request) -> web.StreamResponse | None:
+    here = _LOOPBACK_HOST.fullmatch(request.headers.get(hdrs.HOST, ""))
+    if here is None or not ipaddress.ip_address(request.remote or "0.0.0.0").is_loopback:
+        return refusal(
+            request,
+            403,
+            "Wrong address",
+            "Open http://localhost with the printed port on the computer Visavis runs on.",
+        )
+    return None
+
+
+def _refused_origin(request: web.Request) -> web.StreamResponse | None:
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is not None and origin != f"{request.scheme}://{request.host}":
+        return refusal(request, 403, "Foreign page", "This request came from a page of another site.")
+    return None
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """On every response: the security headers, and that caches ask again (files) or keep nothing (everything else)."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    keep = "no-cache" if isinstance(response, web.FileResponse) else "no-store"
+    response.headers.setdefault(hdrs.CACHE_CONTROL, keep)

@@ -1,0 +1,94 @@
+"""From settings to a running server and, on Ctrl-C or SIGTERM, to a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+
+from models import Pack, load_pack
+from server.app import Services, create_app
+from server.certificates import CertificateStore, certificate_names, tls_folder
+from server.join import Door, load_token
+from server.lan import Address, addresses, diff, host_name, watching
+from server.listeners import Listeners, bind, listening, port_of
+from server.security import JoinGuard
+from server.services import open_services
+from server.settings import Configuration, Settings
+from server.terminal import where_to_go
+from server.trust_page import create_trust_app
+
+logger = logging.getLogger(__name__)
+
+Say = Callable[[str], None]
+
+
+def serve(configuration: Configuration, say: Say) -> None:
+    """Start, say each step, serve until told to end.
+
+    Raises :class:`server.settings.StartError` and :class:`models.ModelError`.
+    """
+    settings = configuration.settings
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for remark in configuration.remarks:
+        say(f"Note: {remark}")
+    with contextlib.closing(bind(settings)) as listeners:
+        say(f"Preparing the models of pack {settings.pack} …")
+        pack = load_pack(settings.pack, settings.models_dir, settings.provider, say)  # type: ignore[arg-type]
+        door, store = open_door(settings, listeners, say)
+        asyncio.run(_run(settings, pack, listeners, door, store, say))
+    say("Visavis has ended.")
+
+
+def open_door(settings: Settings, listeners: Listeners, say: Say) -> tuple[Door | None, CertificateStore | None]:
+    """Token and certificate for other devices; nothing when the LAN is off. Raises ``StartError``."""
+    if not settings.lan:
+        return None, None
+    found = addresses()
+    store = CertificateStore(tls_folder(settings), certificate_names(settings, found))
+    store.require(settings.host_names)
+    if not found:
+        say("This computer is in no network now; the link below works once it is.")
+    guard = JoinGuard(load_token(settings.data_dir, settings.join_token))
+    return Door(guard, host_name(), found, port_of(listeners.lan), port_of(listeners.trust)), store
+
+
+async def _run(
+    settings: Settings, pack: Pack, listeners: Listeners, door: Door | None, store: CertificateStore | None, say: Say
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
+            loop.add_signal_handler(number, stop.set)
+    async with open_services(settings, pack, door) as services, _serving(settings, services, listeners, store, say):
+        say(where_to_go(port_of(listeners.local), door, colours=sys.stdout.isatty()))
+        await stop.wait()
+        say("Ending …")
+
+
+@contextlib.asynccontextmanager
+async def _serving(
+    settings: Settings, services: Services, listeners: Listeners, store: CertificateStore | None, say: Say
+) -> AsyncIterator[None]:
+    app = create_app(settings, services)
+    door = services.door
+    if door is None or store is None:
+        async with listening(listeners, app, None, None):
+            yield
+        return
+
+    async def looked(found: tuple[Address, ...]) -> None:
+        reason = await asyncio.to_thread(store.refresh, certificate_names(settings, found))
+        if reason:
+            logger.info("new server certificate: %s", reason)
+        if diff(door.addresses, found):
+            door.addresses = found
+            say(f"The network has changed: other devices now find this page at {door.page_url()}")
+
+    trust_app = create_trust_app(door, store.authority)
+    async with listening(listeners, app, trust_app, store.context), watching(looked):
+        yield

@@ -1,0 +1,257 @@
+"""Every setting of the server, in one table.
+
+The fields of :class:`Settings` drive the command-line flags, the ``VISAVIS_*`` environment variables, the TOML file,
+the defaults and ``docs/settings.md``. The first of these that says something wins; :func:`configure` reads them, checks
+every value and remembers where it came from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_config_path, user_data_path
+
+from models import default_cache_dir
+from server import setting_kinds as kinds
+from server.setting_kinds import Kind
+
+PREFIX = "VISAVIS_"
+CONFIG = f"{PREFIX}CONFIG"
+
+
+class StartError(Exception):
+    """Something a person has to put right before the server can start; one line that names it."""
+
+
+class SettingsError(StartError):
+    """A setting has a value it cannot have; the line names setting, value and origin."""
+
+
+def setting(kind: Kind, default: object, text: str, *, shown: str | None = None, secret: bool = False) -> Any:
+    """One row of the table. ``default`` may be a function; ``shown`` then says in words what it gives."""
+    metadata = {"kind": kind, "help": text, "shown": shown, "secret": secret}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the server runs with. Times in seconds, sizes in pixels."""
+
+    http_port: int = setting(kinds.PORT, 8000, "Port of the page on this computer (loopback only); 0 takes a free one.")
+    lan: bool = setting(kinds.SWITCH, True, "Serve other devices on the local network, over HTTPS.")
+    https_port: int = setting(kinds.PORT, 8443, "Port of the page for other devices; 0 takes a free one.")
+    trust_port: int = setting(
+        kinds.PORT, 8080, "Port of the plain page that helps other devices trust the certificate; 0 takes a free one."
+    )
+    host_names: tuple[str, ...] = setting(
+        kinds.HOST_NAMES, (), "Further host names this server is reached by, for its certificate."
+    )
+    join_token: str = setting(
+        kinds.TOKEN, "", "What other devices need to get in.", shown="random, kept in the data folder", secret=True
+    )
+    data_dir: Path = setting(
+        kinds.FOLDER,
+        lambda: user_data_path("visavis", appauthor=False),
+        "Folder of people, join token and certificates.",
+        shown="the user's data folder",
+    )
+    models_dir: Path = setting(
+        kinds.FOLDER, default_cache_dir, "Folder of the model packs.", shown="the user's cache folder"
+    )
+    pack: str = setting(kinds.WORD, "open", "Model pack; see `visavis models list`.")
+    provider: str = setting(
+        kinds.choice("auto", "cpu", "cuda", "coreml", "openvino"), "auto", "What ONNX Runtime computes on."
+    )
+    workers: int = setting(kinds.whole(0, 256), 0, "Threads that recognise faces.", shown="0: one for each processor")
+    max_sessions: int = setting(kinds.whole(1, 1000), 8, "Cameras at the same time; further ones are turned away.")
+    keyframe_interval: float = setting(
+        kinds.number(0.05, 10), 0.4, "Seconds after which faces are looked for again at the latest."
+    )
+    detect_size: int = setting(kinds.detector_size(), 320, "Longer side of the picture the detector sees.")
+    far_detect_size: int = setting(kinds.detector_size(), 640, "The same while small faces are about.")
+    min_face: int = setting(
+        kinds.whole(0, 1000), 0, "Width of the smallest face that is recognised.", shown="0: what the pack advises"
+    )
+    ice_servers: tuple[str, ...] = setting(
+        kinds.ICE_SERVERS, (), "STUN and TURN servers, one of each at most (`stun:HOST:PORT`, `turn:HOST:PORT`)."
+    )
+    turn_username: str = setting(kinds.TEXT, "", "User name for the TURN server.")
+    turn_password: str = setting(kinds.TEXT, "", "Password for the TURN server.", secret=True)
+    udp_ports: tuple[int, int] | None = setting(
+        kinds.PORT_RANGE,
+        None,
+        "UDP ports that video may come in on, for firewalls and containers.",
+        shown="any free port",
+    )
+    bind_addresses: tuple[str, ...] = setting(
+        kinds.ADDRESSES, (), "Addresses that video may come in on.", shown="all of this computer's"
+    )
+    advertised_addresses: tuple[str, ...] = setting(
+        kinds.ADDRESSES,
+        (),
+        "Addresses told to browsers instead, where this server is behind a forwarding router or container.",
+    )
+    marker_frames: bool = setting(
+        kinds.SWITCH, True, "Take a frame as complete when its last packet says so, not when the next frame begins."
+    )
+    early_remb: bool = setting(
+        kinds.SWITCH, True, "Tell the sender from the first packets on that it may send at full rate."
+    )
+    stall_guard: bool = setting(kinds.SWITCH, True, "After a gap, ask for a fresh picture at once.")
+    log_level: str = setting(
+        kinds.choice("debug", "info", "warning", "error"), "warning", "What is logged, on standard error."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One setting as the table describes it."""
+
+    name: str
+    kind: Kind
+    help: str
+    shown: str  # the default, in words where it is not a constant
+    secret: bool
+
+    @property
+    def flag(self) -> str | None:
+        """The command-line flag; secrets have none, for anybody on the computer can read command lines."""
+        return None if self.secret else "--" + self.name.replace("_", "-")
+
+    @property
+    def switch(self) -> bool:
+        """Whether its flag comes with a ``--no-`` twin."""
+        return self.kind is kinds.SWITCH
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return PREFIX + self.name.upper()
+
+
+def _row(entry: Any) -> Row:
+    kind: Kind = entry.metadata["kind"]
+    shown = entry.metadata["shown"] or kind.show(entry.default)
+    return Row(entry.name, kind, entry.metadata["help"], shown, entry.metadata["secret"])
+
+
+TABLE: tuple[Row, ...] = tuple(_row(entry) for entry in fields(Settings))
+ROWS: Mapping[str, Row] = {row.name: row for row in TABLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Settings, and of each where it came from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    remarks: tuple[str, ...] = ()  # lines worth a look that do not stand in the way
+
+    def shown(self, name: str) -> str:
+        """The value as a person would write it; of a secret only whether there is one."""
+        value = getattr(self.settings, name)
+        if ROWS[name].secret:
+            return "(set)" if value else ""
+        return ROWS[name].kind.show(value)
+
+
+def configure(flags: Mapping[str, Any], environ: Mapping[str, str], config: Path | None = None) -> Configuration:
+    """Read every setting from flags, environment, file and defaults, the first that speaks.
+
+    ``flags`` holds what was given on the command line, by setting name; ``None`` means not given. ``config`` names the
+    TOML file; without it ``VISAVIS_CONFIG`` does, and without that ``visavis.toml`` in the user's configuration folder,
+    if there is one. Raises :class:`SettingsError`.
+    """
+    path, table = _read_file(config, environ)
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for row in TABLE:
+        for raw, origin in _said(row, flags, environ, path, table):
+            values[row.name] = _read(row, raw, origin)
+            origins[row.name] = origin
+            break
+        else:
+            origins[row.name] = "default"
+    settings = Settings(**values)
+    _check_together(settings, origins)
+    return Configuration(settings, origins, _remarks(environ))
+
+
+def _said(
+    row: Row, flags: Mapping[str, Any], environ: Mapping[str, str], path: Path | None, table: Mapping[str, Any]
+) -> list[tuple[Any, str]]:
+    """What was said about a setting and where, the weightiest first."""
+    said: list[tuple[Any, str]] = []
+    if flags.get(row.name) is not None:
+        said.append((flags[row.name], f"flag {row.flag}"))
+    if row.variable in environ:
+        said.append((environ[row.variable], f"environment {row.variable}"))
+    if row.name in table:
+        said.append((table[row.name], f"file {path}"))
+    return said
+
+
+def _read(row: Row, raw: object, origin: str) -> object:
+    try:
+        return row.kind.read(raw)
+    except ValueError as error:
+        value = "(hidden)" if row.secret else repr(raw)
+        raise SettingsError(f"{row.name} = {value} ({origin}): {error}") from None
+
+
+def _read_file(config: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, dict[str, Any]]:
+    named = config or (Path(environ[CONFIG]) if environ.get(CONFIG) else None)
+    path = named or user_config_path("visavis", appauthor=False) / "visavis.toml"
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        if named is None:
+            return None, {}
+        raise SettingsError(f"{path}: there is no such settings file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: {' '.join(str(error).split())}") from None
+    for name in table:
+        if name not in ROWS:
+            raise SettingsError(f"{path}: there is no setting {name!r}{_meant(name, ROWS)}")
+    return path, table
+
+
+def _check_together(settings: Settings, origins: Mapping[str, str]) -> None:
+    ports = ["http_port", "https_port", "trust_port"] if settings.lan else ["http_port"]
+    for index, one in enumerate(ports):
+        for other in ports[:index]:
+            if getattr(settings, one) == getattr(settings, other) != 0:
+                port = getattr(settings, one)
+                raise SettingsError(f"{one} = {port} ({origins[one]}): {other} has that port ({origins[other]})")
+    turn = any(url.startswith("turn") for url in settings.ice_servers)
+    for name in ("turn_username", "turn_password"):
+        if turn and not getattr(settings, name):
+            raise SettingsError(f"{name} is empty: the TURN server in ice_servers ({origins['ice_servers']}) needs it")
+        if not turn and getattr(settings, name):
+            raise SettingsError(f"{name} ({origins[name]}) has no use: ice_servers names no TURN server")
+
+
+def _remarks(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Variables that look like ours and are not: most likely misspelt."""
+    known = {row.variable for row in TABLE} | {CONFIG}
+    odd = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+    return tuple(f"{name} is set but is no setting{_meant(name, known)}" for name in odd)
+
+
+def _meant(name: str, known: Mapping[str, Any] | set[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
