@@ -17,11 +17,10 @@ from server.commands.certificate import certificate
 from server.settings import TABLE, Configuration, StartError, configure
 from server.settings_flags import settings_flags
 
-# Command groups of other modules, imported when asked for: measuring brings OpenCV and a browser.
+# Command groups of other modules, imported when asked for: measuring brings OpenCV and a browser. A new one goes here.
 MOUNTED = {
     "models": "models.cli:models",
     "evaluate": "server.commands.evaluate:evaluate",
-    "bench": "server.commands.bench:bench",
 }
 
 
@@ -82,8 +81,8 @@ def serve(configuration: Configuration) -> None:
 
 
 @cli.command()
-@settings_flags
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+@settings_flags
 def settings(configuration: Configuration, as_json: bool) -> None:
     """Print every setting, its value and where it comes from."""
     rows = [

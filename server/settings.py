@@ -118,7 +118,8 @@ class Row:
     name: str
     kind: Kind
     help: str
-    shown: str  # the default, in words where it is not a constant
+    shown: str  # the default
+    worded: bool  # … in words, where it is not a constant
     secret: bool
 
     @property
@@ -139,8 +140,9 @@ class Row:
 
 def _row(entry: Any) -> Row:
     kind: Kind = entry.metadata["kind"]
-    shown = entry.metadata["shown"] or kind.show(entry.default)
-    return Row(entry.name, kind, entry.metadata["help"], shown, entry.metadata["secret"])
+    words = entry.metadata["shown"]
+    shown = words or kind.show(entry.default)
+    return Row(entry.name, kind, entry.metadata["help"], shown, words is not None, entry.metadata["secret"])
 
 
 TABLE: tuple[Row, ...] = tuple(_row(entry) for entry in fields(Settings))

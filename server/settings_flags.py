@@ -22,7 +22,7 @@ def settings_flags(command: Callable[..., None]) -> Callable[..., None]:
         flags = {name: given.pop(name) for name in list(given) if name in ROWS}
         command(configure(flags, os.environ, config), **given)
 
-    configured.__doc__ = command.__doc__
+    configured.__name__, configured.__doc__ = command.__name__, command.__doc__
     for row in reversed(TABLE):
         if row.flag is not None:
             configured = _option(row, row.flag)(configured)

@@ -1,29 +1,11 @@
-"""What tests of several folders share. Of the user's own folders, only the model cache is used."""
+"""What all tests share. Of the user's own folders, only the model cache is used."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 
-import aiohttp
 import pytest
-from aiohttp import web
-
-from server.app import Services, create_app
-from server.certificates import CertificateStore, Names
-from server.join import Door
-from server.listeners import bind, listening, port_of
-from server.security import JoinGuard
-from server.settings import Settings
-from server.trust_page import create_trust_app
-
-TOKEN = "correct-horse-battery"
 
 
 @pytest.fixture(autouse=True)
@@ -33,63 +15,3 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         if name.startswith("VISAVIS_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "no-config"))
-
-
-@dataclass
-class Served:
-    """A server on free ports of this computer, with its three doors."""
-
-    http_port: int
-    door: Door
-    store: CertificateStore
-    ended: list[str] = field(default_factory=list)  # reasons that sessions were told
-
-    @property
-    def local(self) -> str:
-        return f"http://localhost:{self.http_port}"
-
-    @property
-    def lan(self) -> str:
-        return f"https://127.0.0.1:{self.door.https_port}"
-
-    @property
-    def trust(self) -> str:
-        return f"http://127.0.0.1:{self.door.trust_port}"
-
-    def client(self, **options: object) -> aiohttp.ClientSession:
-        """A browser that trusts our authority and no other."""
-        context = ssl.create_default_context(cadata=self.store.authority.pem.decode())
-        jar = aiohttp.CookieJar(unsafe=True)  # 'unsafe': cookies of bare addresses too
-        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context), cookie_jar=jar, **options)  # type: ignore[arg-type]
-
-
-Serving = Callable[..., AbstractAsyncContextManager[Served]]
-
-
-@pytest.fixture
-def serving(tmp_path: Path) -> Serving:
-    """Serve the application for real, on sockets, with TLS: ``async with serving() as served``."""
-
-    @contextlib.asynccontextmanager
-    async def serve(
-        parts: tuple[Callable[[web.Application], None], ...] = (),
-        end_sessions: Callable[[str], Awaitable[None]] | None = None,
-        **changed: object,
-    ) -> AsyncIterator[Served]:
-        ports = {"http_port": 0, "https_port": 0, "trust_port": 0}
-        settings = Settings(**{**ports, "data_dir": tmp_path / "data", "models_dir": tmp_path, **changed})  # type: ignore[arg-type]
-        with contextlib.closing(bind(settings)) as listeners:
-            addresses = (ip_address("127.0.0.1"),)
-            store = CertificateStore(tmp_path / "tls", Names.of("testhost", addresses))
-            door = Door(JoinGuard(TOKEN), "testhost", addresses, port_of(listeners.lan), port_of(listeners.trust))
-            served = Served(port_of(listeners.local), door, store)
-
-            async def note(reason: str) -> None:
-                served.ended.append(reason)
-
-            services = Services("open", "MIT and CC0-1.0", lambda: 2, lambda: 3, end_sessions or note, door, parts)
-            app, trust_app = create_app(settings, services), create_trust_app(door, store.authority)
-            async with listening(listeners, app, trust_app, store.context):
-                yield served
-
-    return serve
