@@ -76,7 +76,8 @@ def best_threshold(scores: Scores, same: NDArray[np.bool_]) -> float:
     ranked, truth = np.asarray(scores, np.float64)[order], np.asarray(same, bool)[order]
     # Accept everything from position i on: same ones at or after i are right, different ones before i.
     right = np.concatenate([[0], np.cumsum(~truth)]) + np.concatenate([np.cumsum(truth[::-1])[::-1], [0]])
-    best = int(right.argmax())
+    possible = np.concatenate([[True], ranked[1:] > ranked[:-1], [True]])  # equal scores cannot be told apart
+    best = int(np.where(possible, right, -1).argmax())
     if best == 0:
         return float(ranked[0])
     if best == len(ranked):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.frame import Image
 
+ROUNDING = 0.9  # grey levels: what rounding to whole levels leaves of detail in a picture without any
 INNER = 96  # pixels: side of the central part of the chip that is measured
 
 
@@ -67,7 +68,7 @@ def measure_quality(chip: Image, landmarks: NDArray[np.float32], face_width: flo
 def _sharpness(gray: NDArray[np.float32], contrast: float) -> float:
     """Energy of the finest detail relative to the contrast there is, on a logarithmic scale."""
     detail = float(np.abs(cv2.Laplacian(gray, cv2.CV_32F)).mean())
-    ratio = detail / max(contrast, 4.0)
+    ratio = max(detail - ROUNDING, 0.0) / max(contrast, 4.0)
     return float(np.clip((np.log2(max(ratio, 1e-4)) + 5.0) / 4.0, 0.01, 1))
 
 

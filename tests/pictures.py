@@ -37,7 +37,7 @@ def camera_path(index: int, frames: int = 60) -> tuple[float, float, float]:
 def camera_frame(image: Image, index: int, width: int = 640, height: int = 480) -> tuple[Image, NDArray[np.float64]]:
     """One frame of a camera moving over a photo, and the 2×3 matrix from photo to frame pixels."""
     dx, dy, zoom = camera_path(index)
-    scale = zoom * height / image.shape[0] * 1.1
+    scale = zoom * height / image.shape[0] * 0.82
     centre = np.array([image.shape[1] / 2 + dx, image.shape[0] / 2 + dy])
     shift = np.array([width / 2, height / 2]) - scale * centre
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])

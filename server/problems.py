@@ -1,0 +1,46 @@
+"""Errors of the HTTP interface as problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+logger = logging.getLogger(__name__)
+
+
+def problem(status: int, title: str, detail: str, **headers: str) -> web.Response:
+    """An ``application/problem+json`` answer; underscores in header names become hyphens."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return web.Response(
+        status=status,
+        text=json.dumps(body, ensure_ascii=False),
+        content_type="application/problem+json",
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
+    )
+
+
+@web.middleware
+async def problem_middleware(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Turn raised HTTP errors, and errors nobody expected, into problem details."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        return problem(error.status, error.reason, error.text or error.reason, **allow)
+    except ConnectionError:
+        raise
+    except Exception as error:
+        # The class and place say enough to mend it; values might hold a name.
+        logger.exception("%s %s failed", request.method, request.match_info.route.resource, exc_info=_bare(error))
+        return problem(500, "Internal Server Error", "Something went wrong on the server.")
+
+
+def _bare(error: BaseException) -> BaseException:
+    return type("Failure", (Exception,), {})(type(error).__name__).with_traceback(error.__traceback__)

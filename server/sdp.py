@@ -1,0 +1,129 @@
+"""Checks offers and trickled candidates before aiortc sees them (RFC 8866, RFC 8840, RFC 9725)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiortc import RTCIceCandidate
+from aiortc.sdp import candidate_from_sdp
+
+MAX_SDP = 64 * 1024
+MAX_CANDIDATES = 64
+
+
+class OfferError(ValueError):
+    """An offer that cannot be answered; ``status`` is the HTTP status for it, the text says why."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A trickled piece of session description: the sender's ICE user name and its candidates."""
+
+    ufrag: str | None
+    candidates: tuple[RTCIceCandidate, ...]
+    complete: bool
+
+
+def check_offer(text: str) -> str:
+    """Check an offer and return what aiortc may see of it. Raises :class:`OfferError`.
+
+    Dropped are mDNS candidates, whose resolution needs multicast that many networks lack (the browser's own checks reveal its address anyway),
+    and the end of candidates, as aioice would then give up before those checks come.
+    """
+    lines = [line.strip("\r") for line in text.strip().split("\n")]
+    if not lines or lines[0] != "v=0":
+        raise OfferError(400, "the body is not a session description: it must begin with v=0")
+    videos = [line for line in lines if line.startswith("m=video ")]
+    if not videos:
+        raise OfferError(422, "the offer has no video")
+    if len([line for line in lines if line.startswith("m=")]) > 8:
+        raise OfferError(400, "the offer has more than 8 media sections")
+    if not _sends_video(lines):
+        raise OfferError(422, "the offer does not send video")
+    kept = [line for line in lines if not _is_mdns(line) and line != "a=end-of-candidates"]
+    if sum(line.startswith("a=candidate:") for line in kept) > 8 * MAX_CANDIDATES:
+        raise OfferError(400, "the offer has too many candidates")
+    return "\r\n".join(kept) + "\r\n"
+
+
+def _sends_video(lines: list[str]) -> bool:
+    """Whether some video section is neither rejected nor only wants to receive."""
+    inside = sends = found = False
+    for line in [*lines, "m=end"]:
+        if line.startswith("m="):
+            found = found or (inside and sends)
+            parts = line.split()
+            inside = line.startswith("m=video ")
+            sends = len(parts) > 1 and parts[1] != "0"
+        elif inside and line in ("a=recvonly", "a=inactive"):
+            sends = False
+    return found
+
+
+def _is_mdns(line: str) -> bool:
+    return line.startswith("a=candidate:") and ".local" in line
+
+
+def parse_fragment(text: str) -> Fragment:
+    """Parse ``application/trickle-ice-sdpfrag``. Raises :class:`OfferError` with status 400."""
+    ufrag: str | None = None
+    mid: str | None = None
+    index = -1
+    complete = False
+    candidates: list[RTCIceCandidate] = []
+    for line in (raw.strip() for raw in text.split("\n")):
+        if line.startswith("a=ice-ufrag:"):
+            ufrag = line.removeprefix("a=ice-ufrag:")
+        elif line.startswith("m="):
+            index, mid = index + 1, None
+        elif line.startswith("a=mid:"):
+            mid = line.removeprefix("a=mid:")
+        elif line == "a=end-of-candidates":
+            complete = True
+        elif line.startswith("a=candidate:") and not _is_mdns(line):
+            if len(candidates) == MAX_CANDIDATES:
+                raise OfferError(400, f"more than {MAX_CANDIDATES} candidates in one fragment")
+            candidates.append(_candidate(line, mid, max(index, 0)))
+        elif line and not line.startswith(("a=", "v=", "o=", "s=", "t=", "c=")):
+            raise OfferError(400, "the body is not a fragment of a session description")
+    return Fragment(ufrag, tuple(candidates), complete)
+
+
+def _candidate(line: str, mid: str | None, index: int) -> RTCIceCandidate:
+    try:
+        candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
+    except (ValueError, AssertionError, IndexError, KeyError) as error:
+        raise OfferError(400, "a candidate cannot be read") from error
+    if not 0 < candidate.port < 65536:
+        raise OfferError(400, "a candidate's port is outside 1–65535")
+    candidate.sdpMid = mid
+    candidate.sdpMLineIndex = index
+    return candidate
+
+
+def offered_ufrags(offer: str) -> set[str]:
+    """The ICE user names of an offer."""
+    prefix = "a=ice-ufrag:"
+    return {line.strip().removeprefix(prefix) for line in offer.split("\n") if line.strip().startswith(prefix)}
+
+
+def advertise(answer: str, addresses: tuple[str, ...]) -> str:
+    """Replace the addresses of an answer's host candidates by others, as a container or a NAT needs it."""
+    if not addresses:
+        return answer
+    out: list[str] = []
+    seen: set[tuple[str, str]] = set()
+    for line in answer.split("\r\n"):
+        parts = line.split(" ")
+        if not (line.startswith("a=candidate:") and len(parts) > 7 and parts[7] == "host"):
+            out.append(line)
+            continue
+        for number, address in enumerate(addresses):
+            if (address, parts[5]) not in seen:
+                seen.add((address, parts[5]))
+                out.append(" ".join([f"{parts[0]}{number}", *parts[1:4], address, *parts[5:]]))
+    return "\r\n".join(out)

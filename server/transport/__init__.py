@@ -1,0 +1,20 @@
+"""What aiortc and aioice need for live video, and the only place that touches their private names.
+
+Four things are mended (docs/transport.md): a frame is complete on its marker bit, the bit rate is announced early, a stall is broken instead
+of waited out, and only the newest frame is worked on (:mod:`server.recognition_track`). Beside them: where UDP is bound, which addresses are
+offered, how soon a dead peer is noticed, and which capture time a frame has.
+"""
+
+from server.transport.install import TransportReport, install, uninstall
+from server.transport.options import IceServer, TransportOptions
+from server.transport.receiver import FrameClock, tune_receiver
+
+__all__ = [
+    "FrameClock",
+    "IceServer",
+    "TransportOptions",
+    "TransportReport",
+    "install",
+    "tune_receiver",
+    "uninstall",
+]

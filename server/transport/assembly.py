@@ -1,0 +1,181 @@
+"""RTP packets to encoded frames, with two differences from aiortc's jitter buffer.
+
+- A frame is complete when the packet with the marker bit is there (RFC 3550 §5.1, RFC 7741 §4.1), not when the next frame begins.
+- A gap that retransmission has not closed in time is given up: everything waiting is dropped, a key frame is asked for, and nothing
+  is handed on until a whole one has come, so that the decoder never sees half a picture and nobody sees an old one.
+
+No I/O and no clock: time is an argument, in seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+CAPACITY = 512  # packets kept: about a second of 720p
+RESTART = 100  # a sequence number this far back is a sender that began anew
+
+
+class Packet(Protocol):
+    """The parts of an RTP packet that matter here; ``payload`` is what the codec's payload format (RFC 7741, RFC 6184) left."""
+
+    sequence_number: int
+    timestamp: int
+    marker: int
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedFrame:
+    """A whole frame, its 32-bit RTP timestamp and when its last packet came."""
+
+    data: bytes
+    timestamp: int
+    completed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """What a packet led to: frames that are complete now, oldest first, and whether to ask for a key frame."""
+
+    frames: tuple[EncodedFrame, ...] = ()
+    want_key_frame: bool = False
+
+
+@dataclass(slots=True)
+class FrameAssembler:
+    """Assembles the frames of one video stream. ``marker`` and ``guard`` switch the two differences on."""
+
+    marker: bool = True
+    guard: bool = True
+    gap_limit: float = 0.25  # seconds a gap may stay open
+    key_repeat: float = 0.5  # seconds between two requests for a key frame
+    late_for: float = 2.0  # seconds during which packets from before a flush are ignored
+    flushes: int = 0
+    _next: int | None = None
+    _packets: dict[int, tuple[Packet, bytes]] = field(default_factory=dict)
+    _newest: int = 0
+    _gap_since: float | None = None
+    _floor: int | None = None
+    _floor_until: float = 0.0
+    _need_key: bool = False
+    _asked: float | None = None
+
+    def add(self, packet: Packet, payload: bytes, now: float) -> Assembled:
+        """Take in one packet at time ``now``."""
+        seq = packet.sequence_number
+        if self._asked is None:
+            # A stream begins with a key frame, which is on its way: ask only if it does not come.
+            self._need_key, self._asked = self.guard, now
+        if self._floor is not None:
+            if now > self._floor_until:
+                self._floor = None
+            elif _behind(seq, self._floor):
+                return self._answer((), now)
+        if self._next is None:
+            self._next = self._newest = seq
+        elif _behind(seq, self._next):
+            if _distance(seq, self._next) < RESTART:
+                return self._answer((), now)
+            self._flush(seq, now)
+        elif _distance(self._next, seq) >= CAPACITY:
+            self._flush(seq, now)
+        self._packets[seq] = (packet, payload)
+        if not _behind(seq, self._newest):
+            self._newest = seq
+        frames = self._complete(now)
+        self._watch_gap(now)
+        if self.guard and self._gap_since is not None and now - self._gap_since > self.gap_limit:
+            self._flush(None, now)
+        return self._answer(frames, now)
+
+    def require_key_frame(self) -> None:
+        """Hand on nothing until a whole key frame has come: the decoder has lost track or cannot keep up."""
+        self._need_key = True
+
+    def _answer(self, frames: tuple[EncodedFrame, ...], now: float) -> Assembled:
+        usable: list[EncodedFrame] = []
+        for frame in frames:
+            if self._need_key and not is_key_frame(frame.data):
+                continue
+            self._need_key = False
+            usable.append(frame)
+        ask = self._need_key and (self._asked is None or now - self._asked > self.key_repeat)
+        if ask:
+            self._asked = now
+        return Assembled(tuple(usable), ask)
+
+    def _complete(self, now: float) -> tuple[EncodedFrame, ...]:
+        frames: list[EncodedFrame] = []
+        while (frame := self._take_frame(now)) is not None:
+            if frame.data:  # padding alone is no frame, and an empty packet would flush the decoder
+                frames.append(frame)
+        return tuple(frames)
+
+    def _take_frame(self, now: float) -> EncodedFrame | None:
+        assert self._next is not None
+        seq, parts, timestamp = self._next, [], None
+        while (entry := self._packets.get(seq)) is not None:
+            packet, payload = entry
+            if timestamp is None:
+                timestamp = packet.timestamp
+            elif packet.timestamp != timestamp:
+                break
+            parts.append(payload)
+            seq = (seq + 1) & 0xFFFF
+            if self.marker and packet.marker:
+                break
+        else:
+            return None
+        while self._next != seq:
+            del self._packets[self._next]
+            self._next = (self._next + 1) & 0xFFFF
+        assert timestamp is not None
+        return EncodedFrame(b"".join(parts), timestamp, now)
+
+    def _watch_gap(self, now: float) -> None:
+        """A gap is open while a packet is missing before one that has come."""
+        assert self._next is not None
+        span = _distance(self._next, self._newest) + 1 if self._packets else 0
+        if span <= len(self._packets):
+            self._gap_since = None
+        elif self._gap_since is None:
+            self._gap_since = now
+
+    def _flush(self, restart: int | None, now: float) -> None:
+        self.flushes += 1
+        self._packets.clear()
+        self._gap_since = None
+        self._next = restart
+        if restart is not None:
+            self._newest = restart
+        if self.guard:
+            self._floor = self._newest if restart is None else (restart - 1) & 0xFFFF
+            self._floor_until = now + self.late_for
+        self._need_key = True
+        self._asked = now - 2 * self.key_repeat
+
+
+def is_key_frame(data: bytes) -> bool:
+    """Whether an encoded frame begins a new picture on its own.
+
+    VP8: the start code of RFC 6386 §9.1, which a frame without its first packet lacks. H.264 (Annex B): it holds an IDR slice or an SPS.
+    """
+    if data[:4] == b"\0\0\0\1":
+        start = 0
+        while start >= 0 and start + 4 < len(data):
+            if data[start + 4] & 0x1F in (5, 7):
+                return True
+            start = data.find(b"\0\0\0\1", start + 4)
+        return False
+    return len(data) > 10 and data[0] & 1 == 0 and data[3:6] == b"\x9d\x01\x2a"
+
+
+def _distance(a: int, b: int) -> int:
+    """Steps from sequence number ``a`` forward to ``b``, or back if that is shorter."""
+    forward = (b - a) & 0xFFFF
+    return min(forward, 0x10000 - forward)
+
+
+def _behind(a: int, b: int) -> bool:
+    """Whether sequence number ``a`` is before ``b``, across the wrap (RFC 1982)."""
+    return a != b and ((b - a) & 0xFFFF) < 0x8000

@@ -1,0 +1,114 @@
+"""Checks that the private names exist in the versions we know, and puts our ICE connection in place."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import aioice.ice
+import aiortc.rtcicetransport
+from aiortc import RTCRtpReceiver
+
+from server.transport import receiver as tuned
+from server.transport.ice import BoundConnection
+from server.transport.options import TransportOptions
+
+KNOWN = {"aiortc": "1.16", "aioice": "0.13"}
+STOCK_CONNECTION = aioice.ice.Connection
+STOCK_CONSENT = (aioice.ice.CONSENT_INTERVAL, aioice.ice.CONSENT_FAILURES)
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One difference from the stock libraries: on, or off and why."""
+
+    name: str
+    on: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransportReport:
+    """What is on, and which versions were found."""
+
+    features: tuple[Feature, ...]
+    versions: dict[str, str]
+
+    @property
+    def remarks(self) -> list[str]:
+        """One line for everything a person should know; none if all is as it should be."""
+        lines = [
+            f"{name} {found} is not the version this was made for ({KNOWN[name]}); checked name by name"
+            for name, found in self.versions.items()
+            if not found.startswith(KNOWN[name] + ".")
+        ]
+        return lines + [f"{f.name} is off: {f.why}" for f in self.features if not f.on]
+
+
+def install(options: TransportOptions) -> TransportReport:
+    """Put ``options`` in force for all peers made from now on; may be called again with others."""
+    parts = _receiver_names()
+    features = [
+        _feature("frames complete on the marker bit", options.marker_frames, parts, "JITTER_BUFFER", "CODECS"),
+        _feature("stall guard", options.stall_guard, parts, "JITTER_BUFFER", "DECODER_QUEUE"),
+        _feature("early bit rate", options.early_remb, parts, "ESTIMATOR"),
+        _feature("capture time", True, parts, "MAPPER", "RTCP_HANDLER"),
+        _bind(options),
+        _consent(options),
+    ]
+    return TransportReport(tuple(features), {name: version(name) for name in KNOWN})
+
+
+def uninstall() -> None:
+    """Back to the stock libraries, for side-by-side measurements."""
+    aiortc.rtcicetransport.Connection = STOCK_CONNECTION  # type: ignore[misc]
+    aioice.ice.CONSENT_INTERVAL, aioice.ice.CONSENT_FAILURES = STOCK_CONSENT
+
+
+def _receiver_names() -> set[str]:
+    """Which of the private names a video receiver of this aiortc has."""
+    source = inspect.getsource(RTCRtpReceiver)
+    names = ("JITTER_BUFFER", "ESTIMATOR", "MAPPER", "DECODER_QUEUE", "CODECS", "RTCP_HANDLER")
+    found = set()
+    for name in names:
+        attribute: str = getattr(tuned, name)
+        written = attribute.replace("_RTCRtpReceiver__", "self.__")
+        if written in source:
+            found.add(name)
+    return found
+
+
+def _feature(name: str, wanted: bool, found: set[str], *needed: str) -> Feature:
+    if not wanted:
+        return Feature(name, False, "switched off by a setting")
+    missing = [getattr(tuned, n) for n in needed if n not in found]
+    if missing:
+        return Feature(name, False, f"this aiortc has no {', '.join(missing)}")
+    return Feature(name, True, "")
+
+
+def _bind(options: TransportOptions) -> Feature:
+    name = "choice of addresses and ports"
+    needed: tuple[tuple[Any, str], ...] = (
+        (aioice.ice.Connection, "get_component_candidates"),
+        (aioice.ice, "StunProtocol"),
+        (aioice.ice, "server_reflexive_candidate"),
+        (aiortc.rtcicetransport, "Connection"),
+    )
+    missing = [attribute for owner, attribute in needed if not hasattr(owner, attribute)]
+    if missing:
+        return Feature(name, False, f"this aioice has no {', '.join(missing)}")
+    bound = type("BoundConnection", (BoundConnection,), {"options": options})
+    aiortc.rtcicetransport.Connection = bound  # type: ignore[misc]
+    return Feature(name, True, "")
+
+
+def _consent(options: TransportOptions) -> Feature:
+    name = "early notice of a dead peer"
+    if not (hasattr(aioice.ice, "CONSENT_INTERVAL") and hasattr(aioice.ice, "CONSENT_FAILURES")):
+        return Feature(name, False, "this aioice has no CONSENT_INTERVAL")
+    aioice.ice.CONSENT_INTERVAL = options.consent_interval  # type: ignore[assignment]
+    aioice.ice.CONSENT_FAILURES = options.consent_failures
+    return Feature(name, True, "")

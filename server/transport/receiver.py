@@ -1,0 +1,179 @@
+"""Tunes one of aiortc's receivers before its first packet, and knows when each of its frames was captured."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiortc import RTCRtpReceiver
+from aiortc.jitterbuffer import JitterFrame
+from aiortc.rtp import RtcpSrPacket
+
+from server.transport.assembly import EncodedFrame, FrameAssembler
+from server.transport.options import TransportOptions
+
+CLOCK_RATE = 90_000  # RFC 7741 §6.1, RFC 6184 §8.1
+NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970
+REMEMBERED = 128  # frames between completion and the pipeline
+DECODER_BACKLOG = 12  # frames waiting for the decoder beyond which it is told to start over at a key frame
+
+JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
+ESTIMATOR = "_RTCRtpReceiver__remote_bitrate_estimator"
+MAPPER = "_RTCRtpReceiver__timestamp_mapper"
+DECODER_QUEUE = "_RTCRtpReceiver__decoder_queue"
+CODECS = "_RTCRtpReceiver__codecs"
+RTCP_HANDLER = "_handle_rtcp_packet"
+
+
+@dataclass(slots=True)
+class FrameClock:
+    """Where the frames of one receiver stand in time."""
+
+    _origin: int | None = None
+    _last: int = 0
+    _elapsed: int = 0
+    _report: tuple[float, int] | None = None  # sender's wall clock in seconds since 1970, RTP timestamp at that moment
+    _completed: OrderedDict[int, tuple[float, float]] = field(default_factory=OrderedDict)
+
+    def map(self, timestamp: int) -> int:
+        """Presentation time of a 32-bit RTP timestamp, from 0, across wraps; takes the place of aiortc's own mapper."""
+        if self._origin is None:
+            self._origin = self._last = timestamp
+        step = (timestamp - self._last) & 0xFFFFFFFF
+        self._elapsed += step - (1 << 32) if step >= 1 << 31 else step
+        self._last = timestamp
+        return self._elapsed
+
+    def rtp(self, pts: int) -> int | None:
+        """The RTP timestamp a frame had on the wire."""
+        return None if self._origin is None else (pts + self._origin) & 0xFFFFFFFF
+
+    def capture(self, pts: int) -> float | None:
+        """When a frame was captured by the sender's clock, from its newest sender report (RFC 3550 §6.4.1)."""
+        rtp = self.rtp(pts)
+        if rtp is None or self._report is None:
+            return None
+        wall, at = self._report
+        step = (rtp - at + (1 << 31)) % (1 << 32) - (1 << 31)
+        return wall + step / CLOCK_RATE
+
+    def sender_report(self, ntp: int, rtp: int) -> None:
+        """Take in the pair of times of a sender report: 64-bit NTP, 32-bit RTP."""
+        self._report = (ntp / (1 << 32) - NTP_EPOCH, rtp)
+
+    def completed(self, frame: EncodedFrame) -> None:
+        """Remember when a frame's last packet came."""
+        self._completed[frame.timestamp] = (time.time(), frame.completed)
+        while len(self._completed) > REMEMBERED:
+            self._completed.popitem(last=False)
+
+    def take_completed(self, pts: int) -> tuple[float, float] | None:
+        """When the last packet of a frame came: server's wall clock and ``perf_counter``, in seconds; once."""
+        rtp = self.rtp(pts)
+        return None if rtp is None else self._completed.pop(rtp, None)
+
+
+class TunedBuffer:
+    """Stands where aiortc's jitter buffer was, with the same ``add``.
+
+    aiortc takes at most one frame a packet; when a gap closes and several become complete, the earlier ones go to the decoder from here.
+    """
+
+    def __init__(self, receiver: RTCRtpReceiver, clock: FrameClock, options: TransportOptions) -> None:
+        self._receiver = receiver
+        self._clock = clock
+        self._assembler = FrameAssembler(marker=options.marker_frames, guard=options.stall_guard)
+
+    @property
+    def flushes(self) -> int:
+        """How often waiting packets were given up."""
+        return self._assembler.flushes
+
+    def add(self, packet: Any) -> tuple[bool, JitterFrame | None]:
+        """Take in a depayloaded packet; returns whether to send a PLI, and a frame for the decoder."""
+        queue = getattr(self._receiver, DECODER_QUEUE)
+        if queue.qsize() > DECODER_BACKLOG:
+            self._assembler.require_key_frame()
+        done = self._assembler.add(packet, packet._data, time.perf_counter())
+        for frame in done.frames:
+            self._clock.completed(frame)
+        if not done.frames:
+            return done.want_key_frame, None
+        codec = getattr(self._receiver, CODECS)[packet.payload_type]
+        for frame in done.frames[:-1]:
+            queue.put((codec, JitterFrame(frame.data, self._clock.map(frame.timestamp))))
+        return done.want_key_frame, JitterFrame(done.frames[-1].data, done.frames[-1].timestamp)
+
+
+class StampedBuffer:
+    """aiortc's own buffer, with nothing changed but that completion times are remembered."""
+
+    flushes = 0
+
+    def __init__(self, buffer: Any, clock: FrameClock) -> None:
+        self._buffer = buffer
+        self._clock = clock
+
+    def add(self, packet: Any) -> tuple[bool, JitterFrame | None]:
+        """As aiortc does."""
+        pli, frame = self._buffer.add(packet)
+        if frame is not None:
+            self._clock.completed(EncodedFrame(b"", frame.timestamp, time.perf_counter()))
+        return pli, frame
+
+
+class EarlyBitrate:
+    """Announces a generous bit rate from the first packets on, then lets aiortc's estimator speak.
+
+    Chromium takes a REMB at its word only in its first two seconds, and aiortc sends none before the third.
+    """
+
+    def __init__(self, estimator: Any, bps: int, for_ms: int = 3000, every_ms: int = 100) -> None:
+        self._estimator = estimator
+        self._bps = bps
+        self._for_ms = for_ms
+        self._every_ms = every_ms
+        self._first: int | None = None
+        self._sent = 0
+
+    def add(
+        self, arrival_time_ms: int, abs_send_time: int, payload_size: int, ssrc: int
+    ) -> tuple[int, list[int]] | None:
+        """As aiortc's estimator: returns a bit rate to announce and for which sources, or ``None``."""
+        estimate: tuple[int, list[int]] | None = self._estimator.add(
+            arrival_time_ms=arrival_time_ms, abs_send_time=abs_send_time, payload_size=payload_size, ssrc=ssrc
+        )
+        if self._first is None:
+            self._first, self._sent = arrival_time_ms, arrival_time_ms - self._every_ms
+        if arrival_time_ms - self._first >= self._for_ms:
+            return estimate
+        if arrival_time_ms - self._sent < self._every_ms:
+            return None
+        self._sent = arrival_time_ms
+        return self._bps, list(self._estimator.ssrcs)
+
+
+def tune_receiver(receiver: RTCRtpReceiver, options: TransportOptions) -> FrameClock:
+    """Mend a video receiver before its first packet. What a missing private name makes impossible was reported by ``install``."""
+    clock = FrameClock()
+    if hasattr(receiver, MAPPER):
+        setattr(receiver, MAPPER, clock)
+    if hasattr(receiver, JITTER_BUFFER):
+        if options.marker_frames or options.stall_guard:
+            setattr(receiver, JITTER_BUFFER, TunedBuffer(receiver, clock, options))
+        else:
+            setattr(receiver, JITTER_BUFFER, StampedBuffer(getattr(receiver, JITTER_BUFFER), clock))
+    if options.early_remb and hasattr(receiver, ESTIMATOR):
+        setattr(receiver, ESTIMATOR, EarlyBitrate(getattr(receiver, ESTIMATOR), options.early_remb_bps))
+    if hasattr(receiver, RTCP_HANDLER):
+        handle = getattr(receiver, RTCP_HANDLER)
+
+        async def handle_rtcp(packet: Any) -> None:
+            if isinstance(packet, RtcpSrPacket):
+                clock.sender_report(packet.sender_info.ntp_timestamp, packet.sender_info.rtp_timestamp)
+            await handle(packet)
+
+        setattr(receiver, RTCP_HANDLER, handle_rtcp)
+    return clock

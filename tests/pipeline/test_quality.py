@@ -1,0 +1,56 @@
+"""Quality falls when the picture gets worse, and says why."""
+
+import cv2
+import numpy as np
+import pytest
+from tests.packs import open_models
+from tests.pictures import group_photo
+
+from pipeline.align import face_chip
+from pipeline.quality import measure_quality
+
+
+@pytest.fixture(scope="module")
+def face():
+    models = open_models()
+    spec = models.embedder.spec
+    found = models.detector.detect(group_photo(), 640)
+    best = int(found.scores.argmax())
+    return face_chip(group_photo(), found.landmarks[best], spec.template, spec.size), found.landmarks[best]
+
+
+def test_a_good_face_has_no_complaint(face):
+    quality = measure_quality(*face, face_width=110)
+    assert quality.complaint is None
+    assert quality.overall > 0.5
+
+
+def test_blur_lowers_sharpness_step_by_step(face):
+    chip, marks = face
+    values = [measure_quality(cv2.GaussianBlur(chip, (0, 0), s), marks, 110).sharpness for s in (0.1, 2, 4, 8)]
+    assert values == sorted(values, reverse=True)
+    assert measure_quality(cv2.GaussianBlur(chip, (0, 0), 9), marks, 110).complaint == "blurred"
+
+
+@pytest.mark.parametrize(("factor", "offset", "word"), [(0.08, 0, "too dark"), (0.15, 225, "too bright")])
+def test_bad_light_is_named(face, factor, offset, word):
+    chip, marks = face
+    bad = np.clip(chip * factor + offset, 0, 255).astype(np.uint8)
+    assert measure_quality(bad, marks, 110).complaint == word
+
+
+def test_distance_is_named(face):
+    assert measure_quality(*face, face_width=30).complaint == "too far"
+
+
+def test_a_turned_head_is_named(face):
+    chip, marks = face
+    turned = marks.copy()
+    turned[2, 0] = marks[0, 0]  # the nose under an eye
+    quality = measure_quality(chip, turned, 110)
+    assert quality.complaint == "turned away"
+    assert quality.yaw < -0.5
+
+
+def test_landmarks_that_coincide_are_the_worst_pose_not_an_error(face):
+    assert measure_quality(face[0], np.ones((5, 2), np.float32), 110).pose < 0.05
