@@ -8,9 +8,8 @@ every value and remembers where it came from.
 from __future__ import annotations
 
 import difflib
-import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -73,7 +72,7 @@ class Settings:
     workers: int = setting(kinds.whole(0, 256), 0, "Threads that recognise faces.", shown="0: one for each processor")
     max_sessions: int = setting(kinds.whole(1, 1000), 8, "Cameras at the same time; further ones are turned away.")
     keyframe_interval: float = setting(
-        kinds.number(0.05, 10), 0.4, "Seconds after which faces are looked for again at the latest."
+        kinds.number(0.05, 10), 0.6, "Seconds after which faces are looked for again at the latest."
     )
     detect_size: int = setting(kinds.detector_size(), 320, "Longer side of the picture the detector sees.")
     far_detect_size: int = setting(kinds.detector_size(), 640, "The same while small faces are about.")
@@ -192,8 +191,9 @@ def _said(
 ) -> list[tuple[Any, str]]:
     """What was said about a setting and where, the weightiest first."""
     said: list[tuple[Any, str]] = []
-    if flags.get(row.name) is not None:
-        said.append((flags[row.name], f"flag {row.flag}"))
+    if (given := flags.get(row.name)) is not None:
+        flag = f"--no-{row.flag[2:]}" if given is False and row.flag else row.flag
+        said.append((given, f"flag {flag}"))
     if row.variable in environ:
         said.append((environ[row.variable], f"environment {row.variable}"))
     if row.name in table:
@@ -251,9 +251,3 @@ def _remarks(environ: Mapping[str, str]) -> tuple[str, ...]:
 def _meant(name: str, known: Mapping[str, Any] | set[str]) -> str:
     near = difflib.get_close_matches(name, list(known), 1)
     return f"; did you mean {near[0]}?" if near else ""
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
