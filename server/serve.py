@@ -24,6 +24,7 @@ from server.trust_page import create_trust_app
 logger = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def serve(configuration: Configuration, say: Say) -> None:
@@ -61,12 +62,14 @@ async def _run(
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
             loop.add_signal_handler(number, stop.set)
     async with open_services(settings, pack, door) as services, _serving(settings, services, listeners, store, say):
         say(where_to_go(port_of(listeners.local), door, colours=sys.stdout.isatty()))
         await stop.wait()
+        for number in _SIGNALS:  # a second one is not waited for
+            loop.remove_signal_handler(number)
         say("Ending …")
 
 

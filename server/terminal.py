@@ -17,7 +17,7 @@ def where_to_go(http_port: int, door: Door | None, *, colours: bool) -> str:
     if door is None:
         return "\n".join([*lines, "Other devices:      not served (lan = false)", "", "Ctrl-C ends Visavis.", ""])
     lines += [f"On another device:  {door.url()}"]
-    lines += [f"               or:  {door.url(host)}" for host in door.hosts[1:]]
+    lines += [f"               or:  {door.url(host)}" for host in _others(door.hosts)]
     lines += [
         "                    The link lets in whoever has it. Its QR code:",
         "",
@@ -29,6 +29,11 @@ def where_to_go(http_port: int, door: Door | None, *, colours: bool) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _others(hosts: tuple[str, ...]) -> list[str]:
+    """A few further ways: not every address of a computer with many, but always its name, which is last."""
+    return [host for host in dict.fromkeys((*hosts[1:3], hosts[-1])) if host != hosts[0]]
 
 
 def qr_blocks(url: str, *, colours: bool) -> str:

@@ -125,6 +125,10 @@ def test_the_terminal_shows_where_to_go() -> None:
     assert "█" in text
     assert "\x1b" not in text
     assert "\x1b[97;40m" in where_to_go(8000, door, colours=True)
+    door.addresses = tuple(ip_address(f"192.168.1.{last}") for last in range(5, 25))
+    many = where_to_go(8000, door, colours=False)
+    assert many.count("https://") == 4
+    assert "https://ada.local:8443/join/" in many
     alone = where_to_go(8000, None, colours=True)
     assert "http://localhost:8000" in alone
     assert "█" not in alone
