@@ -7,7 +7,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from models import Pack, load_pack
 from server.app import Services, create_app
@@ -57,6 +57,22 @@ def open_door(settings: Settings, listeners: Listeners, say: Say) -> tuple[Door 
     return Door(guard, host_name(), found, port_of(listeners.lan), port_of(listeners.trust)), store
 
 
+def follow_network(
+    settings: Settings, door: Door, store: CertificateStore, say: Say
+) -> Callable[[tuple[Address, ...]], Awaitable[None]]:
+    """What to do at each look at the addresses: renew the certificate when it is due, and say where the page is now."""
+
+    async def looked(found: tuple[Address, ...]) -> None:
+        reason = await asyncio.to_thread(store.refresh, certificate_names(settings, found))
+        if reason:
+            logger.info("new server certificate: %s", reason)
+        if diff(door.addresses, found):
+            door.addresses = found
+            say(f"The network has changed: other devices now find this page at {door.page_url()}")
+
+    return looked
+
+
 async def _run(
     settings: Settings, pack: Pack, listeners: Listeners, door: Door | None, store: CertificateStore | None, say: Say
 ) -> None:
@@ -84,14 +100,9 @@ async def _serving(
             yield
         return
 
-    async def looked(found: tuple[Address, ...]) -> None:
-        reason = await asyncio.to_thread(store.refresh, certificate_names(settings, found))
-        if reason:
-            logger.info("new server certificate: %s", reason)
-        if diff(door.addresses, found):
-            door.addresses = found
-            say(f"The network has changed: other devices now find this page at {door.page_url()}")
-
     trust_app = create_trust_app(door, store.authority)
-    async with listening(listeners, app, trust_app, store.context), watching(looked):
+    async with (
+        listening(listeners, app, trust_app, store.context),
+        watching(follow_network(settings, door, store, say)),
+    ):
         yield
