@@ -47,10 +47,10 @@ PLATFORMS = (
         "iPhone and iPad",
         r"iPhone|iPad|iPod",
         (
-            f"{_PROFILE_LINK} in Safari and allow the download.",
+            f"{_PROFILE_LINK}<br>Use Safari for it, and allow the download.",
             "Open <b>Settings → General → VPN &amp; Device Management</b>, choose <b>Visavis</b>, tap <b>Install</b>.",
             "Open <b>Settings → General → About → Certificate Trust Settings</b> and switch Visavis on. "
-            "Without this second step the camera stays off.",
+            "Without this switch the camera stays off.",
         ),
     ),
     Platform(
@@ -58,7 +58,7 @@ PLATFORMS = (
         "Android",
         r"Android",
         (
-            f"{_CA_LINK}.",
+            _CA_LINK,
             "Open <b>Settings</b>, search for <b>CA certificate</b> (under Security → Encryption &amp; credentials → "
             "Install a certificate) and choose <b>Install anyway</b>.",
             "Pick <b>visavis-ca.crt</b> from the downloads, then reload the page in Chrome. In Firefox, also switch on "
@@ -70,7 +70,7 @@ PLATFORMS = (
         "Mac",
         r"Macintosh",
         (
-            f"{_CA_LINK} and open it; Keychain Access adds it to the <b>login</b> keychain.",
+            f"{_CA_LINK}<br>Open it: Keychain Access adds it to the <b>login</b> keychain.",
             "In Keychain Access, open the <b>Visavis</b> certificate, unfold <b>Trust</b>, choose <b>Always Trust</b>.",
             "Close the window, enter your password, and restart the browser.",
         ),
@@ -80,7 +80,7 @@ PLATFORMS = (
         "Windows",
         r"Windows",
         (
-            f"{_CA_LINK}, open it and choose <b>Install Certificate… → Current User</b>.",
+            f"{_CA_LINK}<br>Open it and choose <b>Install Certificate… → Current User</b>.",
             "Choose <b>Place all certificates in the following store</b>, then "
             "<b>Trusted Root Certification Authorities</b>.",
             "Confirm the warning after comparing the fingerprint, and restart the browser.",
@@ -91,7 +91,7 @@ PLATFORMS = (
         "Linux, and Firefox everywhere",
         r"Linux|X11|CrOS|Firefox",
         (
-            f"{_CA_LINK}.",
+            _CA_LINK,
             "Firefox: <b>Settings → Privacy &amp; Security → View Certificates… → Authorities → Import…</b>, and tick "
             "<b>Trust this CA to identify websites</b>.",
             "Chrome and Chromium: <b>chrome://certificate-manager → Custom → Installed by you → Trusted Certificates "
