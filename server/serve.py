@@ -38,7 +38,7 @@ def serve(configuration: Configuration, say: Say) -> None:
         say(f"Note: {remark}")
     with contextlib.closing(bind(settings)) as listeners:
         say(f"Preparing the models of pack {settings.pack} …")
-        pack = load_pack(settings.pack, settings.models_dir, settings.provider, say)  # type: ignore[arg-type]
+        pack = load_pack(settings.pack, settings.models_dir, settings.provider, say)
         door, store = open_door(settings, listeners, say)
         asyncio.run(_run(settings, pack, listeners, door, store, say))
     say("Visavis has ended.")

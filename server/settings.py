@@ -16,7 +16,7 @@ from typing import Any
 
 from platformdirs import user_config_path, user_data_path
 
-from models import default_cache_dir
+from models import ProviderSetting, default_cache_dir
 from server import setting_kinds as kinds
 from server.setting_kinds import Kind
 
@@ -66,7 +66,7 @@ class Settings:
         kinds.FOLDER, default_cache_dir, "Folder of the model packs.", shown="the user's cache folder"
     )
     pack: str = setting(kinds.WORD, "open", "Model pack; see `visavis models list`.")
-    provider: str = setting(
+    provider: ProviderSetting = setting(
         kinds.choice("auto", "cpu", "cuda", "coreml", "openvino"), "auto", "What ONNX Runtime computes on."
     )
     workers: int = setting(kinds.whole(0, 256), 0, "Threads that recognise faces.", shown="0: one for each processor")
