@@ -48,6 +48,16 @@ class FaceModels:
         return cls(manifest, detector, embedder, Matcher(manifest.matching))
 
 
+    def warm_up(self, width: int, height: int, near_side: int = 320, far_side: int = 640) -> None:
+        """Run everything once on an empty picture: the first run of a network at a new size takes many times as long as the next."""
+        empty = np.zeros((height, width, 3), np.uint8)
+        look_wide(self.detector, empty, near_side, far_side)
+        self.detector.detect(empty, near_side)
+        chip = np.zeros((self.embedder.spec.size, self.embedder.spec.size, 3), np.uint8)
+        for count in (1, 2, 4):
+            self.embedder.embed([chip] * count)
+
+
 @dataclass(frozen=True, slots=True)
 class PhotoFace:
     """One face of a still picture."""

@@ -42,7 +42,7 @@ class Quality:
             return "too dark" if self.brightness < 128 else "too bright"
         if self.pose < 0.35:
             return "turned away"
-        if self.sharpness < 0.25:
+        if self.sharpness < 0.22:
             return "blurred"
         return None
 
@@ -69,7 +69,7 @@ def _sharpness(gray: NDArray[np.float32], contrast: float) -> float:
     """Energy of the finest detail relative to the contrast there is, on a logarithmic scale."""
     detail = float(np.abs(cv2.Laplacian(gray, cv2.CV_32F)).mean())
     ratio = max(detail - ROUNDING, 0.0) / max(contrast, 4.0)
-    return float(np.clip((np.log2(max(ratio, 1e-4)) + 5.0) / 4.0, 0.01, 1))
+    return float(np.clip((np.log2(max(ratio, 1e-4)) + 6.6) / 4.0, 0.01, 1))
 
 
 def _light(gray: NDArray[np.float32], brightness: float, contrast: float) -> float:

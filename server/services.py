@@ -14,7 +14,7 @@ import cv2
 from models import Pack
 from pipeline.face_models import FaceModels
 from pipeline.frame_pipeline import PipelineConfig
-from server.app import Services
+from server.app import VIDEO, Services
 from server.join import Door
 from server.live_session import LiveSession
 from server.peer import Peer
@@ -35,6 +35,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
     # Sessions share the processors; OpenCV's own threads would only get in each other's way.
     cv2.setNumThreads(1)
     models = FaceModels.from_pack(pack)
+    models.warm_up(VIDEO["width"], VIDEO["height"], settings.detect_size, settings.far_detect_size)
     options = transport_options(settings)
     for remark in install(options).remarks:
         logger.warning("%s", remark)

@@ -37,7 +37,7 @@ class KeyframePolicy:
         self.policy = policy
         self._budget = policy.start_budget
         self._looked = -1e9
-        self._looked_wide = -1e9
+        self._looked_wide: float | None = None
         self._thumb: NDArray[np.int16] | None = None
         self.cut = False  # this frame began a new scene
 
@@ -51,6 +51,9 @@ class KeyframePolicy:
         policy = self.policy
         self._budget = min(policy.burst, self._budget + policy.max_share)
         changed, self.cut = self._motion(gray, tracks)
+        if self._looked_wide is None:
+            # The first answer should be quick: the dear look comes soon after.
+            self._looked_wide = now - policy.wide_look_interval + policy.first_wide_look
         waited = now - self._looked
         wide_due = now - self._looked_wide >= policy.wide_look_interval
         if self.cut:

@@ -32,6 +32,7 @@ class TrackingPolicy:
     start_budget: float = 1.6  # … beginning with this
     far_cost: float = 1.3  # what a look for small faces takes from the budget
     wide_look_interval: float = 3.0  # look for small and for frame-filling faces this often
+    first_wide_look: float = 0.4  # … and this long after the first frame
     motion_area: float = 0.012  # moving part of the frame outside the tracks that asks for a look
     cut_difference: float = 26.0  # mean grey-level change of a shrunken frame that is a new scene
 

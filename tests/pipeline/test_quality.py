@@ -27,9 +27,9 @@ def test_a_good_face_has_no_complaint(face):
 
 def test_blur_lowers_sharpness_step_by_step(face):
     chip, marks = face
-    values = [measure_quality(cv2.GaussianBlur(chip, (0, 0), s), marks, 110).sharpness for s in (0.1, 2, 4, 8)]
+    values = [measure_quality(cv2.GaussianBlur(chip, (0, 0), s), marks, 110).sharpness for s in (0.1, 2, 4, 20)]
     assert values == sorted(values, reverse=True)
-    assert measure_quality(cv2.GaussianBlur(chip, (0, 0), 9), marks, 110).complaint == "blurred"
+    assert measure_quality(cv2.GaussianBlur(chip, (0, 0), 20), marks, 110).complaint == "blurred"
 
 
 @pytest.mark.parametrize(("factor", "offset", "word"), [(0.08, 0, "too dark"), (0.15, 225, "too bright")])

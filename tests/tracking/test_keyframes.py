@@ -13,8 +13,11 @@ def decide(policy, tracker, picture, now, wanted=False, small=False):
     return policy.decide(picture, tracker.visible, now, evidence_wanted=wanted, small_faces=small)
 
 
-def test_the_first_frame_is_looked_at_widely():
-    assert decide(KeyframePolicy(), Tracker(), scene(), 0.0) is Look.WIDE
+def test_the_first_look_is_quick_and_a_wide_one_follows_soon():
+    policy = KeyframePolicy()
+    looks = [decide(policy, Tracker(), scene(), frame / 30) for frame in range(20)]
+    assert looks[0] is Look.NEAR
+    assert Look.WIDE in looks
 
 
 def test_a_sure_track_is_looked_at_rarely():
