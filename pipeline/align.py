@@ -13,7 +13,8 @@ from tracking import fit_similarity, similarity_scale
 def face_chip(image: Image, landmarks: NDArray[np.float32], template: NDArray[np.float32], size: int) -> Image:
     """Warp a picture (H, W, 3) so that landmarks (5, 2) come to lie on ``template`` (5, 2) in a ``size``×``size`` chip.
 
-    A face that shrinks below half is shrunk by area first, or the warp would alias. Raises ``ValueError`` if the landmarks coincide.
+    A face that shrinks below half is shrunk by area first, or the warp would alias. Raises ``ValueError`` if the
+    landmarks coincide.
     """
     matrix = fit_similarity(landmarks, template)
     scale = similarity_scale(matrix)

@@ -19,7 +19,8 @@ SAME_FACE = 0.3  # overlap above which two looks saw the same face
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """N faces in pixels of the picture: ``boxes`` (N, 4) x, y, width, height; ``scores`` (N,); ``landmarks`` (N, 5, 2)."""
+    """N faces in pixels of the picture: ``boxes`` (N, 4) x, y, width, height; ``scores`` (N,); ``landmarks`` (N, 5,
+    2)."""
 
     boxes: Array
     scores: Array
@@ -48,7 +49,8 @@ class Detector(Protocol):
 class CenterFaceDetector:
     """CenterFace (Xu et al., arXiv:1911.03599) on an ONNX Runtime session.
 
-    The network answers on a grid of stride 4 with a heat map, log sizes, centre offsets and landmarks relative to the box.
+    The network answers on a grid of stride 4 with a heat map, log sizes, centre offsets and landmarks relative to
+    the box.
     """
 
     def __init__(self, session: Any, spec: DetectorSpec) -> None:
@@ -133,7 +135,8 @@ def look_wide(detector: Detector, image: Image, near_side: int, far_side: int) -
 
 
 def _merge(fine: Detections, coarse: Detections) -> Detections:
-    """Both looks' faces: the finer landmarks where both saw one, and no eye or cheek of a large face as a face of its own."""
+    """Both looks' faces: the finer landmarks where both saw one, and no eye or cheek of a large face as a face of
+    its own."""
     overlaps = iou_matrix(coarse.boxes, fine.boxes)
     only = coarse.take([i for i in range(len(coarse)) if not (overlaps[i] > SAME_FACE).any()])
     keep = []

@@ -57,9 +57,11 @@ class ArcFaceEmbedder:
 
 
 def embed_views(embedder: Embedder, image: Image, landmarks: NDArray[np.float32]) -> Embedding:
-    """The steadiest embedding of one face: the mean over a usual, a wider and a narrower crop, each with its mirror image.
+    """The steadiest embedding of one face: the mean over a usual, a wider and a narrower crop, each with its mirror
+    image.
 
-    Six times the work of one crop: for pictures that people are enrolled from, not for live frames. A pack whose manifest does without
+    Six times the work of one crop: for pictures that people are enrolled from, not for live frames. A pack whose
+    manifest does without
     mirror images gets its one usual crop.
     """
     spec = embedder.spec
@@ -72,15 +74,17 @@ def embed_views(embedder: Embedder, image: Image, landmarks: NDArray[np.float32]
     ]
     chips += [np.ascontiguousarray(chip[:, ::-1]) for chip in chips]
     mean = embedder.embed(chips).mean(0)
-    return (mean / np.linalg.norm(mean)).astype(np.float32)
+    return np.asarray(_unit(mean[None])[0])
 
 
 def embed_chip(embedder: Embedder, chip: Image, mirror: bool) -> Embedding:
-    """The embedding of a chip; with ``mirror`` the mean of it and its mirror image, which costs twice and is steadier."""
+    """The embedding of a chip; with ``mirror`` the mean of it and its mirror image, which costs twice and is
+    steadier."""
     chips = [chip, np.ascontiguousarray(chip[:, ::-1])] if mirror else [chip]
     mean = embedder.embed(chips).mean(0)
-    return (mean / np.linalg.norm(mean)).astype(np.float32)
+    return np.asarray(_unit(mean[None])[0])
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    length = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return np.asarray(vectors / length, np.float32)

@@ -1,4 +1,5 @@
-"""The models of one pack, ready to use; shared by all sessions, as ONNX Runtime sessions may be called from many threads."""
+"""The models of one pack, ready to use; shared by all sessions, as ONNX Runtime sessions may be called from many
+threads."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ class FaceModels:
 
     @classmethod
     def from_pack(cls, pack: Pack) -> FaceModels:
-        """Wrap what :func:`models.load_pack` returned. Raises ``ValueError`` for a kind this version does not know."""
+        """Wrap what :func:`models.load_pack` returned."""
         manifest = pack.manifest
         detector: Detector
         embedder: Embedder
@@ -36,20 +37,16 @@ class FaceModels:
                 detector = CenterFaceDetector(pack.detector, manifest.detector)
             case "scrfd":
                 detector = ScrfdDetector(pack.detector, manifest.detector)
-            case kind:
-                raise ValueError(f"detector.kind {kind!r} of pack {manifest.name!r} is unknown")
         match manifest.embedder.kind:
             case "dlib":
                 embedder = DlibEmbedder(pack.embedder, manifest.embedder)
             case "arcface":
                 embedder = ArcFaceEmbedder(pack.embedder, manifest.embedder)
-            case kind:
-                raise ValueError(f"embedder.kind {kind!r} of pack {manifest.name!r} is unknown")
         return cls(manifest, detector, embedder, Matcher(manifest.matching))
 
-
     def warm_up(self, width: int, height: int, near_side: int = 320, far_side: int = 640) -> None:
-        """Run everything once on an empty picture: the first run of a network at a new size takes many times as long as the next."""
+        """Run everything once on an empty picture: the first run of a network at a new size takes many times as long
+        as the next."""
         empty = np.zeros((height, width, 3), np.uint8)
         look_wide(self.detector, empty, near_side, far_side)
         self.detector.detect(empty, near_side)
@@ -69,7 +66,8 @@ class PhotoFace:
 
 
 def read_photo(models: FaceModels, image: Image, near_side: int = 320, far_side: int = 640) -> list[PhotoFace]:
-    """All faces of an RGB picture (H, W, 3) with their steadiest embeddings, largest first; nobody waits for a photo, so it gets both looks."""
+    """All faces of an RGB picture (H, W, 3) with their steadiest embeddings, largest first; nobody waits for a
+    photo, so it gets both looks."""
     found: Detections = look_wide(models.detector, image, near_side, far_side)
     spec = models.embedder.spec
     faces = []

@@ -16,7 +16,8 @@ MIN_SIDE, MAX_SIDE = 16, 8192
 class Frame:
     """A picture at a media time.
 
-    ``gray`` is (H, W) uint8, the luma plane where there is one; ``image`` is (H, W, 3) uint8 **RGB** and made only when somebody asks, as
+    ``gray`` is (H, W) uint8, the luma plane where there is one; ``image`` is (H, W, 3) uint8 **RGB** and made only
+    when somebody asks, as
     most frames need no colour. Raises ``ValueError`` for sides outside 16–8192 pixels.
     """
 
@@ -25,7 +26,7 @@ class Frame:
     def __init__(self, gray: Image, time: float, load: Callable[[], Image]) -> None:
         if gray.ndim != 2 or gray.dtype != np.uint8:
             raise ValueError(f"gray must be (H, W) uint8, not {gray.shape} {gray.dtype}")
-        if not (MIN_SIDE <= min(gray.shape) and max(gray.shape) <= MAX_SIDE):
+        if not (min(gray.shape) >= MIN_SIDE and max(gray.shape) <= MAX_SIDE):
             raise ValueError(
                 f"a frame of {gray.shape[1]}×{gray.shape[0]} is outside {MIN_SIDE}–{MAX_SIDE} pixels a side"
             )

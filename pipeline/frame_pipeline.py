@@ -47,7 +47,8 @@ class PipelineConfig:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """What is said of one face in one frame. ``box`` (4,) and ``landmarks`` (5, 2) in pixels; ``age`` in seconds since it was last seen."""
+    """What is said of one face in one frame. ``box`` (4,) and ``landmarks`` (5, 2) in pixels; ``age`` in seconds
+    since it was last seen."""
 
     track: int
     box: Array
@@ -65,7 +66,8 @@ class Face:
 class Observation:
     """A watched face of a keyframe, aligned and measured: what enrolment takes samples from.
 
-    ``track`` is the number that was given to :meth:`FramePipeline.watch`, also if the track has gone on under an older number since.
+    ``track`` is the number that was given to :meth:`FramePipeline.watch`, also if the track has gone on under an
+    older number since.
     """
 
     track: int
@@ -264,7 +266,8 @@ class FramePipeline:
                 self._resume(track, lost, quality, gallery)
 
     def _lost_by_name(self, track: Track) -> Track | None:
-        """A lost track that bears the name this one just got: the same person, seen too badly then to be told by face alone."""
+        """A lost track that bears the name this one just got: the same person, seen too badly then to be told by
+        face alone."""
         opinion = track.identity.opinion
         if track.identity.state is not IdentityState.KNOWN or opinion is None:
             return None

@@ -59,7 +59,8 @@ def fuse_template(samples: Sequence[Embedding], weights: Sequence[float] | None 
 class Matcher:
     """Decides with the numbers of a pack's manifest; holds no people.
 
-    The threshold keeps the rate at which strangers get a name (FPIR, ISO/IEC 19795-1) where it was asked to be, whatever the
+    The threshold keeps the rate at which strangers get a name (FPIR, ISO/IEC 19795-1) where it was asked to be,
+    whatever the
     size of the gallery: with N people each comparison may err N times more rarely.
     """
 
@@ -72,7 +73,8 @@ class Matcher:
         self._similarity = np.array([similarity for _, similarity in points])
 
     def threshold(self, people: int, fpir: float | None = None) -> float:
-        """The cosine similarity at which strangers get a name at rate ``fpir`` (the manifest's target) among that many people."""
+        """The cosine similarity at which strangers get a name at rate ``fpir`` (the manifest's target) among that
+        many people."""
         rate = math.log10((self.spec.target_fpir if fpir is None else fpir) / max(people, 1))
         x, y = -self._log_rate, self._similarity  # rising
         if len(x) == 1:
@@ -90,7 +92,8 @@ class Matcher:
         return np.clip(ratio, -12.0, 9.0)
 
     def probabilities(self, similarities: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The probability of each person, given cosine similarities (N,) to all; what is missing to 1 is a stranger's."""
+        """The probability of each person, given cosine similarities (N,) to all; what is missing to 1 is a
+        stranger's."""
         ratio = self.log_likelihood_ratio(similarities)
         weights = np.exp(ratio) * (1 - STRANGER_PRIOR) / max(len(ratio), 1)
         return np.asarray(weights / (weights.sum() + STRANGER_PRIOR), np.float64)

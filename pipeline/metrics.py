@@ -20,7 +20,8 @@ class OperatingPoint:
 
 
 def threshold_at_far(impostor: Scores, far: float) -> float:
-    """The lowest score that at most a share ``far`` of impostor scores (N,) reaches. Raises ``ValueError`` without scores."""
+    """The lowest score that at most a share ``far`` of impostor scores (N,) reaches. Raises ``ValueError`` without
+    scores."""
     if len(impostor) == 0:
         raise ValueError("impostor scores are empty: a false accept rate needs pairs of different people")
     ranked = np.sort(np.asarray(impostor, np.float64))[::-1]
@@ -95,14 +96,16 @@ class Identification:
 
 
 def identification_at(top: Scores, right: NDArray[np.bool_], strangers: Scores, threshold: float) -> Identification:
-    """TPIR and FPIR: best scores of known probes (N,) and whether the best candidate was right (N,), best scores of strangers (M,)."""
+    """TPIR and FPIR: best scores of known probes (N,) and whether the best candidate was right (N,), best scores of
+    strangers (M,)."""
     accepted = np.asarray(top) >= threshold
     fpir = float((np.asarray(strangers) >= threshold).mean()) if len(strangers) else 0.0
     return Identification(fpir, float((accepted & right).mean()) if len(top) else 0.0, threshold)
 
 
 def expected_calibration_error(probability: Scores, right: NDArray[np.bool_], bins: int = 10) -> float:
-    """Mean distance of stated probability and observed frequency (Guo et al., ICML 2017), weighted by how many fall in each bin."""
+    """Mean distance of stated probability and observed frequency (Guo et al., ICML 2017), weighted by how many fall
+    in each bin."""
     probability, right = np.asarray(probability, np.float64), np.asarray(right, bool)
     if len(probability) == 0:
         raise ValueError("calibration needs at least one probability")

@@ -1,6 +1,7 @@
 """How much a face can tell: sharpness, light, pose and size, each 0–1, and one overall score.
 
-Measured on the aligned chip, so that the same numbers mean the same at every distance; the terms follow ISO/IEC 29794-5.
+Measured on the aligned chip, so that the same numbers mean the same at every distance; the terms follow ISO/IEC
+29794-5.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ INNER = 96  # pixels: side of the central part of the chip that is measured
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Parts and whole, 0 (useless) to 1 (nothing to wish for); ``brightness`` is the mean grey level, 0–255, and ``yaw`` −1…1."""
+    """Parts and whole, 0 (useless) to 1 (nothing to wish for); ``brightness`` is the mean grey level, 0–255, and
+    ``yaw`` −1…1."""
 
     sharpness: float
     light: float
@@ -48,7 +50,8 @@ class Quality:
 
 
 def measure_quality(chip: Image, landmarks: NDArray[np.float32], face_width: float) -> Quality:
-    """Measure an aligned RGB chip (S, S, 3); ``landmarks`` (5, 2) and ``face_width`` are in pixels of the picture it was cut from."""
+    """Measure an aligned RGB chip (S, S, 3); ``landmarks`` (5, 2) and ``face_width`` are in pixels of the picture it
+    was cut from."""
     side = chip.shape[0]
     cut = side // 5
     inner = cv2.resize(chip[cut : side - cut, cut : side - cut], (INNER, INNER), interpolation=cv2.INTER_AREA)

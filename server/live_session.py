@@ -33,7 +33,8 @@ RECENT = 300  # frames that statistics speak of
 
 
 class LiveSession:
-    """What happens on one peer; implements :class:`server.peer.PeerHandler`. Pixel work runs in ``executor``, never on the loop."""
+    """What happens on one peer; implements :class:`server.peer.PeerHandler`. Pixel work runs in ``executor``, never
+    on the loop."""
 
     def __init__(
         self,
@@ -63,7 +64,8 @@ class LiveSession:
         return self._people.gallery
 
     async def on_frame(self, received: ReceivedFrame) -> None:
-        """Recognise one frame and send what was found. A frame that cannot be read is skipped, and said once in the log."""
+        """Recognise one frame and send what was found. A frame that cannot be read is skipped, and said once in the
+        log."""
         loop = asyncio.get_running_loop()
         started = time.perf_counter()
         try:

@@ -61,7 +61,9 @@ def parse_command(raw: str | bytes) -> Command:
 
 def message(kind: str, **fields: Any) -> str:
     """A message to the page."""
-    return json.dumps({"v": VERSION, "type": kind, **fields}, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(
+        {"v": VERSION, "type": kind, **fields}, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
 
 
 def error_message(command: int | str | None, code: str, text: str, **fields: Any) -> str:

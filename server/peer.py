@@ -56,7 +56,8 @@ class PeerHandler(Protocol):
 
 
 class Peer:
-    """Made from an offer, ended by :meth:`close`, by the other side or by silence. Owns its tasks and its connection."""
+    """Made from an offer, ended by :meth:`close`, by the other side or by silence. Owns its tasks and its
+    connection."""
 
     def __init__(
         self,

@@ -12,8 +12,8 @@ def luma(frame: av.VideoFrame) -> Image:
     """The grey picture (H, W) of a decoded frame: its Y plane without a copy where it has one."""
     if frame.format.name in ("yuv420p", "yuvj420p", "nv12", "gray"):
         plane = frame.planes[0]
-        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
-        return rows[:, : plane.width]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+        return np.asarray(rows[:, : plane.width])
     return np.asarray(frame.to_ndarray(format="gray"), np.uint8)
 
 

@@ -43,4 +43,5 @@ async def problem_middleware(
 
 
 def _bare(error: BaseException) -> BaseException:
-    return type("Failure", (Exception,), {})(type(error).__name__).with_traceback(error.__traceback__)
+    bare: BaseException = type("Failure", (Exception,), {})(type(error).__name__)
+    return bare.with_traceback(error.__traceback__)

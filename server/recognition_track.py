@@ -17,9 +17,12 @@ from server.transport import FrameClock
 class ReceivedFrame:
     """A decoded frame and where it stands in time.
 
-    ``time`` is media time in seconds from the first frame; ``rtp`` the timestamp on the wire; ``capture`` the sender's wall clock and
-    ``received`` the server's when the last packet came, in seconds since 1970. ``decode_ms`` runs from the last packet to the decoded frame,
-    ``queue_ms`` from there until the frame was taken. ``skipped`` frames were dropped since the previous one because a newer one was there.
+    ``time`` is media time in seconds from the first frame; ``rtp`` the timestamp on the wire; ``capture`` the
+    sender's wall clock and
+    ``received`` the server's when the last packet came, in seconds since 1970. ``decode_ms`` runs from the last
+    packet to the decoded frame,
+    ``queue_ms`` from there until the frame was taken. ``skipped`` frames were dropped since the previous one because
+    a newer one was there.
     """
 
     frame: av.VideoFrame
@@ -33,7 +36,8 @@ class ReceivedFrame:
 
 
 class RecognitionTrack(VideoStreamTrack):
-    """Wraps a remote video track. aiortc's own queue has no end, so a task drains it into one slot; what is overtaken there is counted."""
+    """Wraps a remote video track. aiortc's own queue has no end, so a task drains it into one slot; what is
+    overtaken there is counted."""
 
     def __init__(self, source: MediaStreamTrack, clock: FrameClock) -> None:
         super().__init__()
@@ -68,7 +72,8 @@ class RecognitionTrack(VideoStreamTrack):
             self._arrived.set()
 
     async def newest(self) -> ReceivedFrame:
-        """The newest frame not yet taken, as soon as there is one. Raises ``MediaStreamError`` when the track has ended."""
+        """The newest frame not yet taken, as soon as there is one. Raises ``MediaStreamError`` when the track has
+        ended."""
         while self._slot is None:
             if self._ended:
                 raise MediaStreamError

@@ -31,7 +31,8 @@ class Fragment:
 def check_offer(text: str) -> str:
     """Check an offer and return what aiortc may see of it. Raises :class:`OfferError`.
 
-    Dropped are mDNS candidates, whose resolution needs multicast that many networks lack (the browser's own checks reveal its address anyway),
+    Dropped are mDNS candidates, whose resolution needs multicast that many networks lack (the browser's own checks
+    reveal its address anyway),
     and the end of candidates, as aioice would then give up before those checks come.
     """
     lines = [line.strip("\r") for line in text.strip().split("\n")]

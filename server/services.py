@@ -31,7 +31,8 @@ logger = logging.getLogger(__name__)
 
 @contextlib.asynccontextmanager
 async def open_services(settings: Settings, pack: Pack, door: Door | None) -> AsyncIterator[Services]:
-    """Models, people and peers, ready to serve. Raises :class:`server.settings.StartError` if the store cannot be opened."""
+    """Models, people and peers, ready to serve. Raises :class:`server.settings.StartError` if the store cannot be
+    opened."""
     # Sessions share the processors; OpenCV's own threads would only get in each other's way.
     cv2.setNumThreads(1)
     models = FaceModels.from_pack(pack)

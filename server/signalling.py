@@ -55,7 +55,8 @@ class PeerRegistry:
         return number in self._ended
 
     async def open(self, offer: str) -> tuple[Peer, str]:
-        """A new peer and the answer to its offer. Raises :class:`Full` and :class:`server.sdp.OfferError`; then no peer is left."""
+        """A new peer and the answer to its offer. Raises :class:`Full` and :class:`server.sdp.OfferError`; then no
+        peer is left."""
         if self._closing or len(self._peers) >= self._max:
             raise Full
         peer = Peer(self._options, self._factory, self._peer_ended)
@@ -107,7 +108,10 @@ async def _post(request: web.Request) -> web.Response:
         peer, answer = await request.app[PEERS].open(text)
     except Full:
         return problem(
-            503, "Full", f"The server has as many sessions as it can serve; try again in {RETRY_AFTER} s.", Retry_After=str(RETRY_AFTER)
+            503,
+            "Full",
+            f"The server has as many sessions as it can serve; try again in {RETRY_AFTER} s.",
+            Retry_After=str(RETRY_AFTER),
         )
     except OfferError as error:
         return problem(error.status, "Offer refused", f"{error}.")
@@ -125,7 +129,9 @@ async def _patch(request: web.Request) -> web.Response:
     if peer is None:
         return problem(404, "Not Found", "This session has ended or never was.")
     if request.content_type != "application/trickle-ice-sdpfrag":
-        return problem(415, "Unsupported Media Type", "candidates have the content type application/trickle-ice-sdpfrag")
+        return problem(
+            415, "Unsupported Media Type", "candidates have the content type application/trickle-ice-sdpfrag"
+        )
     text = await _body(request)
     if isinstance(text, web.Response):
         return text

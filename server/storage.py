@@ -1,4 +1,5 @@
-"""People and their samples in SQLite, by SQLAlchemy; the schema is brought up to date by Alembic when the store is opened.
+"""People and their samples in SQLite, by SQLAlchemy; the schema is brought up to date by Alembic when the store is
+opened.
 
 All methods block: :mod:`server.people` calls them from the one thread that owns the store.
 """
@@ -76,7 +77,8 @@ class NewSample:
 
 
 def clean_name(text: object) -> str:
-    """Trim and normalise (NFC) a name; raises :class:`BadName` unless 1–80 characters without control characters remain."""
+    """Trim and normalise (NFC) a name; raises :class:`BadName` unless 1–80 characters without control characters
+    remain."""
     if not isinstance(text, str):
         raise BadName("a name must be text")
     name = " ".join(unicodedata.normalize("NFC", text).split())
@@ -168,7 +170,8 @@ class PeopleStore:
             raise NameTaken("somebody of this name is enrolled already") from error
 
     def forget(self, person_id: str) -> bool:
-        """Erase somebody with all samples, from the file's free pages and its log too; ``False`` if they are gone already."""
+        """Erase somebody with all samples, from the file's free pages and its log too; ``False`` if they are gone
+        already."""
         with self._engine.begin() as connection:
             found = connection.execute(PERSON.delete().where(PERSON.c.id == person_id)).rowcount == 1
         if found:

@@ -11,7 +11,8 @@ from tracking.geometry import Array, iou_matrix
 def position_affinity(tracks: Array, detections: Array) -> NDArray[np.float32]:
     """How well boxes (N, 4) and (M, 4) agree, 0–1: (N, M).
 
-    Overlap, or half the closeness of the centres where a fast face has outrun its box; 0 if one is twice the other's size.
+    Overlap, or half the closeness of the centres where a fast face has outrun its box; 0 if one is twice the other's
+    size.
     """
     overlap = iou_matrix(tracks, detections)
     if overlap.size == 0:

@@ -1,6 +1,7 @@
 """Moves a face from one frame to the next by optical flow, checked forward and backward.
 
-After median flow (Kalal, Mikolajczyk, Matas: Forward-Backward Error, ICPR 2010), with a similarity instead of shift and scale alone, so
+After median flow (Kalal, Mikolajczyk, Matas: Forward-Backward Error, ICPR 2010), with a similarity instead of shift
+and scale alone, so
 that landmarks turn with the head.
 """
 
@@ -31,7 +32,8 @@ class FlowStep:
 
 
 def step_face(previous: Gray, current: Gray, box: Array, policy: TrackingPolicy) -> FlowStep | None:
-    """Find how the face in ``box`` (x, y, w, h in ``previous``) moved until ``current``; ``None`` if it cannot be told."""
+    """Find how the face in ``box`` (x, y, w, h in ``previous``) moved until ``current``; ``None`` if it cannot be
+    told."""
     height, width = previous.shape
     x, y, w, h = (float(v) for v in box)
     if w < 4 or h < 4:

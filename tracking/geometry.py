@@ -21,7 +21,7 @@ def iou_matrix(a: Array, b: Array) -> Array:
     inter = side[..., 0] * side[..., 1]
     area_a, area_b = a[:, 2] * a[:, 3], b[:, 2] * b[:, 3]
     union = area_a[:, None] + area_b[None, :] - inter
-    return (inter / np.maximum(union, 1e-6)).astype(np.float32)
+    return np.asarray(inter / np.maximum(union, 1e-6), np.float32)
 
 
 def fit_similarity(source: NDArray[np.floating], target: NDArray[np.floating]) -> NDArray[np.float64]:

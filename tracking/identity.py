@@ -26,7 +26,8 @@ class IdentityState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """One decision on fused evidence. ``person`` is the best candidate, also when it is not sure; ``None`` with an empty gallery."""
+    """One decision on fused evidence. ``person`` is the best candidate, also when it is not sure; ``None`` with an
+    empty gallery."""
 
     verdict: Verdict
     person: str | None

@@ -29,7 +29,8 @@ class Look(Enum):
 class KeyframePolicy:
     """Decides for each frame whether to detect on it; the numbers are in tracking/policy.py.
 
-    A budget keeps detection rare in the long run: each frame earns ``max_share`` of a look, up to ``burst`` of them, so that a scene
+    A budget keeps detection rare in the long run: each frame earns ``max_share`` of a look, up to ``burst`` of them,
+    so that a scene
     that never holds still costs no more than that.
     """
 

@@ -8,8 +8,10 @@ A face's life::
                                                         ▼            │
                                                        lost ─────────┘──(forget_after)──▶ forgotten
 
-Between keyframes a track moves by optical flow. At a keyframe detections meet tracks by position; what is left meets the
-lost tracks by face and takes back their number, name and evidence. Times are seconds of media time, lengths are in widths of the
+Between keyframes a track moves by optical flow. At a keyframe detections meet tracks by position; what is left meets
+the
+lost tracks by face and takes back their number, name and evidence. Times are seconds of media time, lengths are in
+widths of the
 face unless they say otherwise.
 """
 

@@ -1,6 +1,7 @@
 """Follows faces from frame to frame and gives them numbers that last.
 
-The tracker never detects, embeds or reads a clock: the caller hands it grey frames, detections and media time. ``predict`` is for
+The tracker never detects, embeds or reads a clock: the caller hands it grey frames, detections and media time.
+``predict`` is for
 every frame, ``update`` for keyframes only: not having looked is not the same as having found nobody.
 """
 
@@ -66,7 +67,8 @@ class Tracker:
         self._gray: Gray | None = None
 
     def predict(self, gray: Gray, now: float) -> None:
-        """Move every visible track to this frame (H, W, uint8). Tracks whose flow fails become doubtful and stay where they were."""
+        """Move every visible track to this frame (H, W, uint8). Tracks whose flow fails become doubtful and stay
+        where they were."""
         previous, self._gray = self._gray, gray
         if previous is not None and previous.shape != gray.shape:
             self._rescale(gray.shape[1] / previous.shape[1], gray.shape[0] / previous.shape[0])
@@ -87,7 +89,8 @@ class Tracker:
         self._retire(now)
 
     def update(self, boxes: Array, scores: Array, landmarks: Array, now: float) -> list[Track]:
-        """Meet the detections of this frame: boxes (N, 4), scores (N,), landmarks (N, 5, 2). Returns the tracks that are new.
+        """Meet the detections of this frame: boxes (N, 4), scores (N,), landmarks (N, 5, 2). Returns the tracks that
+        are new.
 
         Call :meth:`predict` with the frame first.
         """
@@ -134,7 +137,8 @@ class Tracker:
     def find_lost(self, embedding: Embedding, same_face: float, margin: float = 0.0) -> Track | None:
         """The lost track whose face this unit-length embedding shows, or ``None``.
 
-        It must resemble it by at least ``same_face`` (cosine), and more than any other lost track by ``margin`` unless those bear the same
+        It must resemble it by at least ``same_face`` (cosine), and more than any other lost track by ``margin``
+        unless those bear the same
         name.
         """
         ranked = []
@@ -152,7 +156,8 @@ class Tracker:
         return ranked[0][1]
 
     def resume(self, newcomer: Track, lost: Track) -> Track:
-        """Give a new track the number, evidence and name of a lost one whose face it shows; returns the track that goes on."""
+        """Give a new track the number, evidence and name of a lost one whose face it shows; returns the track that
+        goes on."""
         self.lost.remove(lost)
         lost.box, lost.landmarks, lost.score = newcomer.box, newcomer.landmarks, newcomer.score
         lost.detected, lost.fresh, lost.patch = newcomer.detected, newcomer.fresh, newcomer.patch
@@ -221,14 +226,16 @@ class Tracker:
     def _outside(self, track: Track) -> bool:
         if self._gray is None:
             return False
-        height, width = self._gray.shape
+        height, width = self._gray.shape[:2]
         x, y, w, h = (float(v) for v in track.box)
         across = min(x + w, width) - max(x, 0.0)
         down = min(y + h, height) - max(y, 0.0)
-        return across < self.policy.least_visible * w or down < self.policy.least_visible * h
+        least = self.policy.least_visible
+        return bool(across < least * w or down < least * h)
 
     def _rescale(self, sx: float, sy: float) -> None:
-        """The sender changed the picture's size: the same scene at another resolution keeps its tracks, a turned one does not."""
+        """The sender changed the picture's size: the same scene at another resolution keeps its tracks, a turned one
+        does not."""
         if not 0.95 < sx / sy < 1.05:
             self.cut()
             return

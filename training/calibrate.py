@@ -4,10 +4,13 @@
 
 PAIRS.csv has the columns first,second,same; file names are PERSON/FILE. Two things are fitted:
 
-- **Calibration**: a straight line from cosine similarity to the logarithm of the likelihood ratio, by logistic regression on the pairs with
+- **Calibration**: a straight line from cosine similarity to the logarithm of the likelihood ratio, by logistic
+regression on the pairs with
   both kinds weighted alike (Platt 1999; Brümmer and du Preez 2006).
-- **Threshold**: galleries of 1 … 300 people are drawn at random from those with two pictures, everybody else is a stranger; the
-  similarity that 1 % of strangers reach is written against 1 % divided by the size. Drawing whole galleries, rather than counting single
+- **Threshold**: galleries of 1 … 300 people are drawn at random from those with two pictures, everybody else is a
+stranger; the
+  similarity that 1 % of strangers reach is written against 1 % divided by the size. Drawing whole galleries, rather
+  than counting single
   comparisons, takes into account that some faces resemble everybody.
 """
 
@@ -25,7 +28,8 @@ from numpy.typing import NDArray
 from models import default_cache_dir, load_pack
 from pipeline.face_models import FaceModels, main_face, read_photo
 from pipeline.gallery import fuse_template
-from tracking import Embedding
+
+Embedding = NDArray[np.float32]
 
 SIZES = (1, 3, 10, 30, 100, 300)
 TARGET = 0.01

@@ -60,7 +60,7 @@ def bench_video(models: FaceModels, file: Path, every_frame: bool, as_json: bool
         found = [overlap for overlap in overlaps if overlap >= FOUND]
         rows += [
             ("every frame: CPU per frame, mean [ms]", round(float(np.mean(theirs)), 2)),
-            ("CPU saved, times", round(float(np.mean(theirs) / max(np.mean(ours), 1e-9)), 1)),
+            ("CPU saved, times", round(float(np.mean(theirs)) / max(float(np.mean(ours)), 1e-9), 1)),
             ("faces detected on every frame", len(overlaps)),
             ("… of them also tracked [%]", round(100 * len(found) / max(len(overlaps), 1), 1)),
             ("overlap with them, median [IoU]", round(percentile(overlaps, 50), 3)),
@@ -77,7 +77,10 @@ def _detect_and_embed(models: FaceModels, frame: Frame) -> np.ndarray[tuple[int,
     return found.boxes
 
 
-def _overlaps(detected: np.ndarray[tuple[int, int], np.dtype[np.float32]], tracked: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> list[float]:
+def _overlaps(
+    detected: np.ndarray[tuple[int, int], np.dtype[np.float32]],
+    tracked: np.ndarray[tuple[int, int], np.dtype[np.float32]],
+) -> list[float]:
     """For every detected face the overlap with the nearest track; 0 where there is none."""
     if len(detected) == 0:
         return []

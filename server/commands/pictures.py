@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,8 @@ def embed_pictures(models: FaceModels, folder: Path, names: Iterable[str], quiet
     embeddings: dict[str, Embedding] = {}
     without: list[str] = []
     unique = sorted(set(names))
-    with click.progressbar(unique, label="Reading faces", file=click.get_text_stream("stderr"), hidden=quiet) as bar:
+
+    with click.progressbar(unique, label="Reading faces", file=sys.stderr, hidden=quiet) as bar:
         for name in bar:
             image = load_picture(folder / name)
             face = main_face(read_photo(models, image), image.shape[1], image.shape[0])
@@ -65,7 +67,9 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
             reader = csv.DictReader(file)
             missing = [c for c in columns if c not in (reader.fieldnames or [])]
             if missing:
-                raise click.ClickException(f"{path}: column {', '.join(missing)} is missing; needed: {', '.join(columns)}")
+                raise click.ClickException(
+                    f"{path}: column {', '.join(missing)} is missing; needed: {', '.join(columns)}"
+                )
             rows = []
             for row in reader:
                 if any(row.get(c) in (None, "") for c in columns):

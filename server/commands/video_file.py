@@ -13,7 +13,8 @@ from server.pixels import luma, rgb
 
 
 def read_frames(path: Path) -> Iterator[Frame]:
-    """Decode a video in order, one thread; times are the file's own. Raises ``click.ClickException`` naming the file."""
+    """Decode a video in order, one thread; times are the file's own. Raises ``click.ClickException`` naming the
+    file."""
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:

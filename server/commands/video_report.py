@@ -14,6 +14,7 @@ from server.commands.report import show, table
 from server.commands.video_file import read_frames
 from tracking import IdentityState
 
+TRACK_FIELDS = ("track", "from", "to", "frames", "names", "named_after")
 VISIT_GAP = 1.0  # seconds out of the truth that end a visit
 
 Box = tuple[float, float, float, float]
@@ -136,7 +137,7 @@ def evaluate_video(
     ]
     visits = _visit_rows(truth)
     header = ("track", "from [s]", "to [s]", "frames", "names (frames)", "named after [s]")
-    details = {"track_list": [dict(zip(("track", "from", "to", "frames", "names", "named_after"), r)) for r in listing]}
+    details = {"track_list": [dict(zip(TRACK_FIELDS, row, strict=True)) for row in listing]}
     show(f"Video with pack {models.manifest.name}: {file.name}", summary, as_json, **details, visits=visits)
     if not as_json:
         click.echo()

@@ -1,7 +1,9 @@
 """What aiortc and aioice need for live video, and the only place that touches their private names.
 
-Four things are mended (docs/transport.md): a frame is complete on its marker bit, the bit rate is announced early, a stall is broken instead
-of waited out, and only the newest frame is worked on (:mod:`server.recognition_track`). Beside them: where UDP is bound, which addresses are
+Four things are mended (docs/transport.md): a frame is complete on its marker bit, the bit rate is announced early, a
+stall is broken instead
+of waited out, and only the newest frame is worked on (:mod:`server.recognition_track`). Beside them: where UDP is
+bound, which addresses are
 offered, how soon a dead peer is noticed, and which capture time a frame has.
 """
 

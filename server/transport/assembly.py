@@ -1,7 +1,9 @@
 """RTP packets to encoded frames, with two differences from aiortc's jitter buffer.
 
-- A frame is complete when the packet with the marker bit is there (RFC 3550 §5.1, RFC 7741 §4.1), not when the next frame begins.
-- A gap that retransmission has not closed in time is given up: everything waiting is dropped, a key frame is asked for, and nothing
+- A frame is complete when the packet with the marker bit is there (RFC 3550 §5.1, RFC 7741 §4.1), not when the next
+frame begins.
+- A gap that retransmission has not closed in time is given up: everything waiting is dropped, a key frame is asked
+for, and nothing
   is handed on until a whole one has come, so that the decoder never sees half a picture and nobody sees an old one.
 
 No I/O and no clock: time is an argument, in seconds.
@@ -17,7 +19,8 @@ RESTART = 100  # a sequence number this far back is a sender that began anew
 
 
 class Packet(Protocol):
-    """The parts of an RTP packet that matter here; ``payload`` is what the codec's payload format (RFC 7741, RFC 6184) left."""
+    """The parts of an RTP packet that matter here; ``payload`` is what the codec's payload format (RFC 7741, RFC
+    6184) left."""
 
     sequence_number: int
     timestamp: int
@@ -158,7 +161,8 @@ class FrameAssembler:
 def is_key_frame(data: bytes) -> bool:
     """Whether an encoded frame begins a new picture on its own.
 
-    VP8: the start code of RFC 6386 §9.1, which a frame without its first packet lacks. H.264 (Annex B): it holds an IDR slice or an SPS.
+    VP8: the start code of RFC 6386 §9.1, which a frame without its first packet lacks. H.264 (Annex B): it holds an
+    IDR slice or an SPS.
     """
     if data[:4] == b"\0\0\0\1":
         start = 0

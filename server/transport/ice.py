@@ -25,9 +25,13 @@ class BoundConnection(Connection):
     options = TransportOptions()
 
     async def get_component_candidates(
-        self, component: int, addresses: list[str], timeout: int = 5
+        self,
+        component: int,
+        addresses: list[str],
+        timeout: int = 5,  # noqa: ASYNC109 - the signature is aioice's
     ) -> list[Candidate]:
-        """Gather host candidates on our addresses and ports; STUN and TURN as aioice does. Raises ``ConnectionError`` without any."""
+        """Gather host candidates on our addresses and ports; STUN and TURN as aioice does. Raises
+        ``ConnectionError`` without any."""
         protocols = []
         for address in self._chosen(addresses):
             protocol = await self._bind(address)
@@ -46,7 +50,9 @@ class BoundConnection(Connection):
             protocols.append(protocol)
         if not protocols and self.turn_server is None:
             where = f" with a free port in {self.options.udp_ports}" if self.options.udp_ports else ""
-            raise ConnectionError(f"no address to receive video on{where}; see the settings bind_addresses and udp_ports")
+            raise ConnectionError(
+                f"no address to receive video on{where}; see the settings bind_addresses and udp_ports"
+            )
         self._protocols += protocols
         candidates = [protocol.local_candidate for protocol in protocols]
         candidates += await self._reflexive(protocols, timeout)
@@ -85,14 +91,14 @@ class BoundConnection(Connection):
         start = random.randrange(len(ports))
         return ports[start:] + ports[:start]
 
-    async def _reflexive(self, protocols: list[Any], timeout: int) -> list[Candidate]:
+    async def _reflexive(self, protocols: list[Any], seconds: int) -> list[Candidate]:
         if not self.stun_server:
             return []
         ours = [p for p in protocols if ":" not in p.local_candidate.host and p.local_candidate.host != "127.0.0.1"]
         tasks = [asyncio.create_task(aioice.ice.server_reflexive_candidate(p, self.stun_server)) for p in ours]
         if not tasks:
             return []
-        done, pending = await asyncio.wait(tasks, timeout=timeout)
+        done, pending = await asyncio.wait(tasks, timeout=seconds)
         for task in pending:
             task.cancel()
         return [task.result()[0] for task in done if task.exception() is None]

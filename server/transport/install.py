@@ -16,6 +16,7 @@ from server.transport.ice import BoundConnection
 from server.transport.options import TransportOptions
 
 KNOWN = {"aiortc": "1.16", "aioice": "0.13"}
+CONNECTION = "Connection"
 STOCK_CONNECTION = aioice.ice.Connection
 STOCK_CONSENT = (aioice.ice.CONSENT_INTERVAL, aioice.ice.CONSENT_FAILURES)
 
@@ -63,7 +64,7 @@ def install(options: TransportOptions) -> TransportReport:
 
 def uninstall() -> None:
     """Back to the stock libraries, for side-by-side measurements."""
-    aiortc.rtcicetransport.Connection = STOCK_CONNECTION  # type: ignore[misc]
+    setattr(aiortc.rtcicetransport, CONNECTION, STOCK_CONNECTION)
     aioice.ice.CONSENT_INTERVAL, aioice.ice.CONSENT_FAILURES = STOCK_CONSENT
 
 
@@ -95,13 +96,13 @@ def _bind(options: TransportOptions) -> Feature:
         (aioice.ice.Connection, "get_component_candidates"),
         (aioice.ice, "StunProtocol"),
         (aioice.ice, "server_reflexive_candidate"),
-        (aiortc.rtcicetransport, "Connection"),
+        (aiortc.rtcicetransport, CONNECTION),
     )
     missing = [attribute for owner, attribute in needed if not hasattr(owner, attribute)]
     if missing:
         return Feature(name, False, f"this aioice has no {', '.join(missing)}")
     bound = type("BoundConnection", (BoundConnection,), {"options": options})
-    aiortc.rtcicetransport.Connection = bound  # type: ignore[misc]
+    setattr(aiortc.rtcicetransport, CONNECTION, bound)
     return Feature(name, True, "")
 
 

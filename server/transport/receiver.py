@@ -78,7 +78,8 @@ class FrameClock:
 class TunedBuffer:
     """Stands where aiortc's jitter buffer was, with the same ``add``.
 
-    aiortc takes at most one frame a packet; when a gap closes and several become complete, the earlier ones go to the decoder from here.
+    aiortc takes at most one frame a packet; when a gap closes and several become complete, the earlier ones go to
+    the decoder from here.
     """
 
     def __init__(self, receiver: RTCRtpReceiver, clock: FrameClock, options: TransportOptions) -> None:
@@ -156,7 +157,8 @@ class EarlyBitrate:
 
 
 def tune_receiver(receiver: RTCRtpReceiver, options: TransportOptions) -> FrameClock:
-    """Mend a video receiver before its first packet. What a missing private name makes impossible was reported by ``install``."""
+    """Mend a video receiver before its first packet. What a missing private name makes impossible was reported by
+    ``install``."""
     clock = FrameClock()
     if hasattr(receiver, MAPPER):
         setattr(receiver, MAPPER, clock)

@@ -3,12 +3,12 @@
 import cv2
 import numpy as np
 import pytest
-from tests.packs import open_models
-from tests.pictures import group_photo
 
 from pipeline.align import face_chip
 from pipeline.embed import embed_chip, embed_views
 from pipeline.face_models import main_face, read_photo
+from tests.packs import open_models
+from tests.pictures import group_photo
 
 
 def chips_and_marks(picture):
@@ -44,7 +44,9 @@ def test_a_mirrored_face_is_the_same_person():
     mirrored = embed_chip(open_models().embedder, np.ascontiguousarray(chip[:, ::-1]), mirror=False)
     assert plain @ mirrored > 0.95
     both = embed_chip(open_models().embedder, chip, mirror=True)
-    assert both == pytest.approx(embed_chip(open_models().embedder, np.ascontiguousarray(chip[:, ::-1]), mirror=True), abs=1e-5)
+    assert both == pytest.approx(
+        embed_chip(open_models().embedder, np.ascontiguousarray(chip[:, ::-1]), mirror=True), abs=1e-5
+    )
 
 
 def test_a_large_face_is_shrunk_without_aliasing():

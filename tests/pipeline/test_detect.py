@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 import pytest
-from tests.packs import open_models
-from tests.pictures import group_photo
 
 from pipeline.detect import Detections, look_wide, suppress
+from tests.packs import open_models
+from tests.pictures import group_photo
 
 
 def portrait(factor):

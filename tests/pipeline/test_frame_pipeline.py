@@ -3,13 +3,13 @@
 import cv2
 import numpy as np
 import pytest
-from tests.packs import open_models
-from tests.pictures import camera_frame, group_photo
 
 from pipeline.face_models import read_photo
 from pipeline.frame import Frame
 from pipeline.frame_pipeline import FramePipeline, PipelineConfig
 from pipeline.gallery import Gallery, Person
+from tests.packs import open_models
+from tests.pictures import camera_frame, group_photo
 from tracking import IdentityState, iou_matrix
 
 RATE = 30

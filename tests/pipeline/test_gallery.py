@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from tests.packs import open_models
 
 from pipeline.gallery import Gallery, Matcher, Person, fuse_template
+from tests.packs import open_models
 from tracking import Verdict
 
 

@@ -3,11 +3,11 @@
 import cv2
 import numpy as np
 import pytest
-from tests.packs import open_models
-from tests.pictures import group_photo
 
 from pipeline.align import face_chip
 from pipeline.quality import measure_quality
+from tests.packs import open_models
+from tests.pictures import group_photo
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from tests.pictures import camera_frame, group_photo
 
+from tests.pictures import camera_frame, group_photo
 from tracking.flow import face_patch, move_box, step_face
 from tracking.policy import DEFAULT_POLICY
 

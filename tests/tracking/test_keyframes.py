@@ -1,8 +1,8 @@
 """When to detect."""
 
 import numpy as np
-from tests.tracking.test_tracker import look, scene
 
+from tests.tracking.test_tracker import look, scene
 from tracking import KeyframePolicy, Look, Tracker
 from tracking.policy import DEFAULT_POLICY
 

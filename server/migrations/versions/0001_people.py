@@ -21,7 +21,9 @@ def upgrade() -> None:
     op.create_table(
         "sample",
         sa.Column("id", sa.String(32), primary_key=True),
-        sa.Column("person_id", sa.String(32), sa.ForeignKey("person.id", ondelete="CASCADE"), nullable=False, index=True),
+        sa.Column(
+            "person_id", sa.String(32), sa.ForeignKey("person.id", ondelete="CASCADE"), nullable=False, index=True
+        ),
         sa.Column("pack_digest", sa.String(64), nullable=False),
         sa.Column("embedding", sa.LargeBinary, nullable=False),
         sa.Column("quality", sa.Float, nullable=False),
