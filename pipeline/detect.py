@@ -14,6 +14,7 @@ from pipeline.frame import Image
 from tracking import iou_matrix
 
 Array = NDArray[np.float32]
+SAME_PLACE = 0.6  # overlap above which two looks saw it at the same scale
 SAME_FACE = 0.3  # overlap above which two looks saw the same face
 
 
@@ -152,6 +153,28 @@ def _merge(fine: Detections, coarse: Detections) -> Detections:
         np.concatenate([fine.scores, only.scores]),
         np.concatenate([fine.landmarks, only.landmarks]),
     )
+
+
+def steady_landmarks(detector: Detector, image: Image, found: Detections, side: int) -> Detections:
+    """The same faces with landmarks averaged over the picture and its mirror image, which a detector reads a little
+    differently.
+
+    Costs another look; worth it where the picture stays, as for enrolment.
+    """
+    mirrored = detector.detect(np.ascontiguousarray(image[:, ::-1]), side)
+    if len(found) == 0 or len(mirrored) == 0:
+        return found
+    width = image.shape[1]
+    boxes = mirrored.boxes.copy()
+    boxes[:, 0] = width - boxes[:, 0] - boxes[:, 2]
+    landmarks = mirrored.landmarks[:, [1, 0, 2, 4, 3]].copy()
+    landmarks[..., 0] = width - 1 - landmarks[..., 0]
+    overlaps = iou_matrix(found.boxes, boxes)
+    steady = found.landmarks.copy()
+    for i, twin in enumerate(overlaps.argmax(1)):
+        if overlaps[i, twin] > SAME_PLACE:
+            steady[i] = (found.landmarks[i] + landmarks[twin]) / 2
+    return Detections(found.boxes, found.scores, steady)
 
 
 def _interpolation(shrink: float) -> int:

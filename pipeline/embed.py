@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import EmbedderSpec
-from pipeline.align import face_chip
 from pipeline.frame import Image
 from tracking import Embedding
 
@@ -54,27 +53,6 @@ class ArcFaceEmbedder:
         if not chips:
             return np.zeros((0, self.spec.dimension), np.float32)
         return _unit(np.asarray(self._model.get_feat([np.ascontiguousarray(c[..., ::-1]) for c in chips]), np.float32))
-
-
-def embed_views(embedder: Embedder, image: Image, landmarks: NDArray[np.float32]) -> Embedding:
-    """The steadiest embedding of one face: the mean over a usual, a wider and a narrower crop, each with its mirror
-    image.
-
-    Six times the work of one crop: for pictures that people are enrolled from, not for live frames. A pack whose
-    manifest does without
-    mirror images gets its one usual crop.
-    """
-    spec = embedder.spec
-    if not spec.mirror:
-        return embed_chip(embedder, face_chip(image, landmarks, spec.template, spec.size), mirror=False)
-    middle = np.float32(spec.size / 2)
-    chips = [
-        face_chip(image, landmarks, ((spec.template - middle) * zoom + middle).astype(np.float32), spec.size)
-        for zoom in (1.0, 0.95, 1.05)
-    ]
-    chips += [np.ascontiguousarray(chip[:, ::-1]) for chip in chips]
-    mean = embedder.embed(chips).mean(0)
-    return np.asarray(_unit(mean[None])[0])
 
 
 def embed_chip(embedder: Embedder, chip: Image, mirror: bool) -> Embedding:

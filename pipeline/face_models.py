@@ -9,8 +9,8 @@ import numpy as np
 
 from models import Pack, PackManifest
 from pipeline.align import face_chip
-from pipeline.detect import CenterFaceDetector, Detections, Detector, ScrfdDetector, look_wide
-from pipeline.embed import ArcFaceEmbedder, DlibEmbedder, Embedder, embed_views
+from pipeline.detect import CenterFaceDetector, Detector, ScrfdDetector, look_wide, steady_landmarks
+from pipeline.embed import ArcFaceEmbedder, DlibEmbedder, Embedder, embed_chip
 from pipeline.frame import Image
 from pipeline.gallery import Matcher
 from pipeline.quality import Quality, measure_quality
@@ -68,12 +68,12 @@ class PhotoFace:
 def read_photo(models: FaceModels, image: Image, near_side: int = 320, far_side: int = 640) -> list[PhotoFace]:
     """All faces of an RGB picture (H, W, 3) with their steadiest embeddings, largest first; nobody waits for a
     photo, so it gets both looks."""
-    found: Detections = look_wide(models.detector, image, near_side, far_side)
+    found = steady_landmarks(models.detector, image, look_wide(models.detector, image, near_side, far_side), far_side)
     spec = models.embedder.spec
     faces = []
     for box, score, points in zip(found.boxes, found.scores, found.landmarks, strict=True):
         chip = face_chip(image, points, spec.template, spec.size)
-        embedding = embed_views(models.embedder, image, points)
+        embedding = embed_chip(models.embedder, chip, mirror=spec.mirror)
         faces.append(PhotoFace(box, float(score), embedding, measure_quality(chip, points, float(box[2]))))
     return sorted(faces, key=lambda face: -float(face.box[2] * face.box[3]))
 

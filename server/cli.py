@@ -20,6 +20,7 @@ from server.settings_flags import settings_flags
 # Command groups of other modules, imported when asked for: measuring brings OpenCV and a browser. A new one goes here.
 MOUNTED = {
     "models": "models.cli:models",
+    "bench": "server.commands.bench:bench",
     "evaluate": "server.commands.evaluate:evaluate",
 }
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from pipeline.align import face_chip
-from pipeline.embed import embed_chip, embed_views
+from pipeline.detect import steady_landmarks
+from pipeline.embed import embed_chip
 from pipeline.face_models import main_face, read_photo
 from tests.packs import open_models
 from tests.pictures import group_photo
@@ -52,9 +53,25 @@ def test_a_mirrored_face_is_the_same_person():
 def test_a_large_face_is_shrunk_without_aliasing():
     models = open_models()
     found = models.detector.detect(group_photo(), 640)
-    usual = embed_views(models.embedder, group_photo(), found.landmarks[0])
+    spec = models.embedder.spec
+    usual = face_chip(group_photo(), found.landmarks[0], spec.template, spec.size)
     large = np.ascontiguousarray(cv2.resize(group_photo(), None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC))
-    assert usual @ embed_views(models.embedder, large, found.landmarks[0] * 4) > 0.98
+    shrunk = face_chip(large, found.landmarks[0] * 4, spec.template, spec.size)
+    one, other = models.embedder.embed([usual, shrunk])
+    assert one @ other > 0.98
+
+
+def test_steady_landmarks_are_those_of_the_mirrored_picture_mirrored():
+    models = open_models()
+    found = models.detector.detect(group_photo(), 640)
+    steady = steady_landmarks(models.detector, group_photo(), found, 640)
+    mirrored = np.ascontiguousarray(group_photo()[:, ::-1])
+    twin = steady_landmarks(models.detector, mirrored, models.detector.detect(mirrored, 640), 640)
+    left, right = np.argsort(steady.boxes[:, 0]), np.argsort(-twin.boxes[:, 0])
+    back = twin.landmarks[right][:, [1, 0, 2, 4, 3]].copy()
+    back[..., 0] = group_photo().shape[1] - 1 - back[..., 0]
+    assert steady.landmarks[left] == pytest.approx(back, abs=0.05)
+    assert np.abs(steady.landmarks - found.landmarks).max() < 0.1 * found.boxes[:, 2].max()
 
 
 def test_landmarks_that_coincide_are_refused():

@@ -1,0 +1,17 @@
+"""``visavis bench``: how fast it is on this machine."""
+
+from __future__ import annotations
+
+import click
+
+from server.commands.bench_live import bench_live
+from server.commands.bench_video import bench_video
+
+
+@click.group()
+def bench() -> None:
+    """Measure speed on this machine."""
+
+
+bench.add_command(bench_live)
+bench.add_command(bench_video)

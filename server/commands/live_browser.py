@@ -1,0 +1,161 @@
+"""A server of its own and a headless Chromium whose camera is a video file: what live measurements and browser tests
+drive."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import click
+import numpy as np
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    # Headless pages are throttled as if nobody saw them, which a page in use is not.
+    "--disable-renderer-backgrounding",
+    "--disable-backgrounding-occluded-windows",
+)
+CAMERA_RATE = 30  # frames a second at which Chromium plays a file of JPEG pictures
+START_TIMEOUT = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A server process. ``log`` is what it printed on standard error, secrets excepted by its own rules."""
+
+    process: subprocess.Popen[str]
+    url: str
+    log: Path
+
+
+def find_chromium() -> str | None:
+    """The path of an installed Chromium or Chrome, or ``None``."""
+    return next((path for name in CHROMIUM if (path := shutil.which(name))), None)
+
+
+@contextlib.contextmanager
+def running_server(data_dir: Path, *flags: str, environ: dict[str, str] | None = None) -> Iterator[RunningServer]:
+    """Start a server on a free port of loopback and end it afterwards. Raises ``click.ClickException`` if it does
+    not start."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    log = data_dir / "server.log"
+    command = [sys.executable, "-m", "server", "--no-lan", "--http-port", "0", "--data-dir", str(data_dir), *flags]
+    with log.open("a") as errors:
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})},
+        )
+    try:
+        yield RunningServer(process, _wait_for_url(process, log), log)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_for_url(process: subprocess.Popen[str], log: Path) -> str:
+    assert process.stdout is not None
+    timer = threading.Timer(START_TIMEOUT, process.kill)
+    timer.start()
+    try:
+        for line in process.stdout:
+            if found := re.search(r"http://localhost:\d+", line):
+                # Keep reading, or the server would stop when the pipe is full.
+                threading.Thread(target=process.stdout.read, daemon=True).start()
+                return found.group()
+    finally:
+        timer.cancel()
+    last = log.read_text().strip().splitlines()
+    raise click.ClickException(f"the server did not start: {last[-1] if last else 'it said nothing'}")
+
+
+@contextlib.contextmanager
+def camera_browser(camera: Path) -> Iterator[Any]:
+    """A headless Chromium whose only camera plays ``camera``. Raises ``click.ClickException`` if there is none."""
+    path = find_chromium()
+    if path is None:
+        raise click.ClickException("no Chromium was found; on Debian: apt-get install chromium")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        raise click.ClickException("playwright is missing: pip install 'visavis[bench]'") from error
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=path, headless=True, args=[*FLAGS, f"--use-file-for-fake-video-capture={camera}"]
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def make_camera(video: Path, target: Path, width: int = 640, height: int = 480, seconds: float = 60.0) -> int:
+    """Write a video as the stream of JPEG pictures that Chromium takes for a camera, fitted into
+    ``width``×``height`` with borders, at 30
+    frames a second; returns how many. Raises ``click.ClickException`` if it cannot be read."""
+    try:
+        with av.open(str(video)) as source, av.open(str(target), "w", format="mjpeg") as sink:
+            if not source.streams.video:
+                raise click.ClickException(f"{video}: there is no video in it")
+            stream = sink.add_stream("mjpeg", rate=CAMERA_RATE)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuvj420p"
+            stream.options = {"qmin": "2", "qmax": "4"}
+            written = 0
+            for frame in source.decode(video=0):
+                due = 1 + int((frame.time or 0.0) * CAMERA_RATE)
+                picture = _fitted(frame, width, height)
+                while written < due and written < seconds * CAMERA_RATE:
+                    picture.pts = written
+                    sink.mux(stream.encode(picture))
+                    written += 1
+            sink.mux(stream.encode(None))
+    except av.FFmpegError as error:
+        raise click.ClickException(f"{video}: {error.strerror or error}") from error
+    if not written:
+        raise click.ClickException(f"{video}: no frame could be read")
+    return written
+
+
+def _fitted(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+    scale = min(width / frame.width, height / frame.height)
+    w, h = (min(side, 2 * round(length * scale / 2)) for side, length in ((width, frame.width), (height, frame.height)))
+    canvas = np.full((height, width, 3), 60, np.uint8)
+    left, top = (width - w) // 2, (height - h) // 2
+    canvas[top : top + h, left : left + w] = frame.reformat(w, h, "rgb24").to_ndarray()
+    return av.VideoFrame.from_ndarray(canvas, "rgb24").reformat(format="yuvj420p")
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="visavis-") as folder:
+        yield Path(folder)
