@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from tests.packs import models_folder, open_models
-from tests.pictures import camera_frame, group_photo
 
 from pipeline.face_models import read_photo
 from server.commands.bench import bench
 from server.commands.evaluate import evaluate
 from server.commands.live_browser import make_camera
+from tests.packs import models_folder, open_models
+from tests.pictures import camera_frame, group_photo
 
 
 def run(group, *args):
