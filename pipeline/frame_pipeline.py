@@ -241,7 +241,6 @@ class FramePipeline:
         """Add an embedding to its track's evidence, unless it shows that this is another face."""
         memory = self._memory[track.number]
         template = track.evidence.template()
-        matching = self.models.manifest.matching
         if template is not None and float(template @ embedding) < self.models.matcher.threshold(1, 0.02):
             memory.strikes.append((embedding, quality.overall))
             memory.next_try = now  # look again at the next keyframe
@@ -259,11 +258,19 @@ class FramePipeline:
             track.evidence.add(embedding, quality.overall, now)
         self._decide(track, gallery)
         if track.evidence.votes <= 3:
-            fused = track.evidence.template()
-            lost = None if fused is None else self.tracker.find_lost(fused, matching.same_face, matching.margin)
-            lost = lost or self._lost_by_name(track)
+            lost = self._lost_by_name(track) or self._lost_by_face(track)
             if lost is not None:
                 self._resume(track, lost, quality, gallery)
+
+    def _lost_by_face(self, track: Track) -> Track | None:
+        """The lost track whose face this is, unless it bears a name and this face resembles somebody else more."""
+        matching = self.models.manifest.matching
+        template = track.evidence.template()
+        lost = None if template is None else self.tracker.find_lost(template, matching.same_face, matching.margin)
+        if lost is None or lost.identity.state is not IdentityState.KNOWN:
+            return lost
+        was, now = lost.identity.opinion, track.identity.opinion
+        return lost if was and now and was.person == now.person else None
 
     def _lost_by_name(self, track: Track) -> Track | None:
         """A lost track that bears the name this one just got: the same person, seen too badly then to be told by

@@ -207,8 +207,9 @@ def test_everything_named_for_a_screen_reader(tmp_path, one_face):
         page.wait_for_function("() => window.visavis.faces.length === 1", timeout=10_000)
         nameless = page.evaluate(
             """() => [...document.querySelectorAll('button, a[href], input, select, video, dialog')]
-            .filter(e => e.offsetParent && !(e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.title
-              || e.textContent.trim() || (e.labels && e.labels.length))).map(e => e.outerHTML.slice(0, 80))"""
+            .filter(e => e.offsetParent && !(e.getAttribute('aria-label') || e.getAttribute('aria-labelledby')
+              || e.title || e.textContent.trim() || (e.labels && e.labels.length)))
+            .map(e => e.outerHTML.slice(0, 80))"""
         )
         assert nameless == []
         assert page.get_attribute("#status", "aria-live") in ("polite", "assertive")
