@@ -1,0 +1,332 @@
+// Puts the page together: camera, session, results in time, stage, panel.
+
+import { Camera, CameraError } from "./camera.js";
+import { $, element } from "./dom.js";
+import { bindKeys } from "./keys.js";
+import { Latency, Window } from "./latency.js";
+import { Panel } from "./panel.js";
+import { connectionWord } from "./quality.js";
+import { Session, SessionError } from "./session.js";
+import { Stage } from "./stage.js";
+import { CaptureClock, Timeline } from "./timeline.js";
+import { Who } from "./who.js";
+
+const KEPT_RESULTS = 900;
+const BACKOFF = [500, 1000, 2000, 4000, 8000];
+
+let config = null;
+let session = null;
+let wanted = false; // the person wants to be live
+let retry = 0;
+let retryTimer = null;
+let wakeLock = null;
+let lastBytes = null;
+let clock = new CaptureClock(performance.timeOrigin);
+let timeline = new Timeline();
+let latency = new Latency();
+let rate = new Window(3);
+const undrawn = [];
+const announced = { text: "", timer: null };
+
+const measured = {
+  state: "idle",
+  session: null,
+  startedAt: null,
+  firstResultAt: null,
+  results: [],
+  latency: latency.summary(),
+  get faces() {
+    return stage.shown.map(({ face, box, text }) => ({ track: face.track, name: face.name, identity: face.identity, label: text, box }));
+  },
+};
+// For tests and measurements: docs/page.md.
+Object.defineProperty(window, "visavis", { value: measured });
+
+const camera = new Camera({
+  onEnded: () => wanted && fail(new CameraError("The camera has stopped", "It was unplugged, or another program took it. Start it again.")),
+  onMuted: (muted) => banner(muted ? "The camera gives no picture at the moment." : ""),
+});
+const stage = new Stage({ faces: (time, now) => timeline.at(time, now), opened: (face) => who.open(face), drawn });
+const who = new Who({
+  enrol: (track, name, confirm) => session?.enrol(track, name, confirm) ?? null,
+  cancel: (track) => session?.cancelEnrol(track),
+  say,
+});
+const panel = new Panel({ changed: (names) => who.suggest(names), say });
+
+function setState(state) {
+  measured.state = state;
+  document.body.dataset.state = state;
+  $("quality").hidden = state === "idle" || state === "error" || state === "asking";
+}
+
+async function loadConfig() {
+  const response = await fetch("/api/v1/config");
+  if (!response.ok) throw new SessionError("The server does not answer as it should. Load the page again.");
+  config = await response.json();
+  $("retention").textContent = config.retention;
+  return config;
+}
+
+async function start() {
+  if (wanted) return;
+  wanted = true;
+  retry = 0;
+  measured.startedAt = performance.now();
+  measured.firstResultAt = null;
+  hideError();
+  setState("asking");
+  $("start").disabled = true;
+  const waiting = setTimeout(() => ($("waiting").hidden = false), 4000);
+  try {
+    await Promise.all([config ?? loadConfig(), cameraOn()]);
+    if (!wanted) return camera.close();
+    await connect();
+  } catch (error) {
+    fail(error);
+  } finally {
+    clearTimeout(waiting);
+    $("waiting").hidden = true;
+    $("start").disabled = false;
+  }
+}
+
+async function cameraOn(choice) {
+  if (!config) await loadConfig();
+  const stream = await camera.open(config.video, choice);
+  mirror(camera.facing !== "environment");
+  stage.show(stream);
+  listDevices();
+  keepAwake();
+  return stream;
+}
+
+async function connect() {
+  setState(retry ? "reconnecting" : "connecting");
+  forgetResults();
+  const mine = new Session(config);
+  session = mine;
+  mine.addEventListener("result", ({ detail }) => onResult(detail));
+  mine.addEventListener("encoded", ({ detail }) => clock.learn(detail.rtp, detail.captured));
+  mine.addEventListener("command", ({ detail }) => onCommand(detail));
+  mine.addEventListener("lost", ({ detail }) => session === mine && reconnect(detail.reason));
+  try {
+    await mine.start(camera.stream);
+    measured.session = mine.id;
+  } catch (error) {
+    mine.end();
+    if (session !== mine) return;
+    if (error instanceof SessionError && error.retry && (retry || error.after)) reconnect(error.message, error.after);
+    else throw error;
+  }
+}
+
+function reconnect(reason, after = null) {
+  who.lost();
+  session?.end();
+  session = null;
+  timeline.clear();
+  if (!wanted) return;
+  setState("reconnecting");
+  const wait = after === null ? BACKOFF[Math.min(retry, BACKOFF.length - 1)] : after * 1000;
+  retry += 1;
+  banner(after === null ? "The connection broke. Connecting again…" : `${reason}`);
+  say("Reconnecting.");
+  clearTimeout(retryTimer);
+  retryTimer = setTimeout(() => {
+    if (wanted) connect().catch((error) => (error instanceof SessionError ? reconnect(error.message) : fail(error)));
+  }, wait);
+}
+
+function stop() {
+  wanted = false;
+  clearTimeout(retryTimer);
+  session?.end();
+  session = null;
+  camera.close();
+  stage.clear();
+  forgetResults();
+  banner("");
+  wakeLock?.release().catch(() => {});
+  wakeLock = null;
+  measured.session = null;
+  if (document.fullscreenElement) document.exitFullscreen();
+  setState("idle");
+  $("start").focus({ preventScroll: true });
+}
+
+function fail(error) {
+  stop();
+  setState("error");
+  const known = error instanceof CameraError || error instanceof SessionError;
+  if (!known) console.error(error);
+  $("error-title").textContent = known ? error.message : "Something went wrong";
+  $("error-advice").textContent = error.advice ?? (known ? "Try again in a moment." : "Load the page again.");
+  $("error").hidden = false;
+  $("start").textContent = "Try again";
+  if (error.canRetry === false) offerSecureLink();
+}
+
+async function offerSecureLink() {
+  const response = await fetch("/api/v1/join").catch(() => null);
+  const join = response?.ok ? await response.json() : {};
+  if (!join.url) return;
+  $("error-link").hidden = false;
+  $("error-link").textContent = $("error-link").href = join.url;
+}
+
+function hideError() {
+  $("error").hidden = true;
+  $("error-link").hidden = true;
+  $("start").textContent = "Start the camera";
+}
+
+function onResult({ result, arrived }) {
+  const captured = clock.captured(result);
+  timeline.add(result, captured, arrived);
+  const record = Object.assign(result, { arrived, captured, drawn: null });
+  measured.results.push(record);
+  if (measured.results.length > KEPT_RESULTS) measured.results.shift();
+  undrawn.push(record);
+  rate.add(1, arrived);
+  if (measured.firstResultAt === null) measured.firstResultAt = arrived;
+  if (measured.state !== "live") {
+    retry = 0;
+    banner("");
+    setState("live");
+    say("The camera is live.");
+  }
+  announce(result.faces);
+}
+
+function drawn(now) {
+  for (const record of undrawn.splice(0)) {
+    record.drawn = performance.now();
+    latency.add(record, { captured: record.captured, arrived: record.arrived, drawn: record.drawn, origin: performance.timeOrigin });
+  }
+}
+
+function onCommand(message) {
+  who.message(message);
+  if (message.type === "people" || message.type === "hello" || message.type === "enrolled") panel.people();
+  if (message.type === "notice") banner(message.code === "no_video" ? "The server gets no picture from this camera." : "");
+}
+
+/** Say who is there, once things have settled. */
+function announce(faces) {
+  const known = faces.filter((face) => face.identity === "known").map((face) => face.name);
+  const strangers = faces.filter((face) => face.identity === "unknown").length;
+  const parts = [...known, ...(strangers ? [strangers === 1 ? "an unknown face" : `${strangers} unknown faces`] : [])];
+  const text = parts.length ? `${parts.join(", ")} ${parts.length + strangers > 1 && (known.length + strangers > 1) ? "are" : "is"} here.` : "Nobody is in the picture.";
+  if (text === announced.text) return;
+  announced.text = text;
+  clearTimeout(announced.timer);
+  announced.timer = setTimeout(() => say(text), 1500);
+}
+
+function say(text) {
+  $("status").textContent = text;
+}
+
+function banner(text) {
+  $("banner").textContent = text;
+  $("banner").hidden = !text;
+}
+
+function forgetResults() {
+  clock = new CaptureClock(performance.timeOrigin);
+  timeline = new Timeline();
+  latency = new Latency();
+  rate = new Window(3);
+  lastBytes = null;
+  undrawn.length = 0;
+}
+
+async function watchConnection() {
+  if (!session || !measured.results.length) return;
+  const facts = await session.facts();
+  const now = performance.now();
+  const age = now - measured.results.at(-1).arrived;
+  facts.rate = rate.size / 3;
+  facts.bitrate = lastBytes && facts.bytes !== null ? ((facts.bytes - lastBytes.bytes) * 8000) / (now - lastBytes.now) : null;
+  lastBytes = facts.bytes === null ? null : { bytes: facts.bytes, now };
+  const sent = facts.fps ?? facts.rate;
+  const word = connectionWord(measured.state, { rate: facts.rate, wanted: sent, age, rtt: facts.rtt, loss: facts.loss });
+  measured.latency = latency.summary();
+  $("quality").textContent = word;
+  $("quality").dataset.word = word;
+  if (panel.open) panel.connection(word, facts, measured.latency);
+}
+
+async function listDevices() {
+  const devices = await camera.devices();
+  $("flip").hidden = devices.length < 2;
+  $("devices").replaceChildren(
+    ...devices.map((device, i) =>
+      element("option", { value: device.deviceId, textContent: device.label || `Camera ${i + 1}`, selected: device.deviceId === camera.deviceId }),
+    ),
+  );
+}
+
+async function changeCamera(choice) {
+  if (!wanted) return;
+  try {
+    await cameraOn(choice);
+    await session?.replace(camera.track);
+  } catch (error) {
+    fail(error);
+  }
+}
+
+async function flip() {
+  if (!wanted) return;
+  const devices = await camera.devices();
+  if (devices.length < 2) return;
+  const next = devices[(devices.findIndex((d) => d.deviceId === camera.deviceId) + 1) % devices.length];
+  const phone = matchMedia("(pointer: coarse)").matches;
+  await changeCamera(phone ? { facing: camera.facing === "environment" ? "user" : "environment" } : { deviceId: next.deviceId });
+}
+
+function mirror(on) {
+  stage.mirrored = on;
+  document.body.dataset.mirror = on ? "on" : "off";
+  $("mirror").setAttribute("aria-pressed", String(on));
+}
+
+function fullScreen() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else $("stage").requestFullscreen?.().catch(() => {}); // refused: the page stays as it is
+}
+
+async function keepAwake() {
+  if (!("wakeLock" in navigator) || document.hidden) return;
+  wakeLock = await navigator.wakeLock.request("screen").catch(() => null);
+}
+
+$("start").addEventListener("click", start);
+$("stop").addEventListener("click", stop);
+$("flip").addEventListener("click", flip);
+$("mirror").addEventListener("click", () => mirror(!stage.mirrored));
+$("full").addEventListener("click", fullScreen);
+$("more").addEventListener("click", () => panel.toggle());
+$("quality").addEventListener("click", () => panel.toggle(undefined, "link"));
+$("devices").addEventListener("change", () => changeCamera({ deviceId: $("devices").value }));
+$("help-close").addEventListener("click", () => $("help").close());
+bindKeys({
+  " ": () => (wanted ? stop() : start()),
+  f: fullScreen,
+  m: () => mirror(!stage.mirrored),
+  c: flip,
+  l: () => panel.toggle(),
+  "?": () => $("help").showModal(),
+});
+navigator.mediaDevices?.addEventListener("devicechange", () => wanted && listDevices());
+document.addEventListener("visibilitychange", () => !document.hidden && wanted && keepAwake());
+window.addEventListener("pagehide", () => {
+  wanted = false;
+  session?.end();
+  camera.close();
+});
+window.addEventListener("pageshow", (event) => event.persisted && stop());
+setInterval(() => watchConnection().catch(() => {}), 1000); // a connection that just ended has no facts
+loadConfig().catch(() => {}); // said when start is pressed

@@ -1,0 +1,124 @@
+// The camera: asking for it, choosing it, and what to do when it cannot be had.
+
+const REMEMBERED = "visavis.camera";
+
+/** Something stands between the page and a camera; `advice` says the way out. */
+export class CameraError extends Error {
+  constructor(title, advice, canRetry = true) {
+    super(title);
+    this.advice = advice;
+    this.canRetry = canRetry;
+  }
+}
+
+/** What an error of getUserMedia means for a person. */
+export function explain(error) {
+  switch (error.name) {
+    case "NotAllowedError":
+    case "SecurityError":
+      return new CameraError(
+        "The camera is not allowed",
+        "Allow it at the camera or lock sign beside the address. If it is allowed there, allow this browser the camera in the settings of your device. Then try again.",
+      );
+    case "NotFoundError":
+      return new CameraError("No camera was found", "Plug in a camera, or open this page on a phone, then try again.");
+    case "NotReadableError":
+      return new CameraError(
+        "The camera is busy",
+        "Another program or tab uses it. Close that one, or choose another camera, then try again.",
+      );
+    case "OverconstrainedError":
+      return new CameraError(
+        "This camera cannot do that",
+        "The camera chosen before is gone or cannot give such a picture. Try again with any camera.",
+      );
+    case "AbortError":
+      return new CameraError("The camera stopped while starting", "Unplug it and plug it in, then try again.");
+    default:
+      return new CameraError("The camera cannot be used", `${error.message || error.name}. Try again.`);
+  }
+}
+
+/** The camera in use. `onEnded` is called when it stops by itself, `onMuted` with whether it gives no pictures. */
+export class Camera {
+  stream = null;
+  facing = null; // "user" | "environment" | null
+  #onEnded;
+  #onMuted;
+
+  constructor({ onEnded, onMuted }) {
+    this.#onEnded = onEnded;
+    this.#onMuted = onMuted;
+  }
+
+  get track() {
+    return this.stream?.getVideoTracks()[0] ?? null;
+  }
+
+  /** Ask for a camera: a certain one, one that faces a side, or the one used last. Raises CameraError. */
+  async open(video, { deviceId, facing } = {}) {
+    if (!window.isSecureContext || !navigator.mediaDevices?.getUserMedia) {
+      throw new CameraError(
+        "The camera needs a secure connection",
+        "Browsers give a page the camera only over https or on the computer itself. Open the https link, or this page as http://localhost on the computer that runs it.",
+        false,
+      );
+    }
+    const size = { width: { ideal: video.width }, height: { ideal: video.height }, frameRate: { ideal: video.frameRate } };
+    const wanted = deviceId ?? (facing ? null : recall());
+    const choice = wanted ? { deviceId: { exact: wanted } } : { facingMode: facing ?? "user" };
+    let stream;
+    try {
+      stream = await navigator.mediaDevices.getUserMedia({ video: { ...size, ...choice }, audio: false });
+    } catch (error) {
+      if (error.name !== "OverconstrainedError" && !(wanted && error.name === "NotFoundError")) throw explain(error);
+      try {
+        // The remembered camera is gone: any will do.
+        stream = await navigator.mediaDevices.getUserMedia({ video: size, audio: false });
+      } catch (again) {
+        throw explain(again);
+      }
+    }
+    this.close();
+    this.stream = stream;
+    const track = this.track;
+    track.addEventListener("ended", () => this.track === track && this.#onEnded());
+    track.addEventListener("mute", () => this.track === track && this.#onMuted(true));
+    track.addEventListener("unmute", () => this.track === track && this.#onMuted(false));
+    const settings = track.getSettings();
+    this.facing = settings.facingMode ?? (facing || "user");
+    if (settings.deviceId) remember(settings.deviceId);
+    return stream;
+  }
+
+  /** All cameras, named once one is allowed. */
+  async devices() {
+    const all = await navigator.mediaDevices.enumerateDevices();
+    return all.filter((device) => device.kind === "videoinput");
+  }
+
+  get deviceId() {
+    return this.track?.getSettings().deviceId ?? null;
+  }
+
+  close() {
+    this.stream?.getTracks().forEach((track) => track.stop());
+    this.stream = null;
+  }
+}
+
+function recall() {
+  try {
+    return localStorage.getItem(REMEMBERED);
+  } catch {
+    return null; // storage is switched off: nothing is remembered
+  }
+}
+
+function remember(id) {
+  try {
+    localStorage.setItem(REMEMBERED, id);
+  } catch {
+    // as above
+  }
+}

@@ -1,0 +1,135 @@
+// The panel: people, the link for a phone, and how the connection does.
+
+import { $, confirmForget, describe, element } from "./dom.js";
+import { EXPLAINED } from "./quality.js";
+
+const PARTS = {
+  network: "to the server",
+  decode: "decoding",
+  queue: "waiting",
+  inference: "recognition",
+  return: "back",
+  draw: "drawing",
+};
+const TABS = ["people", "phone", "link"];
+const ms = (value) => (value === null ? "–" : value.toFixed(value < 10 ? 1 : 0));
+
+/** The panel. `changed(names)` is called when the list of people was read. */
+export class Panel {
+  #changed;
+  #say;
+
+  constructor({ changed, say }) {
+    this.#changed = changed;
+    this.#say = say;
+    TABS.forEach((tab) => $(`tab-${tab}`).addEventListener("click", () => this.#select(tab)));
+    document.querySelector("[role=tablist]").addEventListener("keydown", (event) => this.#arrows(event));
+    $("panel-close").addEventListener("click", () => this.toggle(false));
+    $("phone-copy").addEventListener("click", () => this.#copy());
+  }
+
+  get open() {
+    return !$("panel").hidden;
+  }
+
+  /** Show or hide, at a tab if one is named. */
+  toggle(open = !this.open, tab = null) {
+    $("panel").hidden = !open;
+    for (const button of [$("more"), $("quality")]) button.setAttribute("aria-expanded", String(open));
+    if (!open) {
+      $("more").focus({ preventScroll: true });
+      return;
+    }
+    if (tab) this.#select(tab);
+    this.people();
+    this.#phone();
+  }
+
+  /** Read the list of people anew. */
+  async people() {
+    const response = await fetch("/api/v1/people").catch(() => null);
+    if (!response?.ok) return;
+    const { people } = await response.json();
+    $("people-empty").hidden = people.length > 0;
+    $("people-list").replaceChildren(...people.map((person) => this.#row(person)));
+    this.#changed(people.map((person) => person.name));
+  }
+
+  /** Show what the connection does. */
+  connection(word, facts, latency) {
+    $("quality-words").textContent = EXPLAINED[word] ?? "";
+    describe($("facts"), [
+      ["Round trip", facts.rtt === null ? null : `${ms(facts.rtt)} ms`],
+      ["Lost", facts.loss === null ? null : `${(facts.loss * 100).toFixed(1)} %`],
+      ["Frames sent", facts.fps === null ? null : `${Math.round(facts.fps)} a second`],
+      ["Answers", facts.rate === null ? null : `${Math.round(facts.rate)} a second`],
+      ["Sending", facts.bitrate === null ? null : `${(facts.bitrate / 1e6).toFixed(2)} Mbit/s`],
+      ["Picture", facts.width ? `${facts.width} × ${facts.height}` : null],
+      ["Codec", facts.codec],
+      ["Route", { host: "direct", srflx: "direct, through a router", prflx: "direct", relay: "relayed" }[facts.route]],
+    ]);
+    const row = (name, { p50, p95 }) =>
+      element(
+        "tr",
+        {},
+        element("th", { scope: "row", textContent: name }),
+        element("td", { textContent: ms(p50) }),
+        element("td", { textContent: ms(p95) }),
+      );
+    const rows = Object.entries(PARTS).map(([part, name]) => row(name, latency.parts[part]));
+    const whole = latency.p50 === null ? "measuring…" : "in all";
+    $("latency").tBodies[0].replaceChildren(row(whole, latency), ...rows);
+  }
+
+  #row(person) {
+    const forget = element("button", { type: "button", className: "secondary", textContent: "Forget" });
+    forget.setAttribute("aria-label", `Forget ${person.name}`);
+    forget.addEventListener("click", async () => {
+      if (!(await confirmForget(person.name))) return;
+      const done = await fetch(`/api/v1/people/${encodeURIComponent(person.id)}`, { method: "DELETE" }).catch(() => null);
+      this.#say(done?.ok || done?.status === 404 ? `${person.name} is forgotten.` : `${person.name} could not be forgotten. Try again.`);
+      this.people();
+    });
+    const pictures = `${person.samples} ${person.samples === 1 ? "picture" : "pictures"}`;
+    const words = element("span", { textContent: person.name }, element("small", { textContent: pictures }));
+    return element("li", {}, words, forget);
+  }
+
+  async #phone() {
+    const response = await fetch("/api/v1/join").catch(() => null);
+    const join = response?.ok ? await response.json() : {};
+    $("phone-on").hidden = !join.url;
+    $("phone-off").hidden = Boolean(join.url);
+    if (!join.url) return;
+    $("phone-qr").src = `data:image/svg+xml,${encodeURIComponent(join.qr)}`;
+    $("phone-url").textContent = $("phone-url").href = join.url;
+    $("phone-trust").href = join.trust_url;
+  }
+
+  async #copy() {
+    try {
+      await navigator.clipboard.writeText($("phone-url").href);
+      this.#say("The link is copied.");
+    } catch {
+      this.#say("The link could not be copied; select it and copy it by hand.");
+    }
+  }
+
+  #select(chosen) {
+    for (const tab of TABS) {
+      const selected = tab === chosen;
+      $(`tab-${tab}`).setAttribute("aria-selected", String(selected));
+      $(`tab-${tab}`).tabIndex = selected ? 0 : -1;
+      $(tab).hidden = !selected;
+    }
+  }
+
+  #arrows(event) {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const at = TABS.findIndex((tab) => $(`tab-${tab}`) === document.activeElement);
+    const next = TABS[(at + step + TABS.length) % TABS.length];
+    this.#select(next);
+    $(`tab-${next}`).focus();
+  }
+}

@@ -1,0 +1,189 @@
+// One connection to the server: offer, candidates, channels, end (docs/protocol.md).
+
+import { Commands, Sequence, credentials, fragment, parse } from "./protocol.js";
+
+const WHIP = "/api/v1/whip";
+const CONNECT_TIMEOUT = 12000;
+
+/** The server refused or could not be reached; `retry` says whether trying again may help, `after` when (seconds). */
+export class SessionError extends Error {
+  constructor(message, { retry = true, after = null } = {}) {
+    super(message);
+    this.retry = retry;
+    this.after = after;
+  }
+}
+
+/**
+ * A live session. Events: "result" {result, arrived}, "command" {message}, "connected", "lost" {reason}, "encoded" {rtp, captured}.
+ */
+export class Session extends EventTarget {
+  id = null;
+  #pc;
+  #location = null;
+  #commands = new Commands();
+  #commandChannel;
+  #sender;
+  #sequence = new Sequence();
+  #ended = false;
+  #timer = null;
+  #worker = null;
+
+  constructor(config) {
+    super();
+    this.#pc = new RTCPeerConnection({ iceServers: config.iceServers });
+    this.maxBitrate = config.video.maxBitrate;
+  }
+
+  /** Connect and send this track. Raises SessionError. */
+  async start(stream) {
+    const pc = this.#pc;
+    const transceiver = pc.addTransceiver(stream.getVideoTracks()[0], {
+      direction: "sendonly",
+      streams: [stream],
+      sendEncodings: [{ maxBitrate: this.maxBitrate }],
+    });
+    this.#sender = transceiver.sender;
+    this.#tieFrames();
+    const results = pc.createDataChannel("results", { ordered: false, maxRetransmits: 0 });
+    results.onmessage = (event) => this.#result(event.data);
+    this.#commandChannel = pc.createDataChannel("commands");
+    this.#commandChannel.onmessage = (event) => this.#command(event.data);
+    pc.onconnectionstatechange = () => this.#state();
+    const early = [];
+    pc.onicecandidate = (event) => early.push(event.candidate);
+    await pc.setLocalDescription();
+    const keys = credentials(pc.localDescription.sdp);
+    const answer = await this.#offer(pc.localDescription.sdp);
+    if (this.#ended) return;
+    await pc.setRemoteDescription({ type: "answer", sdp: answer });
+    const send = (candidate) => this.#trickle(fragment(keys.ufrag, keys.password, candidate));
+    early.forEach(send);
+    pc.onicecandidate = (event) => send(event.candidate);
+    this.#timer = setTimeout(() => pc.connectionState !== "connected" && this.#lost("no connection"), CONNECT_TIMEOUT);
+  }
+
+  async #offer(sdp) {
+    let response;
+    try {
+      response = await fetch(WHIP, { method: "POST", headers: { "Content-Type": "application/sdp" }, body: sdp });
+    } catch {
+      throw new SessionError("The server does not answer.");
+    }
+    if (response.ok) {
+      this.#location = response.headers.get("Location");
+      this.id = this.#location.split("/").at(-1);
+      if (this.#ended) this.#delete();
+      return response.text();
+    }
+    const problem = await response.json().catch(() => ({}));
+    const detail = problem.detail ?? `The server refused (${response.status}).`;
+    const after = Number(response.headers.get("Retry-After")) || null;
+    throw new SessionError(detail, { retry: response.status === 503, after });
+  }
+
+  #trickle(body) {
+    if (this.#ended || !this.#location) return;
+    const headers = { "Content-Type": "application/trickle-ice-sdpfrag" };
+    // A lost candidate is no loss yet: the connection's own timeout tells.
+    fetch(this.#location, { method: "PATCH", headers, body }).catch(() => {});
+  }
+
+  /** Have the browser tell which RTP timestamp each captured frame got, where it can. */
+  #tieFrames() {
+    if (!("RTCRtpScriptTransform" in window)) return;
+    this.#worker = new Worker("/static/frame-times.js", { name: "frame times" });
+    this.#worker.onmessage = (event) => this.#emit("encoded", event.data);
+    this.#sender.transform = new RTCRtpScriptTransform(this.#worker, {});
+  }
+
+  #result(data) {
+    const arrived = performance.now();
+    const result = parse(data);
+    if (result?.type !== "result" || !this.#sequence.accept(result)) return;
+    this.#emit("result", { result, arrived });
+  }
+
+  #command(data) {
+    const message = parse(data);
+    if (message) this.#emit("command", message);
+    if (message?.type === "bye") this.#lost(message.reason ?? "bye");
+  }
+
+  #state() {
+    const state = this.#pc.connectionState;
+    if (state === "connected") {
+      clearTimeout(this.#timer);
+      this.#emit("connected", null);
+    } else if (state === "failed" || state === "closed") {
+      this.#lost(state);
+    }
+  }
+
+  #lost(reason) {
+    if (this.#ended) return;
+    this.end();
+    this.#emit("lost", { reason });
+  }
+
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  /** Send another camera's pictures from now on. */
+  async replace(track) {
+    await this.#sender?.replaceTrack(track);
+  }
+
+  /** Send a command; returns its number, or null if the channel is not open. */
+  #send({ id, text }) {
+    if (this.#commandChannel?.readyState !== "open") return null;
+    this.#commandChannel.send(text);
+    return id;
+  }
+
+  enrol(track, name, confirm) {
+    return this.#send(this.#commands.enrol(track, name, confirm));
+  }
+
+  cancelEnrol(track) {
+    return this.#send(this.#commands.cancelEnrol(track));
+  }
+
+  /** What the browser knows of the connection: {rtt, loss, fps, bitrate, width, height, codec, route}. */
+  async facts() {
+    const facts = { rtt: null, loss: null, fps: null, bytes: null, width: null, height: null, codec: null, route: null };
+    if (this.#ended) return facts;
+    const stats = await this.#pc.getStats();
+    stats.forEach((report) => {
+      if (report.type === "outbound-rtp" && report.kind === "video") {
+        facts.fps = report.framesPerSecond ?? null;
+        facts.bytes = report.bytesSent;
+        facts.width = report.frameWidth ?? null;
+        facts.height = report.frameHeight ?? null;
+        facts.codec = stats.get(report.codecId)?.mimeType?.split("/")[1] ?? null;
+      } else if (report.type === "remote-inbound-rtp") {
+        facts.loss = report.fractionLost ?? null;
+      } else if (report.type === "candidate-pair" && report.nominated) {
+        facts.rtt = report.currentRoundTripTime === undefined ? null : report.currentRoundTripTime * 1000;
+        facts.route = stats.get(report.localCandidateId)?.candidateType ?? null;
+      }
+    });
+    return facts;
+  }
+
+  #delete() {
+    if (this.#location) fetch(this.#location, { method: "DELETE", keepalive: true }).catch(() => {});
+  }
+
+  /** End it; may be called twice, and while the page goes away. */
+  end() {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    this.#worker?.terminate();
+    this.#pc.onconnectionstatechange = null;
+    this.#pc.close();
+    this.#delete();
+  }
+}

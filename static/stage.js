@@ -1,0 +1,111 @@
+// What is on the stage: the frame that is shown, the faces drawn over it, and a button for each of them.
+
+import { element, $ } from "./dom.js";
+import { fit } from "./geometry.js";
+import { draw } from "./overlay.js";
+import { spoken } from "./words.js";
+
+/** Draws on animation frames. `faces(time, now)` gives the faces of the frame captured at `time`; `opened(face)` when one is chosen. */
+export class Stage {
+  mirrored = false;
+  shown = []; // what the last drawing showed: {face, box, text}
+  #video = $("video");
+  #canvas = $("overlay");
+  #buttons = new Map();
+  #captured = null;
+  #faces;
+  #opened;
+  #drawn;
+  #running = false;
+
+  constructor({ faces, opened, drawn }) {
+    this.#faces = faces;
+    this.#opened = opened;
+    this.#drawn = drawn;
+  }
+
+  /** Begin to draw over this stream. */
+  async show(stream) {
+    this.#video.srcObject = stream;
+    await this.#video.play().catch(() => {}); // interrupted by the next camera, which plays instead
+    if (this.#running) return;
+    this.#running = true;
+    const frame = (now, facts) => {
+      // Chromium says when the frame was captured; elsewhere what is shown is what is newest.
+      this.#captured = facts.captureTime ?? null;
+      if (this.#running) this.#video.requestVideoFrameCallback(frame);
+    };
+    this.#video.requestVideoFrameCallback?.(frame);
+    const tick = (now) => {
+      if (!this.#running) return;
+      this.#draw(now);
+      requestAnimationFrame(tick);
+    };
+    requestAnimationFrame(tick);
+  }
+
+  /** Stop drawing and let go of the picture. */
+  clear() {
+    this.#running = false;
+    this.#captured = null;
+    this.#video.srcObject = null;
+    this.#render([], performance.now());
+  }
+
+  #draw(now) {
+    // A picture that stands still for long was not captured just now; do not look for faces in the future.
+    const time = this.#captured !== null && now - this.#captured < 500 ? this.#captured : now;
+    this.#render(this.#faces(time, now), now);
+  }
+
+  #render(faces, now) {
+    const stage = { width: this.#canvas.clientWidth, height: this.#canvas.clientHeight };
+    const video = { width: this.#video.videoWidth || 4, height: this.#video.videoHeight || 3 };
+    const mode = cropped(video, stage) > 0.35 ? "contain" : "cover";
+    document.body.dataset.fit = mode;
+    this.shown = draw(this.#canvas, faces, fit(video, stage, mode, this.mirrored), stage);
+    this.#place();
+    this.#drawn(now);
+  }
+
+  #place() {
+    const alive = new Set();
+    for (const { face, box, text } of this.shown) {
+      alive.add(face.track);
+      let button = this.#buttons.get(face.track);
+      if (!button) {
+        button = element("button", { type: "button" });
+        button.dataset.track = face.track;
+        button.addEventListener("click", () => this.#choose(face.track));
+        this.#buttons.set(face.track, button);
+        $("faces").append(button);
+      }
+      const [x, y, w, h] = box.map(Math.round);
+      button.style.transform = `translate(${x}px, ${y}px)`;
+      button.style.width = `${Math.max(w, 44)}px`;
+      button.style.height = `${Math.max(h, 44)}px`;
+      if (button.title !== text) {
+        button.title = text;
+        button.setAttribute("aria-label", spoken(face));
+      }
+    }
+    for (const [track, button] of this.#buttons) {
+      if (alive.has(track)) continue;
+      button.remove();
+      this.#buttons.delete(track);
+    }
+  }
+
+  #choose(track) {
+    const entry = this.shown.find(({ face }) => face.track === track);
+    if (entry) this.#opened(entry.face);
+  }
+}
+
+/** The share of a picture that filling the stage would cut off. */
+function cropped(video, stage) {
+  if (!stage.width || !stage.height) return 0;
+  const a = video.width / video.height;
+  const b = stage.width / stage.height;
+  return 1 - Math.min(a, b) / Math.max(a, b);
+}

@@ -1,0 +1,54 @@
+// What is said of a face. No DOM.
+
+/** The chip on a box: short, and different in words for every identity. */
+export function label(face) {
+  const percent = Number.isFinite(face.probability) ? ` ${Math.round(Math.min(face.probability, 0.999) * 100)} %` : "";
+  switch (face.identity) {
+    case "known":
+      return `${shorten(face.name ?? "?")}${percent}`;
+    case "uncertain":
+      return face.name ? `Perhaps ${shorten(face.name)}?` : "Not sure";
+    case "unknown":
+      return "Who is this?";
+    case "unreadable":
+      return "Too far to say";
+    default:
+      return "Looking…";
+  }
+}
+
+/** The same for a screen reader. */
+export function spoken(face) {
+  switch (face.identity) {
+    case "known":
+      return `${face.name}, known. Open`;
+    case "uncertain":
+      return `Perhaps ${face.name ?? "somebody known"}, not sure. Open`;
+    case "unknown":
+      return "Unknown face. Say who this is";
+    case "unreadable":
+      return "A face too far or too blurred to say. Open";
+    default:
+      return "A new face, being looked at. Open";
+  }
+}
+
+/** A name that fits on a chip: whole characters, with an ellipsis. */
+export function shorten(name, most = 24) {
+  const characters = [...new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(name)].map((s) => s.segment);
+  return characters.length <= most ? name : `${characters.slice(0, most - 1).join("").trimEnd()}…`;
+}
+
+/** What an enrolment wants next. */
+export function enrolling({ samples, needed, hint }) {
+  const advice = {
+    "too dark": "it is too dark",
+    "too bright": "it is too bright",
+    blurred: "hold still, the picture is blurred",
+    "turned away": "look towards the camera",
+    "too far": "come nearer",
+    "same view": "turn your head a little",
+    "face is gone": "the face has left the picture",
+  };
+  return `${samples} of ${needed}${hint ? ` — ${advice[hint] ?? hint}` : ""}`;
+}
