@@ -1,21 +1,24 @@
 """RTP packets to encoded frames, with two differences from aiortc's jitter buffer.
 
 - A frame is complete when the packet with the marker bit is there (RFC 3550 §5.1, RFC 7741 §4.1), not when the next
-frame begins.
-- A gap that retransmission has not closed in time is given up: everything waiting is dropped, a key frame is asked
-for, and nothing
-  is handed on until a whole one has come, so that the decoder never sees half a picture and nobody sees an old one.
+  frame begins.
+- A gap that retransmission has not closed in time is given up, and one that follows a silence at once: everything
+  waiting is dropped, a key frame is asked for, and nothing is handed on until a whole one has come, so that the
+  decoder never sees half a picture and nobody sees an old one.
 
 No I/O and no clock: time is an argument, in seconds.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
 CAPACITY = 512  # packets kept: about a second of 720p
-RESTART = 100  # a sequence number this far back is a sender that began anew
+RESTART = 256  # a sequence number this far back is a sender that began anew: aiortc asks for packets up to 128 back
+NAL_START = b"\0\0\0\1"  # H.264 Annex B
+OUTAGE = 8  # packets missing after a silence that were not lost one by one
 
 
 class Packet(Protocol):
@@ -53,11 +56,12 @@ class FrameAssembler:
     gap_limit: float = 0.25  # seconds a gap may stay open
     key_repeat: float = 0.5  # seconds between two requests for a key frame
     late_for: float = 2.0  # seconds during which packets from before a flush are ignored
-    flushes: int = 0
+    flushes: int = 0  # how often waiting packets were given up
     _next: int | None = None
     _packets: dict[int, tuple[Packet, bytes]] = field(default_factory=dict)
     _newest: int = 0
     _gap_since: float | None = None
+    _last_packet: float | None = None
     _floor: int | None = None
     _floor_until: float = 0.0
     _need_key: bool = False
@@ -72,7 +76,7 @@ class FrameAssembler:
         if self._floor is not None:
             if now > self._floor_until:
                 self._floor = None
-            elif _behind(seq, self._floor):
+            elif not _behind(self._floor, seq):
                 return self._answer((), now)
         if self._next is None:
             self._next = self._newest = seq
@@ -83,11 +87,14 @@ class FrameAssembler:
         elif _distance(self._next, seq) >= CAPACITY:
             self._flush(seq, now)
         self._packets[seq] = (packet, payload)
+        outage = self._follows_outage(seq, now)
         if not _behind(seq, self._newest):
             self._newest = seq
         frames = self._complete(now)
+        if frames:
+            self._gap_since = None  # a gap further on has its own time
         self._watch_gap(now)
-        if self.guard and self._gap_since is not None and now - self._gap_since > self.gap_limit:
+        if self.guard and self._gap_since is not None and (outage or now - self._gap_since > self.gap_limit):
             self._flush(None, now)
         return self._answer(frames, now)
 
@@ -135,6 +142,12 @@ class FrameAssembler:
         assert timestamp is not None
         return EncodedFrame(b"".join(parts), timestamp, now)
 
+    def _follows_outage(self, seq: int, now: float) -> bool:
+        """Whether nothing came for long and much is missing since: retransmission would only bring old pictures."""
+        before, self._last_packet = self._last_packet, now
+        silent = before is not None and now - before > self.gap_limit
+        return silent and _behind(self._newest, seq) and _distance(self._newest, seq) > OUTAGE
+
     def _watch_gap(self, now: float) -> None:
         """A gap is open while a packet is missing before one that has come."""
         assert self._next is not None
@@ -161,17 +174,20 @@ class FrameAssembler:
 def is_key_frame(data: bytes) -> bool:
     """Whether an encoded frame begins a new picture on its own.
 
-    VP8: the start code of RFC 6386 §9.1, which a frame without its first packet lacks. H.264 (Annex B): it holds an
-    IDR slice or an SPS.
+    VP8: the start code of RFC 6386 §9.1, which a frame without its first packet lacks. H.264 (Annex B, as aiortc
+    writes it): an IDR slice behind a sequence parameter set, which is lost with the first packet too.
     """
-    if data[:4] == b"\0\0\0\1":
-        start = 0
-        while start >= 0 and start + 4 < len(data):
-            if data[start + 4] & 0x1F in (5, 7):
-                return True
-            start = data.find(b"\0\0\0\1", start + 4)
-        return False
+    if data[:4] == NAL_START:
+        units = {data[at + 4] & 0x1F for at in _nal_starts(data)}
+        return {5, 7} <= units and data[4] & 0x1F in (7, 9)
     return len(data) > 10 and data[0] & 1 == 0 and data[3:6] == b"\x9d\x01\x2a"
+
+
+def _nal_starts(data: bytes) -> Iterator[int]:
+    at = 0
+    while 0 <= at < len(data) - 4:
+        yield at
+        at = data.find(NAL_START, at + 4)
 
 
 def _distance(a: int, b: int) -> int:
