@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 import aioice.ice
 import aiortc.rtcicetransport
-from aiortc import RTCRtpReceiver
+from aiortc import RTCDtlsTransport, RTCRtpReceiver
 
 from server.transport import receiver as tuned
 from server.transport.ice import BoundConnection
@@ -50,12 +50,12 @@ class TransportReport:
 
 def install(options: TransportOptions) -> TransportReport:
     """Put ``options`` in force for all peers made from now on; may be called again with others."""
-    parts = _receiver_names()
+    receiver = RTCRtpReceiver("video", cast(RTCDtlsTransport, _Nowhere()))
     features = [
-        _feature("frames complete on the marker bit", options.marker_frames, parts, "JITTER_BUFFER", "CODECS"),
-        _feature("stall guard", options.stall_guard, parts, "JITTER_BUFFER", "DECODER_QUEUE"),
-        _feature("early bit rate", options.early_remb, parts, "ESTIMATOR"),
-        _feature("capture time", True, parts, "MAPPER", "RTCP_HANDLER"),
+        _feature("frames complete on the marker bit", options.marker_frames, receiver, tuned.BUFFER_NAMES),
+        _feature("stall guard", options.stall_guard, receiver, tuned.BUFFER_NAMES),
+        _feature("early bit rate", options.early_remb, receiver, tuned.BITRATE_NAMES),
+        _feature("capture time", True, receiver, tuned.CLOCK_NAMES),
         _bind(options),
         _consent(options),
     ]
@@ -68,25 +68,17 @@ def uninstall() -> None:
     aioice.ice.CONSENT_INTERVAL, aioice.ice.CONSENT_FAILURES = STOCK_CONSENT
 
 
-def _receiver_names() -> set[str]:
-    """Which of the private names a video receiver of this aiortc has."""
-    source = inspect.getsource(RTCRtpReceiver)
-    names = ("JITTER_BUFFER", "ESTIMATOR", "MAPPER", "DECODER_QUEUE", "CODECS", "RTCP_HANDLER")
-    found = set()
-    for name in names:
-        attribute: str = getattr(tuned, name)
-        written = attribute.replace("_RTCRtpReceiver__", "self.__")
-        if written in source:
-            found.add(name)
-    return found
+class _Nowhere:
+    """As much of a transport as a receiver looks at before it receives."""
+
+    state = "new"
 
 
-def _feature(name: str, wanted: bool, found: set[str], *needed: str) -> Feature:
+def _feature(name: str, wanted: bool, receiver: RTCRtpReceiver, needed: Iterable[str]) -> Feature:
     if not wanted:
         return Feature(name, False, "switched off by a setting")
-    missing = [getattr(tuned, n) for n in needed if n not in found]
-    if missing:
-        return Feature(name, False, f"this aiortc has no {', '.join(missing)}")
+    if gone := tuned.missing(receiver, needed):
+        return Feature(name, False, f"this aiortc has no {', '.join(gone)}")
     return Feature(name, True, "")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,11 @@ MAPPER = "_RTCRtpReceiver__timestamp_mapper"
 DECODER_QUEUE = "_RTCRtpReceiver__decoder_queue"
 CODECS = "_RTCRtpReceiver__codecs"
 RTCP_HANDLER = "_handle_rtcp_packet"
+
+# What each mend needs of a receiver.
+BUFFER_NAMES = (JITTER_BUFFER, MAPPER, CODECS, DECODER_QUEUE)
+BITRATE_NAMES = (ESTIMATOR,)
+CLOCK_NAMES = (MAPPER, RTCP_HANDLER)
 
 
 @dataclass(slots=True)
@@ -156,20 +162,24 @@ class EarlyBitrate:
         return self._bps, list(self._estimator.ssrcs)
 
 
+def missing(receiver: RTCRtpReceiver, names: Iterable[str]) -> list[str]:
+    """Which of these private names a receiver of this aiortc does not have."""
+    return [name for name in names if not hasattr(receiver, name)]
+
+
 def tune_receiver(receiver: RTCRtpReceiver, options: TransportOptions) -> FrameClock:
     """Mend a video receiver before its first packet. What a missing private name makes impossible was reported by
     ``install``."""
     clock = FrameClock()
     if hasattr(receiver, MAPPER):
         setattr(receiver, MAPPER, clock)
-    if hasattr(receiver, JITTER_BUFFER):
-        if options.marker_frames or options.stall_guard:
-            setattr(receiver, JITTER_BUFFER, TunedBuffer(receiver, clock, options))
-        else:
-            setattr(receiver, JITTER_BUFFER, StampedBuffer(getattr(receiver, JITTER_BUFFER), clock))
-    if options.early_remb and hasattr(receiver, ESTIMATOR):
+    if (options.marker_frames or options.stall_guard) and not missing(receiver, BUFFER_NAMES):
+        setattr(receiver, JITTER_BUFFER, TunedBuffer(receiver, clock, options))
+    elif hasattr(receiver, JITTER_BUFFER):
+        setattr(receiver, JITTER_BUFFER, StampedBuffer(getattr(receiver, JITTER_BUFFER), clock))
+    if options.early_remb and not missing(receiver, BITRATE_NAMES):
         setattr(receiver, ESTIMATOR, EarlyBitrate(getattr(receiver, ESTIMATOR), options.early_remb_bps))
-    if hasattr(receiver, RTCP_HANDLER):
+    if not missing(receiver, CLOCK_NAMES):
         handle = getattr(receiver, RTCP_HANDLER)
 
         async def handle_rtcp(packet: Any) -> None:
