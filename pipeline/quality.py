@@ -95,7 +95,7 @@ def _pose(landmarks: NDArray[np.float32]) -> tuple[float, float]:
     axis = across / eye_distance
     down = np.array([-axis[1], axis[0]])
     nose = landmarks[2] - (eyes + mouth) / 2
-    yaw = float(np.clip(2.2 * (nose @ axis) / eye_distance, -1, 1))
+    yaw = float(np.clip(1.5 * (nose @ axis) / eye_distance, -1, 1))
     height = float((mouth - eyes) @ down)
     # From the side the eyes come together; looking up or down moves the nose along the face's axis.
     narrow = np.clip(1.6 * eye_distance / max(height, 1e-3) - 0.6, 0.02, 1)

@@ -13,7 +13,7 @@ import av
 
 from pipeline.face_models import FaceModels
 from pipeline.frame import Frame
-from pipeline.frame_pipeline import FramePipeline, FrameResult, PipelineConfig
+from pipeline.frame_pipeline import Face, FramePipeline, FrameResult, PipelineConfig
 from pipeline.gallery import Gallery
 from pipeline.metrics import percentile
 from server import __version__
@@ -23,7 +23,7 @@ from server.peer import Peer, ReceivedFrame
 from server.people import People
 from server.pixels import luma, rgb
 from server.storage import BadName, NameTaken, clean_name
-from tracking import TrackingPolicy
+from tracking import IdentityState, TrackingPolicy
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class LiveSession:
         self._unsubscribe = people.subscribe(self._people_changed)
         self._bad: deque[float] = deque(maxlen=BAD_MESSAGES)
         self._seq = 0
-        self._tracks: frozenset[int] = frozenset()
+        self._faces: tuple[Face, ...] = ()  # of the newest result
         self._keyframes = 0
         self._totals: deque[float] = deque(maxlen=RECENT)
         self._failed = False
@@ -75,7 +75,7 @@ class LiveSession:
                 logger.warning("session %s: a frame could not be read: %s", self._peer.id, error)
             self._failed = True
             return
-        self._tracks = frozenset(face.track for face in result.faces)
+        self._faces = result.faces
         self._keyframes += result.keyframe
         total = (time.perf_counter() - started) * 1e3
         self._totals.append(total)
@@ -183,7 +183,7 @@ class LiveSession:
         if track in self._enrolments:
             self._error(command.id, "already_enrolling", "This face is being learnt already.")
             return
-        if track not in self._tracks:
+        if all(face.track != track for face in self._faces):
             self._error(command.id, "no_such_track", "This face is no longer in the picture.")
             return
         self._pipeline.watch(track)
@@ -244,7 +244,8 @@ class LiveSession:
             person = same
             if person is None:
                 alike = int(similarities.argmax()) if len(gallery) else None
-                if alike is not None and float(similarities[alike]) >= matcher.threshold(len(gallery)):
+                limit = matcher.threshold(len(gallery))
+                if alike is not None and float(similarities[alike]) >= limit and not self._elsewhere(alike, track):
                     other = gallery.people[alike]
                     if enrolment.confirm is None:
                         self._error(
@@ -272,6 +273,16 @@ class LiveSession:
             name=person.name,
             samples=len(enrolment.samples),
             added_to_existing=same is not None,
+        )
+
+    def _elsewhere(self, index: int, track: int) -> bool:
+        """Whether this person is recognised in the picture now, on another track: then the face in question is
+        somebody else."""
+        person = self._people.gallery.people[index].id
+        return any(
+            face.identity is IdentityState.KNOWN and face.opinion is not None and face.opinion.person == person
+            for face in self._faces
+            if face.track != track
         )
 
     def _report(self, enrolment: Enrolment) -> None:
@@ -302,7 +313,6 @@ class LiveSession:
         self._error(command, "bad_message", f"{text}.")
         if len(self._bad) == BAD_MESSAGES and now - self._bad[0] <= BAD_WINDOW:
             self._bad.clear()
-            self._send("bye", reason="too_many_errors")
             self._spawn(self._peer.close("too_many_errors"), "close after errors")
 
     def _spawn(self, work: Any, name: str) -> None:

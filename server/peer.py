@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -20,8 +21,9 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError
 
+from server.messages import message
 from server.recognition_track import ReceivedFrame, RecognitionTrack
-from server.sdp import Fragment, OfferError, advertise, check_offer, offered_ufrags
+from server.sdp import MAX_CANDIDATES, Fragment, OfferError, advertise, check_offer, offered_ufrags
 from server.transport import FrameClock, TransportOptions, tune_receiver
 
 __all__ = ["Peer", "PeerHandler", "ReceivedFrame"]
@@ -32,6 +34,8 @@ CONNECT_TIMEOUT = 15.0  # seconds until a peer must be connected; aiortc would w
 SILENT_AFTER = 2.0  # seconds without a frame that are told
 IDLE_AFTER = 30.0  # … and that end the session
 WATCH_EVERY = 0.5
+BYE_WITHIN = 0.3  # seconds for the last message
+SAID = ("shutdown", "idle", "too_many_errors")  # ends that the page is told: docs/protocol.md
 MAX_BUFFERED = 64 * 1024  # bytes of results not yet sent, beyond which results are dropped instead of piling up
 MAX_COMMANDS_BUFFERED = 1024 * 1024  # bytes of answers a peer may leave unread before it is ended
 
@@ -75,6 +79,7 @@ class Peer:
         self._commands: RTCDataChannel | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
+        self._candidates = 0
         self._began = time.perf_counter()
         self._live: bool | None = None
         self._results_sent = 0
@@ -112,7 +117,13 @@ class Peer:
         return advertise(pc.localDescription.sdp, self._options.advertised_addresses)
 
     async def add_candidates(self, fragment: Fragment) -> None:
-        """Take in trickled candidates. The end of candidates is not passed on: see :func:`server.sdp.check_offer`."""
+        """Take in trickled candidates. The end of candidates is not passed on: see :func:`server.sdp.check_offer`.
+
+        Raises :class:`server.sdp.OfferError`: every candidate makes the server send checks to its address.
+        """
+        self._candidates += len(fragment.candidates)
+        if self._candidates > 2 * MAX_CANDIDATES:
+            raise OfferError(400, f"more than {2 * MAX_CANDIDATES} candidates in one session")
         for candidate in fragment.candidates:
             if self._pc is not None:
                 await self._pc.addIceCandidate(candidate)
@@ -163,28 +174,44 @@ class Peer:
             self._closing = asyncio.get_running_loop().create_task(self._close(reason), name=f"{self.id}: close")
 
     async def _close(self, reason: str) -> None:
+        handler, self._handler = self._handler, None
+        try:
+            await self._say_bye(reason)
+            await self._release()
+            if handler is not None:
+                await handler.on_closed(reason)
+        except Exception:
+            logger.exception("session %s could not be ended in order", self.id)
+        finally:
+            logger.info("session %s ended: %s", self.id, reason)
+            self._ended(self, reason)
+
+    async def _say_bye(self, reason: str) -> None:
+        """Tell the page why, if it is the server that ends the session, and wait a moment for that to be sent."""
+        channel = self._commands
+        if reason not in SAID or channel is None or not self.send_command(message("bye", reason=reason)):
+            return
+        sent = asyncio.Event()
+        channel.once("bufferedamountlow", sent.set)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(sent.wait(), BYE_WITHIN)
+
+    async def _release(self) -> None:
         pc, self._pc = self._pc, None
-        for task in tuple(self._tasks):
+        tasks = tuple(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._track is not None:
             await self._track.close()
             self._track = None
         if pc is not None:
             pc.remove_all_listeners()
             await pc.close()
-        handler, self._handler = self._handler, None
         for channel in (self._results, self._commands):
             if channel is not None:
                 channel.remove_all_listeners()
         self._results = self._commands = None
-        try:
-            if handler is not None:
-                await handler.on_closed(reason)
-        finally:
-            logger.info("session %s ended: %s", self.id, reason)
-            self._ended(self, reason)
 
     def _keep_one_video(self, transceivers: list[RTCRtpTransceiver]) -> None:
         """Refuse sound, and any video but the first; nothing of them is decoded."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from aiortc import RTCIceCandidate
 from aiortc.sdp import candidate_from_sdp
 
 MAX_SDP = 64 * 1024
 MAX_CANDIDATES = 64
+CANDIDATE_TYPES = ("host", "srflx", "prflx", "relay")  # RFC 8839 §5.1
 
 
 class OfferError(ValueError):
@@ -32,8 +34,7 @@ def check_offer(text: str) -> str:
     """Check an offer and return what aiortc may see of it. Raises :class:`OfferError`.
 
     Dropped are mDNS candidates, whose resolution needs multicast that many networks lack (the browser's own checks
-    reveal its address anyway),
-    and the end of candidates, as aioice would then give up before those checks come.
+    reveal its address anyway), and the end of candidates, as aioice would then give up before those checks come.
     """
     lines = [line.strip("\r") for line in text.strip().split("\n")]
     if not lines or lines[0] != "v=0":
@@ -97,8 +98,11 @@ def parse_fragment(text: str) -> Fragment:
 def _candidate(line: str, mid: str | None, index: int) -> RTCIceCandidate:
     try:
         candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
+        ip_address(candidate.ip)
     except (ValueError, AssertionError, IndexError, KeyError) as error:
         raise OfferError(400, "a candidate cannot be read") from error
+    if candidate.type not in CANDIDATE_TYPES:
+        raise OfferError(400, "a candidate is of no known type")
     if not 0 < candidate.port < 65536:
         raise OfferError(400, "a candidate's port is outside 1–65535")
     candidate.sdpMid = mid

@@ -137,11 +137,11 @@ async def _patch(request: web.Request) -> web.Response:
         return text
     try:
         fragment = parse_fragment(text)
+        if fragment.ufrag is not None and fragment.ufrag not in peer.ufrags:
+            return problem(422, "ICE restart refused", "To reconnect, end this session and begin a new one.")
+        await peer.add_candidates(fragment)
     except OfferError as error:
-        return problem(400, "Bad Request", f"{error}.")
-    if fragment.ufrag is not None and fragment.ufrag not in peer.ufrags:
-        return problem(422, "ICE restart refused", "To reconnect, end this session and begin a new one.")
-    await peer.add_candidates(fragment)
+        return problem(error.status, "Bad Request", f"{error}.")
     return web.Response(status=204)
 
 

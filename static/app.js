@@ -36,7 +36,10 @@ const measured = {
   results: [],
   latency: latency.summary(),
   get faces() {
-    return stage.shown.map(({ face, box, text }) => ({ track: face.track, name: face.name, identity: face.identity, label: text, box }));
+    const { left, top } = $("stage").getBoundingClientRect();
+    return stage.shown.map(({ face, box: [x, y, w, h], text }) => ({
+      track: face.track, name: face.name, identity: face.identity, label: text, box: [x + left, y + top, w, h],
+    }));
   },
 };
 // For tests and measurements: docs/page.md.

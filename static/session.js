@@ -49,6 +49,8 @@ export class Session extends EventTarget {
     results.onmessage = (event) => this.#result(event.data);
     this.#commandChannel = pc.createDataChannel("commands");
     this.#commandChannel.onmessage = (event) => this.#command(event.data);
+    // A server that goes away closes its channels at once; the connection itself may take long to notice.
+    this.#commandChannel.onclose = () => this.#lost("closed");
     pc.onconnectionstatechange = () => this.#state();
     const early = [];
     pc.onicecandidate = (event) => early.push(event.candidate);

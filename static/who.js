@@ -3,7 +3,7 @@
 import { $, describe } from "./dom.js";
 import { enrolling } from "./words.js";
 
-const percent = (value) => (Number.isFinite(value) ? `${(Math.min(value, 0.9999) * 100).toFixed(1)} %` : null);
+const percent = (value) => (Number.isFinite(value) ? `${Math.min(99.9, value * 100).toFixed(1)} %` : null);
 const number = (value) => (Number.isFinite(value) ? value.toFixed(3) : null);
 
 /** The sheet. `enrol(track, name, confirm)` sends the command and returns its number, `cancel(track)` takes it back. */

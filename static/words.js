@@ -2,7 +2,7 @@
 
 /** The chip on a box: short, and different in words for every identity. */
 export function label(face) {
-  const percent = Number.isFinite(face.probability) ? ` ${Math.round(Math.min(face.probability, 0.999) * 100)} %` : "";
+  const percent = Number.isFinite(face.probability) ? ` ${Math.min(99, Math.round(face.probability * 100))} %` : "";
   switch (face.identity) {
     case "known":
       return `${shorten(face.name ?? "?")}${percent}`;
@@ -11,10 +11,17 @@ export function label(face) {
     case "unknown":
       return "Who is this?";
     case "unreadable":
-      return "Too far to say";
+      return unreadable(face.quality);
     default:
       return "Looking…";
   }
+}
+
+/** Why a face cannot be read. */
+function unreadable(quality) {
+  if (quality && quality.size > 0.25 && quality.pose < 0.15) return "Turned away";
+  if (quality && quality.size > 0.25 && quality.sharpness < 0.25) return "Too blurred to say";
+  return "Too far to say";
 }
 
 /** The same for a screen reader. */
@@ -27,7 +34,7 @@ export function spoken(face) {
     case "unknown":
       return "Unknown face. Say who this is";
     case "unreadable":
-      return "A face too far or too blurred to say. Open";
+      return "A face that cannot be told. Open";
     default:
       return "A new face, being looked at. Open";
   }

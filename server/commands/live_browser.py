@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,7 @@ START_TIMEOUT = 120.0
 class RunningServer:
     """A server process. ``log`` is what it printed on standard error, secrets excepted by its own rules."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     url: str
     log: Path
 
@@ -60,18 +60,14 @@ def running_server(data_dir: Path, *flags: str, environ: dict[str, str] | None =
     """Start a server on a free port of loopback and end it afterwards. Raises ``click.ClickException`` if it does
     not start."""
     data_dir.mkdir(parents=True, exist_ok=True)
-    log = data_dir / "server.log"
+    log, said = data_dir / "server.log", data_dir / "server.out"
     command = [sys.executable, "-m", "server", "--no-lan", "--http-port", "0", "--data-dir", str(data_dir), *flags]
-    with log.open("a") as errors:
+    with log.open("a") as errors, said.open("w") as output:
         process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})},
+            command, stdout=output, stderr=errors, env={**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})}
         )
     try:
-        yield RunningServer(process, _wait_for_url(process, log), log)
+        yield RunningServer(process, _wait_for_url(process, said, log), log)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
@@ -82,18 +78,12 @@ def running_server(data_dir: Path, *flags: str, environ: dict[str, str] | None =
             process.wait()
 
 
-def _wait_for_url(process: subprocess.Popen[str], log: Path) -> str:
-    assert process.stdout is not None
-    timer = threading.Timer(START_TIMEOUT, process.kill)
-    timer.start()
-    try:
-        for line in process.stdout:
-            if found := re.search(r"http://localhost:\d+", line):
-                # Keep reading, or the server would stop when the pipe is full.
-                threading.Thread(target=process.stdout.read, daemon=True).start()
-                return found.group()
-    finally:
-        timer.cancel()
+def _wait_for_url(process: subprocess.Popen[bytes], said: Path, log: Path) -> str:
+    end = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < end and process.poll() is None:
+        if found := re.search(r"http://localhost:\d+", said.read_text()):
+            return found.group()
+        time.sleep(0.05)
     last = log.read_text().strip().splitlines()
     raise click.ClickException(f"the server did not start: {last[-1] if last else 'it said nothing'}")
 

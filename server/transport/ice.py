@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import random
 import socket
@@ -48,12 +49,12 @@ class BoundConnection(Connection):
                 type="host",
             )
             protocols.append(protocol)
+            self._protocols.append(protocol)  # at once: what is bound must be closed, whatever happens next
         if not protocols and self.turn_server is None:
             where = f" with a free port in {self.options.udp_ports}" if self.options.udp_ports else ""
             raise ConnectionError(
                 f"no address to receive video on{where}; see the settings bind_addresses and udp_ports"
             )
-        self._protocols += protocols
         candidates = [protocol.local_candidate for protocol in protocols]
         candidates += await self._reflexive(protocols, timeout)
         # With no addresses left, aioice goes on to the TURN server alone.
@@ -73,9 +74,10 @@ class BoundConnection(Connection):
                     lambda: aioice.ice.StunProtocol(self), local_addr=(address, port)
                 )
             except OSError as error:
-                if port == 0:
-                    logger.info("cannot receive on an address: %s", error.strerror)
-                continue
+                if error.errno == errno.EADDRINUSE:
+                    continue
+                logger.info("cannot receive on an address: %s", error.strerror)
+                return None
             sock = transport.get_extra_info("socket")
             if sock is not None:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)

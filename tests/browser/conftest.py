@@ -81,6 +81,25 @@ def one_face(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Camera:
 
 
 @pytest.fixture(scope="session")
+def six_faces(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Camera:
+    """The six people of the photo under a camera that moves a little."""
+    path = tmp_path_factory.mktemp("camera") / "six.mjpeg"
+
+    def pictures() -> Iterator[np.ndarray]:
+        for index in range(90):
+            shift = 8 * np.sin(2 * np.pi * index / 90)
+            matrix = np.array([[0.5, 0, shift], [0, 0.5, 18]])
+            view = cv2.warpAffine(
+                group_photo(), matrix, (640, 480), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE
+            )
+            noise = np.random.default_rng(index % 8).normal(0, 2, view.shape)
+            yield np.clip(view + noise, 0, 255).astype(np.uint8)
+
+    write_camera(path, pictures())
+    return Camera(path, (0, 0, 0, 0))
+
+
+@pytest.fixture(scope="session")
 def comes_and_goes(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Camera:
     """Six seconds of somebody, four of an empty chair, again and again."""
     path = tmp_path_factory.mktemp("camera") / "visits.mjpeg"

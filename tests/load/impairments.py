@@ -2,8 +2,9 @@
 
     python -m tests.load.impairments [--json]
 
-A sender and the server's own receiving side in one process, over loopback, 640×480 at 30 frames a second, first with the WebRTC library as it comes,
-then as Visavis tunes it. Ages are from capture, by the sender's clock, to the pipeline's door.
+A sender and the server's own receiving side in one process, over loopback, 640×480 at 30 frames a second, first with
+the WebRTC library as it comes, then as Visavis tunes it. Ages are from capture, by the sender's clock, to the
+pipeline's door.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ import aioice.ice
 import av
 import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
-from tests.pictures import camera_frame, group_photo
 
 from server.peer import Peer, ReceivedFrame
 from server.transport import TransportOptions, install, uninstall
+from tests.pictures import camera_frame, group_photo
 
 RATE = 30
 SETTLE = 3.0
