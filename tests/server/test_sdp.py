@@ -106,7 +106,7 @@ def test_an_empty_fragment_and_mdns_candidates_mean_nothing() -> None:
         HOST.replace("50001", "-1"),
         HOST.replace("192.0.2.7", "example.com"),
         HOST.replace("192.0.2.7", "300.1.1.1"),
-        HOST.replace("typ host", "kind host"),
+        HOST.replace("typ host", "typ moon"),
         "hello",
         "{}",
     ],
