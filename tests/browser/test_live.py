@@ -99,7 +99,7 @@ def test_a_room_full_of_people_is_told_apart_as_the_readme_shows(tmp_path, six_f
             ".map(f => f.identity === 'known' ? f.name : null)"
         )
         assert said == ["Grace Hopper", None, "Ada Lovelace", None, "Alan Turing", None]
-        if os.environ.get("VISAVIS_SCREENSHOT"):
+        if os.environ.get("UPDATE_SCREENSHOT"):
             # The people in the picture belong to somebody else: only what Visavis draws stays sharp.
             page.evaluate("() => { document.querySelector('#video').style.filter = 'blur(14px)' }")
             page.mouse.move(5, 5)

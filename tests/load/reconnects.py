@@ -73,6 +73,11 @@ class Count:
     objects: int
     rss: float
 
+    @property
+    def left(self) -> tuple[int, int, int, int]:
+        """All that must not grow."""
+        return self.tasks, self.threads, self.descriptors, self.objects
+
 
 async def sender_closes(sender: RTCPeerConnection, _: Peer) -> None:
     """The page says goodbye: DTLS is closed."""
@@ -122,7 +127,7 @@ async def count(cycles: int) -> Count:
     for _ in range(3):  # callbacks that end tasks, whose ends release objects
         await asyncio.sleep(0.05)
         gc.collect()
-    objects = sum(isinstance(thing, WATCHED) for thing in gc.get_objects())
+    objects = sum(issubclass(type(thing), WATCHED) for thing in gc.get_objects())
     process = psutil.Process()
     descriptors = process.num_fds() if sys.platform != "win32" else process.num_handles()
     return Count(
@@ -176,13 +181,7 @@ def main() -> None:
         for row in rows:
             print("".join(f"{value:>13}" for value in asdict(row).values()))
         print("ends: " + ", ".join(f"{number} {reason}" for reason, number in sorted(reasons.items())))
-    first, last = rows[0], rows[-1]
-    if (last.tasks, last.threads, last.descriptors, last.objects) > (
-        first.tasks,
-        first.threads,
-        first.descriptors,
-        first.objects,
-    ):
+    if any(after > before for before, after in zip(rows[0].left, rows[-1].left, strict=True)):
         raise SystemExit("Something has stayed behind.")
 
 
