@@ -56,9 +56,11 @@ class BoundConnection(Connection):
                 f"no address to receive video on{where}; see the settings bind_addresses and udp_ports"
             )
         candidates = [protocol.local_candidate for protocol in protocols]
-        candidates += await self._reflexive(protocols, timeout)
-        # With no addresses left, aioice goes on to the TURN server alone.
-        return candidates + await super().get_component_candidates(component, [], timeout)
+        # With no addresses left, aioice goes on to the TURN server alone. Both at once: a dead one delays enough.
+        reflexive, relayed = await asyncio.gather(
+            self._reflexive(protocols, timeout), super().get_component_candidates(component, [], timeout)
+        )
+        return [*candidates, *reflexive, *relayed]
 
     def _chosen(self, found: list[str]) -> list[str]:
         addresses = list(self.options.bind_addresses) or list(found)

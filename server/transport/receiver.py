@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -18,7 +19,7 @@ from server.transport.options import TransportOptions
 CLOCK_RATE = 90_000  # RFC 7741 §6.1, RFC 6184 §8.1
 NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970
 REMEMBERED = 128  # frames between completion and the pipeline
-DECODER_BACKLOG = 12  # frames waiting for the decoder beyond which it is told to start over at a key frame
+DECODER_BACKLOG = 12  # frames waiting for the decoder beyond which it starts over at the next key frame
 
 JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
 ESTIMATOR = "_RTCRtpReceiver__remote_bitrate_estimator"
@@ -81,6 +82,21 @@ class FrameClock:
         return None if rtp is None else self._completed.pop(rtp, None)
 
 
+class DecoderQueue(queue.Queue[Any]):
+    """The way to the decoder's thread: aiortc gives it no bound, and waits on the event loop for the thread to end."""
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        """As a queue does; but what waits before the end mark ``None`` is not decoded any more."""
+        if item is None:
+            self.drop_waiting()
+        super().put(item, block, timeout)
+
+    def drop_waiting(self) -> None:
+        """Forget what the thread has not begun with."""
+        with self.mutex:
+            self.queue.clear()
+
+
 class TunedBuffer:
     """Stands where aiortc's jitter buffer was, with the same ``add``.
 
@@ -100,17 +116,20 @@ class TunedBuffer:
 
     def add(self, packet: Any) -> tuple[bool, JitterFrame | None]:
         """Take in a depayloaded packet; returns whether to send a PLI, and a frame for the decoder."""
-        queue = getattr(self._receiver, DECODER_QUEUE)
-        if queue.qsize() > DECODER_BACKLOG:
+        waiting: DecoderQueue = getattr(self._receiver, DECODER_QUEUE)
+        behind = waiting.qsize() > DECODER_BACKLOG
+        if behind:
             self._assembler.require_key_frame()
         done = self._assembler.add(packet, packet._data, time.perf_counter())
+        if behind and done.frames:
+            waiting.drop_waiting()  # the key frame that has come needs none of them
         for frame in done.frames:
             self._clock.completed(frame)
         if not done.frames:
             return done.want_key_frame, None
         codec = getattr(self._receiver, CODECS)[packet.payload_type]
         for frame in done.frames[:-1]:
-            queue.put((codec, JitterFrame(frame.data, self._clock.map(frame.timestamp))))
+            waiting.put((codec, JitterFrame(frame.data, self._clock.map(frame.timestamp))))
         return done.want_key_frame, JitterFrame(done.frames[-1].data, done.frames[-1].timestamp)
 
 
@@ -174,6 +193,7 @@ def tune_receiver(receiver: RTCRtpReceiver, options: TransportOptions) -> FrameC
     if hasattr(receiver, MAPPER):
         setattr(receiver, MAPPER, clock)
     if (options.marker_frames or options.stall_guard) and not missing(receiver, BUFFER_NAMES):
+        setattr(receiver, DECODER_QUEUE, DecoderQueue())  # its thread has not begun
         setattr(receiver, JITTER_BUFFER, TunedBuffer(receiver, clock, options))
     elif hasattr(receiver, JITTER_BUFFER):
         setattr(receiver, JITTER_BUFFER, StampedBuffer(getattr(receiver, JITTER_BUFFER), clock))

@@ -154,12 +154,49 @@ def test_a_decoder_that_falls_behind_starts_over_at_a_key_frame() -> None:
     tune_receiver(made, TransportOptions())
     feed(made, 10, 5000, KEY)
     for _ in range(tuned.DECODER_BACKLOG + 1):
-        getattr(made, tuned.DECODER_QUEUE).put(None)
+        getattr(made, tuned.DECODER_QUEUE).put("a frame")
     time.sleep(0.51)  # a key frame is not asked for more often
     assert feed(made, 11, 8000, DELTA) == (True, None)
     getattr(made, tuned.DECODER_QUEUE).queue.clear()
     assert feed(made, 12, 11000, DELTA) == (False, None)
     assert feed(made, 13, 14000, KEY)[1] is not None
+
+
+@pytest.mark.parametrize("payload", [KEY, DELTA])
+def test_a_decoder_that_stands_still_has_no_more_than_its_bound_before_it(payload: bytes) -> None:
+    """A sender of key frames only gets no further than one that sends one."""
+    made = receiver()
+    tune_receiver(made, TransportOptions())
+    waiting = getattr(made, tuned.DECODER_QUEUE)
+    most = 0
+    for seq in range(200):
+        _, frame = feed(made, seq, seq * 3000, payload if seq else KEY)
+        if frame is not None:
+            waiting.put((VP8, frame))  # as aiortc does
+        most = max(most, waiting.qsize())
+    assert most == tuned.DECODER_BACKLOG + 1
+
+
+def test_a_key_frame_overtakes_what_a_slow_decoder_has_not_begun_with() -> None:
+    made = receiver()
+    tune_receiver(made, TransportOptions())
+    waiting = getattr(made, tuned.DECODER_QUEUE)
+    for seq in range(tuned.DECODER_BACKLOG + 1):
+        waiting.put((VP8, feed(made, seq, seq * 3000, DELTA if seq else KEY)[1]))
+    assert feed(made, 13, 39000, KEY)[1].data == KEY
+    assert waiting.empty()
+
+
+def test_the_end_does_not_wait_for_frames_that_nobody_will_see() -> None:
+    """aiortc joins the decoder's thread on the event loop."""
+    made = receiver()
+    tune_receiver(made, TransportOptions())
+    waiting = getattr(made, tuned.DECODER_QUEUE)
+    for _ in range(5):
+        waiting.put("a frame")
+    waiting.put(None)
+    assert waiting.get_nowait() is None
+    assert waiting.empty()
 
 
 def test_the_stock_buffer_keeps_its_ways_but_is_timed() -> None:
