@@ -47,8 +47,11 @@ def check_offer(text: str) -> str:
     if not _sends_video(lines):
         raise OfferError(422, "the offer does not send video")
     kept = [line for line in lines if not _is_mdns(line) and line != "a=end-of-candidates"]
-    if sum(line.startswith("a=candidate:") for line in kept) > 8 * MAX_CANDIDATES:
+    candidates = [line for line in kept if line.startswith("a=candidate:")]
+    if len(candidates) > 8 * MAX_CANDIDATES:
         raise OfferError(400, "the offer has too many candidates")
+    for line in candidates:
+        _candidate(line, None, 0)
     return "\r\n".join(kept) + "\r\n"
 
 

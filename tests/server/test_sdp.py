@@ -60,6 +60,7 @@ def test_one_of_two_videos_is_enough() -> None:
     ("offer", "says"),
     [
         (CAMERA + "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n" * 7, "more than 8 media sections"),
+        (CAMERA + "a=candidate:1 1 udp 1 host.example 5000 typ host\r\n", "candidate cannot be read"),
         (CAMERA + f"{HOST}\r\n" * (8 * MAX_CANDIDATES + 1), "too many candidates"),
     ],
 )

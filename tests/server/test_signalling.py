@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+
+import aiohttp
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from server import signalling
+from server.peer import Peer
+from server.sdp import MAX_SDP
+from server.signalling import PeerRegistry, setup_whip
+from server.transport import install, uninstall
+from tests.server.loopback import LOOPBACK, Page, Recorder
+from tests.server.offers import CAMERA, MICROPHONE_AND_CAMERA
+from tests.server.test_sdp import FRAGMENT, mutated
+
+SDP = {"Content-Type": "application/sdp"}
+TRICKLE = {"Content-Type": "application/trickle-ice-sdpfrag"}
+ONLY_UNKNOWN = (
+    CAMERA[: CAMERA.index("m=video")]
+    + CAMERA[CAMERA.index("m=video") : CAMERA.index("a=rtpmap:96")].replace(
+        "96 97 102 103 104 107 108 109 114 115 116 117 39 40 45 46 98 99 100 101 118 119 120", "45"
+    )
+    + "a=rtpmap:45 AV1/90000\r\n"
+    + CAMERA[CAMERA.index("a=ssrc-group") :]
+)
+
+
+class Door:
+    """The signalling of a real server, and its peers."""
+
+    def __init__(self, base: str, peers: PeerRegistry, client: aiohttp.ClientSession) -> None:
+        self.base = base
+        self.peers = peers
+        self.client = client
+
+    async def ask(
+        self, method: str, path: str = "/api/v1/whip", body: object = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, str, aiohttp.ClientResponse]:
+        """Status, text and the whole answer; every refusal is a problem in words."""
+        async with self.client.request(method, self.base + path, data=body, headers=headers) as response:
+            text = await response.text()
+            if response.status >= 400:
+                assert response.content_type == "application/problem+json"
+                problem = await response.json(content_type=None)
+                assert set(problem) == {"type", "title", "status", "detail"}
+                assert problem["status"] == response.status
+                assert len(problem["detail"]) > 10
+            return response.status, text, response
+
+    async def post(self, offer: object, headers: dict[str, str] | None = None) -> tuple[int, str, str]:
+        """Status, text and location."""
+        status, text, response = await self.ask("POST", body=offer, headers=headers or SDP)
+        return status, text, response.headers.get("Location", "")
+
+
+@pytest.fixture(autouse=True)
+def _transport() -> Iterator[None]:
+    install(LOOPBACK)
+    yield
+    uninstall()
+
+
+@pytest.fixture
+def whip(serving):  # type: ignore[no-untyped-def]
+    @contextlib.asynccontextmanager
+    async def open_door(max_sessions: int = 4) -> AsyncIterator[Door]:
+        peers = PeerRegistry(LOOPBACK, lambda _: Recorder(), max_sessions)
+        parts = (lambda app: setup_whip(app, peers),)
+        async with (
+            serving(parts=parts, end_sessions=peers.close_all) as served,
+            aiohttp.ClientSession() as client,
+        ):
+            yield Door(served.local, peers, client)
+        assert peers.sessions == 0
+
+    return open_door
+
+
+async def test_an_offer_becomes_a_session(whip) -> None:  # type: ignore[no-untyped-def]
+    async with whip() as door:
+        page = Page()
+        status, answer, response = await door.ask("POST", body=await page.offer(), headers=SDP)
+        assert (status, response.content_type) == (201, "application/sdp")
+        location = response.headers["Location"]
+        number = location.removeprefix("/api/v1/whip/")
+        assert len(number) > 20  # nobody guesses it
+        assert response.headers["ETag"] == f'"{number[:8]}"'
+        assert door.peers.sessions == 1
+        await page.accept(answer)
+        recorder = door.peers.get(number)._handler
+        await recorder.until(lambda: bool(recorder.frames))
+        assert (await door.ask("DELETE", location))[0] == 200
+        assert door.peers.sessions == 0
+        assert recorder.closed == ["deleted"]
+        assert (await door.ask("DELETE", location))[0] == 200
+        await page.close()
+
+
+@pytest.mark.parametrize("offer", [CAMERA, MICROPHONE_AND_CAMERA, CAMERA.replace("\r\n", "\n")])
+async def test_a_browser_s_offer_is_answered(whip, offer: str) -> None:  # type: ignore[no-untyped-def]
+    async with whip() as door:
+        status, answer, _ = await door.post(offer)
+        assert status == 201
+        assert answer.count("m=") == offer.count("m=")
+        assert "VP8/90000" in answer
+        assert "a=recvonly" in answer
+        assert "127.0.0.1" in answer
+
+
+async def test_an_id_that_never_was_is_not_found(whip) -> None:  # type: ignore[no-untyped-def]
+    async with whip() as door:
+        assert (await door.ask("DELETE", "/api/v1/whip/never"))[0] == 404
+        assert (await door.ask("PATCH", "/api/v1/whip/never", FRAGMENT, TRICKLE))[0] == 404
+
+
+async def test_a_minute_after_its_end_a_session_is_forgotten(whip, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    async with whip() as door:
+        _, _, location = await door.post(CAMERA)
+        await door.ask("DELETE", location)
+        assert (await door.ask("PATCH", location, FRAGMENT, TRICKLE))[0] == 404
+        monkeypatch.setattr(signalling, "REMEMBER_ENDED", -1.0)
+        assert (await door.ask("DELETE", location))[0] == 404
+
+
+async def test_candidates_are_taken_in_or_refused(whip) -> None:  # type: ignore[no-untyped-def]
+    async with whip() as door:
+        _, _, location = await door.post(CAMERA)
+        good = [FRAGMENT, "", "a=end-of-candidates\r\n", FRAGMENT.replace("a=mid:0", "a=mid:nobody")]
+        for fragment in good:
+            assert (await door.ask("PATCH", location, fragment, TRICKLE))[0] == 204
+        assert (await door.ask("PATCH", location, FRAGMENT, SDP))[0] == 415
+        assert (await door.ask("PATCH", location, FRAGMENT.replace("SX8x", "else"), TRICKLE))[0] == 422
+        for fragment in ("hello", FRAGMENT.replace("50001", "0"), FRAGMENT.replace("192.0.2.7", "host.example")):
+            assert (await door.ask("PATCH", location, fragment, TRICKLE))[0] == 400
+        assert (await door.ask("PATCH", location, b"\xff\xfe", TRICKLE))[0] == 400
+        assert (await door.ask("PATCH", location, "x" * (MAX_SDP + 1), TRICKLE))[0] == 413
+        assert door.peers.sessions == 1
+
+
+async def endless() -> AsyncIterator[bytes]:
+    for _ in range(MAX_SDP // 1000 + 2):
+        yield b"v=0\r\n" * 200
+
+
+@pytest.mark.parametrize(
+    ("offer", "headers", "status"),
+    [
+        (CAMERA, {"Content-Type": "application/json"}, 415),
+        (CAMERA, {"Content-Type": "text/plain"}, 415),
+        ("v=0\r\n" + "a" * MAX_SDP, SDP, 413),
+        (endless, SDP, 413),
+        (b"", SDP, 400),
+        (b"\xff\xfe\x00", SDP, 400),
+        ("hello", SDP, 400),
+        ("v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n", SDP, 400),
+        ("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", SDP, 422),
+        (CAMERA.replace("m=video", "m=audio"), SDP, 422),
+        (CAMERA.replace("a=sendonly", "a=recvonly"), SDP, 422),
+        (ONLY_UNKNOWN, SDP, 406),
+        (CAMERA.replace("192.0.2.2", "host.example"), SDP, 400),
+    ],
+)
+async def test_what_cannot_be_answered_is_refused(whip, offer, headers: dict[str, str], status: int) -> None:  # type: ignore[no-untyped-def]
+    async with whip() as door:
+        assert (await door.post(offer() if callable(offer) else offer, headers))[0] == status
+        assert door.peers.sessions == 0
+        assert (await door.post(CAMERA))[0] == 201  # and nothing is broken
+
+
+async def test_full(whip) -> None:  # type: ignore[no-untyped-def]
+    async with whip(max_sessions=1) as door:
+        _, _, location = await door.post(CAMERA)
+        status, _, response = await door.ask("POST", body=CAMERA, headers=SDP)
+        assert (status, response.headers["Retry-After"]) == (503, "5")
+        await door.ask("DELETE", location)
+        assert (await door.post(CAMERA))[0] == 201
+
+
+async def test_many_at_once_stay_within_the_limit(whip) -> None:  # type: ignore[no-untyped-def]
+    async with whip(max_sessions=3) as door:
+        answers = await asyncio.gather(*(door.post(CAMERA) for _ in range(8)))
+        assert sorted(status for status, _, _ in answers) == [201] * 3 + [503] * 5
+        assert door.peers.sessions == 3
+
+
+async def test_addresses_that_take_too_long_are_not_waited_for(whip, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    async def answer(self: Peer, offer: str) -> str:
+        await asyncio.sleep(60)
+        return ""
+
+    monkeypatch.setattr(signalling, "ANSWER_TIMEOUT", 0.1)
+    monkeypatch.setattr(Peer, "answer", answer)
+    async with whip() as door:
+        assert (await door.post(CAMERA))[0] == 503
+        assert door.peers.sessions == 0
+
+
+async def test_a_server_that_ends_takes_no_more(whip) -> None:  # type: ignore[no-untyped-def]
+    async with whip() as door:
+        await door.post(CAMERA)
+        await door.peers.close_all("shutdown")
+        assert door.peers.sessions == 0
+        assert (await door.post(CAMERA))[0] == 503
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(offer=mutated(CAMERA))
+def test_broken_offers_never_fail_nor_leave_a_peer_behind(offer: str) -> None:
+    async def run() -> None:
+        peers = PeerRegistry(LOOPBACK, lambda _: Recorder(), 2)
+        try:
+            await peers.open(offer)
+        except signalling.OfferError as error:
+            assert error.status in (400, 406, 422)  # noqa: PT017 - one of several right outcomes
+            assert peers.sessions == 0
+        await peers.close_all("done")
+        if left := asyncio.all_tasks() - {asyncio.current_task()}:
+            assert not (await asyncio.wait(left, timeout=2))[1]
+
+    asyncio.run(run())
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=mutated(FRAGMENT) | st.text(max_size=100))
+def test_broken_candidates_never_fail(text: str) -> None:
+    async def run() -> None:
+        peers = PeerRegistry(LOOPBACK, lambda _: Recorder(), 2)
+        peer, _ = await peers.open(CAMERA)
+        with contextlib.suppress(signalling.OfferError):
+            await peer.add_candidates(signalling.parse_fragment(text))
+        await peers.close_all("done")
+
+    asyncio.run(run())
