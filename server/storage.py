@@ -18,6 +18,7 @@ import numpy as np
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.util.exc import CommandError
 
 from pipeline.gallery import Gallery, Person, fuse_template
 from tracking import Embedding
@@ -104,14 +105,23 @@ class PeopleStore:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.touch(mode=0o600, exist_ok=True)
-            self._engine = sa.create_engine(f"sqlite:///{path}")
-            sa.event.listen(self._engine, "connect", _configure)
+            path.chmod(0o600)
+        except OSError as error:
+            raise StorageError(f"cannot open {path}: {error.strerror}; see the setting data_dir") from error
+        # Parameters are names and embeddings: an error must not carry them into a log.
+        self._engine = sa.create_engine(f"sqlite:///{path}", hide_parameters=True)
+        sa.event.listen(self._engine, "connect", _configure)
+        try:
             with self._engine.begin() as connection:
                 _migrate(connection)
-        except (OSError, sa.exc.DatabaseError) as error:
+        except sa.exc.DatabaseError as error:
+            self._engine.dispose()
             raise StorageError(
-                f"cannot open {path}: {error.__class__.__name__}; check its rights and free space, or move it away"
+                f"cannot open {path}: {error.orig}; check its rights and free space, or move it away"
             ) from error
+        except CommandError as error:
+            self._engine.dispose()
+            raise StorageError(f"cannot open {path}: it was made by a newer version of Visavis") from error
 
     def close(self) -> None:
         """Let go of the file; may be called twice."""
@@ -148,7 +158,7 @@ class PeopleStore:
                 connection.execute(PERSON.insert(), [row])
                 connection.execute(SAMPLE.insert(), _rows(person.id, samples, digest))
         except sa.exc.IntegrityError as error:
-            raise NameTaken("somebody of this name is enrolled already") from error
+            raise _name_taken(error) from error
         return person
 
     def add_samples(self, person_id: str, samples: Sequence[NewSample], digest: str) -> bool:
@@ -167,7 +177,7 @@ class PeopleStore:
             with self._engine.begin() as connection:
                 return connection.execute(update).rowcount == 1
         except sa.exc.IntegrityError as error:
-            raise NameTaken("somebody of this name is enrolled already") from error
+            raise _name_taken(error) from error
 
     def forget(self, person_id: str) -> bool:
         """Erase somebody with all samples, from the file's free pages and its log too; ``False`` if they are gone
@@ -197,6 +207,11 @@ class PeopleStore:
         templates = [fuse_template([v for v, _ in rows], [q for _, q in rows]) for rows in samples.values()]
         stack = np.stack(templates) if templates else np.zeros((0, dimension), np.float32)
         return Gallery(tuple(samples), stack, digest, version)
+
+
+def _name_taken(error: sa.exc.IntegrityError) -> Exception:
+    unique = getattr(error.orig, "sqlite_errorname", None) == "SQLITE_CONSTRAINT_UNIQUE"
+    return NameTaken("somebody of this name is enrolled already") if unique else error
 
 
 def _rows(person_id: str, samples: Sequence[NewSample], digest: str) -> list[dict[str, Any]]:

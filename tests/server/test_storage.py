@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import sqlite3
+import stat
+import unicodedata
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.storage import MAX_NAME, BadName, NameTaken, NewSample, PeopleStore, StorageError, clean_name, name_key
+from tracking import Embedding
+
+DIGEST = "a" * 64
+OTHER = "b" * 64
+
+
+def embedding(seed: int, size: int = 128) -> Embedding:
+    vector = np.random.default_rng(seed).normal(size=size).astype(np.float32)
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def sample(seed: int, quality: float = 0.8) -> NewSample:
+    return NewSample(embedding(seed), quality, "live")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "people.sqlite3"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[PeopleStore]:
+    opened = PeopleStore(path)
+    yield opened
+    opened.close()
+    opened.close()
+
+
+# -- names ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("Ada", "Ada"),
+        ("  Ada \t Lovelace\n", "Ada Lovelace"),
+        ("Zoe\u0308", "Zoë"),
+        ("李小龙", "李小龙"),
+        ("👩\u200d🔬", "👩\u200d🔬"),
+        ("x" * MAX_NAME, "x" * MAX_NAME),
+        ("O'Brien; DROP TABLE person--", "O'Brien; DROP TABLE person--"),
+        ("<b>Ada</b>", "<b>Ada</b>"),
+    ],
+)
+def test_names_are_trimmed_and_normalised(given: str, kept: str) -> None:
+    assert clean_name(given) == kept
+
+
+@pytest.mark.parametrize(
+    "name", ["", "   ", "\n", "x" * (MAX_NAME + 1), "a\0b", "a\x1bb", "a\x7fb", "a\ud800b", None, 3, True, ["Ada"], {}]
+)
+def test_what_is_no_name_is_refused(name: object) -> None:
+    with pytest.raises(BadName, match="a name m"):
+        clean_name(name)
+
+
+@given(st.text(max_size=100))
+def test_whatever_is_kept_stays_as_it_is(text: str) -> None:
+    try:
+        name = clean_name(text)
+    except BadName:
+        return
+    assert clean_name(name) == name == unicodedata.normalize("NFC", name)
+    assert 1 <= len(name) <= MAX_NAME
+
+
+def test_names_are_compared_without_case_and_spelling() -> None:
+    assert name_key("ADA") == name_key("ada")
+    assert name_key("Straße") == name_key("STRASSE")
+    assert name_key("ﬁnn") == name_key("Finn")
+    assert name_key("Ada") != name_key("Ida")
+
+
+# -- people --------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_store_is_empty_and_private(store: PeopleStore, path: Path) -> None:
+    assert store.people() == []
+    assert len(store.gallery(DIGEST, 128, 1)) == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    store.add_person("Ada", [sample(1)], DIGEST)
+    for file in path.parent.iterdir():  # the log beside it too
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_file_others_could_read_is_made_private(path: Path) -> None:
+    path.parent.mkdir()
+    path.touch(mode=0o644)
+    path.chmod(0o644)
+    PeopleStore(path).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_people_are_kept_over_a_restart(store: PeopleStore, path: Path) -> None:
+    ada = store.add_person("Ada", [sample(1), sample(2)], DIGEST)
+    store.close()
+    again = PeopleStore(path)
+    (row,) = again.people()
+    assert (row.id, row.name, row.samples) == (ada.id, "Ada", 2)
+    gallery = again.gallery(DIGEST, 128, 7)
+    assert gallery.people == (ada,)
+    assert (gallery.digest, gallery.version) == (DIGEST, 7)
+    expected = embedding(1) + embedding(2)
+    np.testing.assert_allclose(gallery.templates[0], expected / np.linalg.norm(expected), atol=1e-6)
+    again.close()
+
+
+def test_one_name_one_person(store: PeopleStore) -> None:
+    ada = store.add_person("Ada", [sample(1)], DIGEST)
+    with pytest.raises(NameTaken):
+        store.add_person("ADA", [sample(2)], DIGEST)
+    bob = store.add_person("Bob", [sample(3)], DIGEST)
+    with pytest.raises(NameTaken):
+        store.rename(bob.id, " ada ")
+    assert [(row.name, row.samples) for row in store.people()] == [("Ada", 1), ("Bob", 1)]
+    assert store.find("aDa") == ada
+    assert store.find("nobody") is None
+
+
+def test_all_samples_or_none(store: PeopleStore) -> None:
+    broken = NewSample(embedding(2), float("nan"), "live")
+    with pytest.raises(Exception, match="NOT NULL"):  # SQLite keeps no NaN
+        store.add_person("Ada", [sample(1), broken], DIGEST)
+    assert store.people() == []
+    ada = store.add_person("Ada", [sample(1)], DIGEST)
+    with pytest.raises(Exception, match="NOT NULL"):
+        store.add_samples(ada.id, [sample(3), broken], DIGEST)
+    assert store.people()[0].samples == 1
+    with pytest.raises(ValueError, match="at least one"):
+        store.add_person("Bob", [], DIGEST)
+    with pytest.raises(BadName):
+        store.add_person(" ", [sample(1)], DIGEST)
+
+
+def test_rename_and_add(store: PeopleStore) -> None:
+    ada = store.add_person("Ada", [sample(1)], DIGEST)
+    assert store.rename(ada.id, "Augusta Ada")
+    assert store.rename(ada.id, "AUGUSTA ADA")  # one's own name in another case is free
+    assert store.add_samples(ada.id, [sample(2)], DIGEST)
+    (row,) = store.people()
+    assert (row.name, row.samples) == ("AUGUSTA ADA", 2)
+
+
+def test_who_is_gone_is_gone(store: PeopleStore) -> None:
+    assert not store.rename("nobody", "Ada")
+    assert not store.add_samples("nobody", [sample(1)], DIGEST)
+    assert not store.forget("nobody")
+    ada = store.add_person("Ada", [sample(1)], DIGEST)
+    assert store.forget(ada.id)
+    assert not store.forget(ada.id)
+    assert not store.add_samples(ada.id, [sample(1)], DIGEST)
+    store.add_person("Ada", [sample(1)], DIGEST)  # the name is free again
+
+
+def test_forgetting_erases_the_bytes(store: PeopleStore, path: Path) -> None:
+    kept = store.add_person("Charles", [sample(n) for n in range(10)], DIGEST)
+    ada = store.add_person("Augusta Ada King", [sample(n) for n in range(100, 140)], DIGEST)
+    secrets = [b"Augusta Ada King", b"augusta ada king", ada.id.encode()]
+    secrets += [embedding(n).astype("<f4").tobytes()[:64] for n in range(100, 140)]
+
+    def on_disk() -> bytes:
+        return b"".join(file.read_bytes() for file in path.parent.iterdir())
+
+    before = on_disk()
+    assert all(secret in before for secret in secrets)
+    assert store.forget(ada.id)
+    after = on_disk()
+    assert [secret for secret in secrets if secret in after] == []
+    assert b"Charles" in after
+    assert store.gallery(DIGEST, 128, 1).people == (kept,)
+
+
+def test_samples_of_other_packs_are_left_alone(store: PeopleStore) -> None:
+    ada = store.add_person("Ada", [sample(1)], DIGEST)
+    store.add_person("Bob", [NewSample(embedding(2, 512), 0.5, "live")], OTHER)
+    store.add_samples(ada.id, [NewSample(embedding(3, 512), 0.5, "live")], OTHER)
+    assert [p.name for p in store.gallery(DIGEST, 128, 1).people] == ["Ada"]
+    assert store.gallery(OTHER, 512, 1).templates.shape == (2, 512)
+    assert len(store.gallery("c" * 64, 128, 1)) == 0
+    assert [(row.name, row.samples) for row in store.people()] == [("Ada", 2), ("Bob", 1)]
+
+
+def test_a_sample_of_another_length_is_reported(store: PeopleStore, path: Path) -> None:
+    store.add_person("Ada", [NewSample(embedding(1, 64), 0.5, "live")], DIGEST)
+    with pytest.raises(StorageError, match="64 numbers instead of 128") as caught:
+        store.gallery(DIGEST, 128, 1)
+    assert str(path) in str(caught.value)
+
+
+def test_writers_at_once_lose_nothing(path: Path) -> None:
+    stores = [PeopleStore(path) for _ in range(3)]
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(lambda n: stores[n % 3].add_person(f"Person {n}", [sample(n)], DIGEST), range(30)))
+    assert len(stores[0].people()) == 30
+    for store in stores:
+        store.close()
+
+
+# -- files ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content", [b"this is no database, but long enough to be looked at" * 40, b"SQLite format 3\0x"]
+)
+def test_a_damaged_file_is_reported_and_left_alone(path: Path, content: bytes) -> None:
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(StorageError, match="cannot open") as caught:
+        PeopleStore(path)
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == content
+
+
+def test_a_folder_where_the_file_should_be_is_reported(path: Path) -> None:
+    path.mkdir(parents=True)
+    with pytest.raises(StorageError, match="cannot open"):
+        PeopleStore(path)
+
+
+def test_a_file_where_the_folder_should_be_is_reported(path: Path) -> None:
+    path.parent.write_text("in the way")
+    with pytest.raises(StorageError, match="cannot open"):
+        PeopleStore(path)
+
+
+def test_a_store_of_a_newer_version_is_reported_and_left_alone(store: PeopleStore, path: Path) -> None:
+    store.add_person("Ada", [sample(1)], DIGEST)
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(StorageError, match="newer version") as caught:
+        PeopleStore(path)
+    assert str(path) in str(caught.value)
+
+
+def test_an_error_does_not_carry_what_was_to_be_kept(store: PeopleStore) -> None:
+    with pytest.raises(Exception, match="NOT NULL") as caught:
+        store.add_person("Augusta", [NewSample(embedding(2), float("nan"), "live")], DIGEST)
+    assert "Augusta" not in str(caught.value)
+
+
+def test_the_schema_is_what_the_steps_make(store: PeopleStore, path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        columns = {row[1] for row in connection.execute("PRAGMA table_info(sample)")}
+    connection.close()
+    assert columns == {"id", "person_id", "pack_digest", "embedding", "quality", "source", "created"}
+    PeopleStore(path).close()  # nothing to do the second time
