@@ -124,6 +124,8 @@ class FramePipeline:
         self._asked: frozenset[int] = frozenset()  # replaced as a whole, so that another thread may do it
         self._watched: dict[int, int] = {}  # a track's number now: the number it was watched under
         self._observations: list[Observation] = []
+        self._look = Look.NONE  # what the newest frame asks for
+        self._timing: dict[str, float] = {}
 
     def watch(self, track: int) -> None:
         """Observe a track at every keyframe, evidence wanted or not, until :meth:`unwatch`.
@@ -138,7 +140,13 @@ class FramePipeline:
 
     def process(self, frame: Frame) -> FrameResult:
         """Recognise the faces of the next frame. Times must rise; a step back or a gap is taken as it comes."""
-        timing = {"convert": 0.0, "flow": 0.0, "detect": 0.0, "embed": 0.0}
+        result = self.advance(frame)
+        return self.look(frame) if result.keyframe else result
+
+    def advance(self, frame: Frame) -> FrameResult:
+        """The quick part: move every face to this frame. After a result with ``keyframe`` set, :meth:`look` at the
+        same frame
+        comes next: who is in a hurry shows this result meanwhile."""
         start = perf_counter()
         now = frame.time
         gallery = self._current_gallery()
@@ -147,28 +155,37 @@ class FramePipeline:
         wanted = any(self._wants_embedding(t, now) for t in self.tracker.visible)
         scale = min(1.0, self.config.near_side / max(frame.width, frame.height))
         small = any(t.width * scale < self.config.far_face for t in self.tracker.visible)
-        look = self.keyframes.decide(frame.gray, self.tracker.visible, now, evidence_wanted=wanted, small_faces=small)
+        self._look = self.keyframes.decide(
+            frame.gray, self.tracker.visible, now, evidence_wanted=wanted, small_faces=small
+        )
         if self.keyframes.cut:
             self.tracker.cut()
-        timing["flow"] = _since(start)
-        embedded = 0
-        if look is not Look.NONE:
-            step = perf_counter()
-            image = frame.image
-            timing["convert"] = _since(step)
-            step = perf_counter()
-            found = self._detect(image, look)
-            self.tracker.update(found.boxes, found.scores, found.landmarks, now)
-            timing["detect"] = _since(step)
-            step = perf_counter()
-            embedded = self._gather(image, now, gallery)
-            timing["embed"] = _since(step)
+        self._timing = {"convert": 0.0, "flow": _since(start), "detect": 0.0, "embed": 0.0}
+        return self._result(frame, gallery, embedded=0)
+
+    def look(self, frame: Frame) -> FrameResult:
+        """The dear part, for keyframes: detect, associate, and embed what wants evidence."""
+        start = perf_counter()
+        now = frame.time
+        gallery = self._current_gallery()
+        image = frame.image
+        self._timing["convert"] = _since(start)
+        step = perf_counter()
+        found = self._detect(image, self._look)
+        self.tracker.update(found.boxes, found.scores, found.landmarks, now)
+        self._timing["detect"] = _since(step)
+        step = perf_counter()
+        embedded = self._gather(image, now, gallery)
+        self._timing["embed"] = _since(step)
         self._forget()
-        faces = self._faces(now, gallery)
+        return self._result(frame, gallery, embedded)
+
+    def _result(self, frame: Frame, gallery: Gallery, embedded: int) -> FrameResult:
+        faces = self._faces(frame.time, gallery)
         observations, self._observations = tuple(self._observations), []
-        timing["total"] = _since(start)
-        keyframe = look is not Look.NONE
-        return FrameResult(frame.width, frame.height, now, keyframe, faces, timing, embedded, observations)
+        keyframe = self._look is not Look.NONE
+        timing = dict(self._timing)
+        return FrameResult(frame.width, frame.height, frame.time, keyframe, faces, timing, embedded, observations)
 
     def _apply_watches(self) -> None:
         asked = self._asked

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
 
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 BAD_MESSAGES = 20  # … within BAD_WINDOW seconds end the session
 BAD_WINDOW = 10.0
+LOOK_STAGES = ("convert", "detect", "embed")
 RECENT = 300  # frames that statistics speak of
 
 
@@ -58,32 +60,51 @@ class LiveSession:
         self._faces: tuple[Face, ...] = ()  # of the newest result
         self._keyframes = 0
         self._totals: deque[float] = deque(maxlen=RECENT)
-        self._failed = False
+        self._unreadable = False
+        self._looked: dict[str, float] = {}  # stages of a look whose findings have not been sent
 
     def _gallery(self) -> Gallery:
         return self._people.gallery
 
     async def on_frame(self, received: ReceivedFrame) -> None:
         """Recognise one frame and send what was found. A frame that cannot be read is skipped, and said once in the
-        log."""
-        loop = asyncio.get_running_loop()
-        started = time.perf_counter()
+        log.
+
+        With faces to show, the answer goes out before the detector looks: what it finds shows with the next frame.
+        """
         try:
-            result = await loop.run_in_executor(self._executor, self._recognise, received)
+            frame = Frame(luma(received.frame), received.time, lambda: rgb(received.frame))
         except (ValueError, av.FFmpegError) as error:
-            if not self._failed:
+            if not self._unreadable:
                 logger.warning("session %s: a frame could not be read: %s", self._peer.id, error)
-            self._failed = True
+            self._unreadable = True
             return
-        self._faces = result.faces
-        self._keyframes += result.keyframe
+        started = time.perf_counter()
+        result = await self._run(self._pipeline.advance, frame)
+        looking = result.keyframe
+        if looking and not result.faces:
+            result = await self._run(self._pipeline.look, frame)
+            looking = False
+        self._answer(result, received, started)
+        if looking:
+            seen = await self._run(self._pipeline.look, frame)
+            self._looked = seen.timing
+            self._enrol(seen)
+        else:
+            self._enrol(result)
+
+    async def _run(self, step: Callable[[Frame], FrameResult], frame: Frame) -> FrameResult:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, step, frame)
+
+    def _answer(self, result: FrameResult, received: ReceivedFrame, started: float) -> None:
         total = (time.perf_counter() - started) * 1e3
-        self._totals.append(total)
+        looked, self._looked = self._looked, {}
         timing: dict[str, float | None] = {
             "network": None,
             "queue": round(received.queue_ms, 2),
             "decode": round(received.decode_ms, 2),
-            **{stage: round(ms, 2) for stage, ms in result.timing.items() if stage != "total"},
+            "flow": round(result.timing["flow"], 2),
+            **{stage: round(result.timing[stage] or looked.get(stage, 0.0), 2) for stage in LOOK_STAGES},
             "total": round(total, 2),
             "received": None if received.received is None else round(received.received, 4),
             "sent": round(time.time(), 4),
@@ -99,11 +120,9 @@ class LiveSession:
             )
         )
         self._seq += 1
-        self._enrol(result)
-
-    def _recognise(self, received: ReceivedFrame) -> FrameResult:
-        frame = received.frame
-        return self._pipeline.process(Frame(luma(frame), received.time, lambda: rgb(frame)))
+        self._faces = result.faces
+        self._keyframes += result.keyframe
+        self._totals.append(total)
 
     def on_commands_open(self) -> None:
         """Greet the page."""
