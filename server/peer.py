@@ -7,7 +7,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from aiortc import (
@@ -101,6 +101,8 @@ class Peer:
         except asyncio.CancelledError:
             raise
         except Exception as error:  # aiortc's parser raises nearly anything on a broken description
+            if "audio description send parameters" in str(error):
+                raise OfferError(406, "no audio codec in common; sound is not needed, so offer video alone") from error
             if "send parameters" in str(error):
                 raise OfferError(406, "no video codec in common: VP8 or H.264 is needed") from error
             raise OfferError(400, f"the offer cannot be read ({type(error).__name__})") from error
@@ -131,9 +133,7 @@ class Peer:
     def send_result(self, text: str) -> bool:
         """Send on the results channel, or drop it if that is closed or full; returns whether it was sent."""
         channel = self._results
-        if channel is None or channel.readyState != "open":
-            return False
-        if channel.bufferedAmount > MAX_BUFFERED:
+        if channel is None or channel.readyState != "open" or channel.bufferedAmount > MAX_BUFFERED:
             self._results_dropped += 1
             return False
         channel.send(text)
@@ -166,7 +166,8 @@ class Peer:
         """End the session and release everything; may be called again and from anywhere."""
         self._end(reason)
         closing = self._closing
-        if closing is not None and asyncio.current_task() not in self._tasks:
+        # The end waits for these tasks, and for itself it need not.
+        if closing is not None and asyncio.current_task() not in {closing, *self._tasks}:
             await asyncio.shield(closing)
 
     def _end(self, reason: str) -> None:
@@ -176,15 +177,24 @@ class Peer:
     async def _close(self, reason: str) -> None:
         handler, self._handler = self._handler, None
         try:
-            await self._say_bye(reason)
-            await self._release()
-            if handler is not None:
-                await handler.on_closed(reason)
-        except Exception:
-            logger.exception("session %s could not be ended in order", self.id)
+            with self._going_on():
+                await self._say_bye(reason)
+            with self._going_on():
+                await self._release()
+            with self._going_on():
+                if handler is not None:
+                    await handler.on_closed(reason)
         finally:
             logger.info("session %s ended: %s", self.id, reason)
             self._ended(self, reason)
+
+    @contextlib.contextmanager
+    def _going_on(self) -> Iterator[None]:
+        """A step of the end that fails must not keep the next from being taken."""
+        try:
+            yield
+        except Exception:
+            logger.exception("session %s could not be ended in order", self.id)
 
     async def _say_bye(self, reason: str) -> None:
         """Tell the page why, if it is the server that ends the session, and wait a moment for that to be sent."""
@@ -205,13 +215,13 @@ class Peer:
         if self._track is not None:
             await self._track.close()
             self._track = None
-        if pc is not None:
-            pc.remove_all_listeners()
-            await pc.close()
         for channel in (self._results, self._commands):
             if channel is not None:
                 channel.remove_all_listeners()
         self._results = self._commands = None
+        if pc is not None:
+            pc.remove_all_listeners()
+            await pc.close()
 
     def _keep_one_video(self, transceivers: list[RTCRtpTransceiver]) -> None:
         """Refuse sound, and any video but the first; nothing of them is decoded."""
@@ -263,6 +273,7 @@ class Peer:
 
     async def _watch(self) -> None:
         """Notice a peer that never connects, falls silent, or has gone."""
+        connected: float | None = None
         while self._pc is not None:
             await asyncio.sleep(WATCH_EVERY)
             now = time.perf_counter()
@@ -272,8 +283,9 @@ class Peer:
                 if now - self._began > CONNECT_TIMEOUT:
                     self._end("not connected in time")
                 continue
-            seen = self._track.last_frame if self._track and self._track.last_frame else self._began
-            silent = now - seen
+            connected = connected or now
+            seen = self._track.last_frame if self._track else None
+            silent = now - (seen or connected)
             if silent > IDLE_AFTER:
                 self._end("idle")
             live = silent <= SILENT_AFTER

@@ -120,7 +120,7 @@ async def _post(request: web.Request) -> web.Response:
         status=201,
         text=answer,
         content_type="application/sdp",
-        headers={"Location": f"{BASE}/{peer.id}", "ETag": f'"{peer.id[:8]}"'},
+        headers={"Location": f"{BASE}/{peer.id}", "ETag": _etag(peer)},
     )
 
 
@@ -128,6 +128,11 @@ async def _patch(request: web.Request) -> web.Response:
     peer = request.app[PEERS].get(request.match_info["id"])
     if peer is None:
         return problem(404, "Not Found", "This session has ended or never was.")
+    wanted = request.headers.get("If-Match", "*")
+    if wanted not in ("*", _etag(peer)):
+        return problem(
+            412, "Precondition Failed", "If-Match names another ICE session; ICE restarts are not supported."
+        )
     if request.content_type != "application/trickle-ice-sdpfrag":
         return problem(
             415, "Unsupported Media Type", "candidates have the content type application/trickle-ice-sdpfrag"
@@ -143,6 +148,11 @@ async def _patch(request: web.Request) -> web.Response:
     except OfferError as error:
         return problem(error.status, "Bad Request", f"{error}.")
     return web.Response(status=204)
+
+
+def _etag(peer: Peer) -> str:
+    """Names the ICE session (RFC 9725 §4.3.1), of which a peer has one."""
+    return f'"{peer.id[:8]}"'
 
 
 async def _delete(request: web.Request) -> web.Response:

@@ -18,6 +18,7 @@ from server.transport.options import TransportOptions
 logger = logging.getLogger(__name__)
 
 RECEIVE_BUFFER = 1 << 20  # bytes: a key frame's burst must not overflow it
+UNREAD = 1024  # datagrams: until a peer is connected nobody reads, and anybody may send
 
 
 class BoundConnection(Connection):
@@ -61,6 +62,11 @@ class BoundConnection(Connection):
             self._reflexive(protocols, timeout), super().get_component_candidates(component, [], timeout)
         )
         return [*candidates, *reflexive, *relayed]
+
+    def data_received(self, data: bytes, component: int) -> None:
+        """Keep a datagram for whoever reads, within a bound."""
+        if self._queue.qsize() < UNREAD:
+            super().data_received(data, component)
 
     def _chosen(self, found: list[str]) -> list[str]:
         addresses = list(self.options.bind_addresses) or list(found)

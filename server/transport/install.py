@@ -86,6 +86,7 @@ def _bind(options: TransportOptions) -> Feature:
     name = "choice of addresses and ports"
     needed: tuple[tuple[Any, str], ...] = (
         (aioice.ice.Connection, "get_component_candidates"),
+        (aioice.ice.Connection, "data_received"),
         (aioice.ice, "StunProtocol"),
         (aioice.ice, "server_reflexive_candidate"),
         (aiortc.rtcicetransport, CONNECTION),

@@ -109,11 +109,6 @@ class TunedBuffer:
         self._clock = clock
         self._assembler = FrameAssembler(marker=options.marker_frames, guard=options.stall_guard)
 
-    @property
-    def flushes(self) -> int:
-        """How often waiting packets were given up."""
-        return self._assembler.flushes
-
     def add(self, packet: Any) -> tuple[bool, JitterFrame | None]:
         """Take in a depayloaded packet; returns whether to send a PLI, and a frame for the decoder."""
         waiting: DecoderQueue = getattr(self._receiver, DECODER_QUEUE)
@@ -135,8 +130,6 @@ class TunedBuffer:
 
 class StampedBuffer:
     """aiortc's own buffer, with nothing changed but that completion times are remembered."""
-
-    flushes = 0
 
     def __init__(self, buffer: Any, clock: FrameClock) -> None:
         self._buffer = buffer

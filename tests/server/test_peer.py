@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import random
+import re
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -146,6 +147,19 @@ async def test_sound_and_a_second_video_are_refused() -> None:
     await page.close()
 
 
+async def test_sound_nobody_understands_is_named_as_the_reason() -> None:
+    page = Page(Camera(), AudioStreamTrack())
+    offer = await page.offer()
+    before, sound, after = re.split(r"(?=m=audio)|(?=m=application)", offer)
+    sound = re.sub(r"a=rtpmap:(\d+) \S+", r"a=rtpmap:\1 multiopus/48000/6", sound)
+    peer = Peer(LOOPBACK, lambda _: Recorder(), lambda *_: None)
+    with pytest.raises(OfferError, match="no audio codec in common") as caught:
+        await peer.answer(before + sound + after)
+    assert caught.value.status == 406
+    await peer.close("refused")
+    await page.close()
+
+
 async def test_only_the_two_channels_are_kept() -> None:
     async with session() as (page, recorder, peer):
         other, second = page.pc.createDataChannel("other"), page.pc.createDataChannel("commands")
@@ -170,9 +184,17 @@ async def test_results_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peer_module, "MAX_BUFFERED", 1000)
     async with session() as (_, recorder, peer):
         await recorder.until(lambda: peer.send_result("x"))
+        before = peer.stats()["results_dropped"]
         sent = [peer.send_result("y" * 600) for _ in range(5)]  # nothing leaves while the loop is busy
         assert sent == [True, True, False, False, False]
-        assert peer.stats()["results_dropped"] == 3
+        assert peer.stats()["results_dropped"] - before == 3
+
+
+async def test_results_without_a_channel_are_counted_as_dropped() -> None:
+    peer = Peer(LOOPBACK, lambda _: Recorder(), lambda *_: None)
+    assert [peer.send_result("x") for _ in range(3)] == [False] * 3
+    assert (peer.stats()["results_sent"], peer.stats()["results_dropped"]) == (0, 3)
+    await peer.close("done")
 
 
 async def test_a_page_that_reads_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,6 +230,23 @@ async def test_a_camera_that_stops_is_told_and_ends_the_session(monkeypatch: pyt
         await asyncio.wait_for(recorder.ended.wait(), 2)
         assert recorder.video == [False, True, False]
         assert recorder.closed == ["idle"]
+
+
+async def test_the_time_it_took_to_connect_is_not_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peer_module, "SILENT_AFTER", 0.5)
+    monkeypatch.setattr(peer_module, "WATCH_EVERY", 0.05)
+    page, recorder = Page(), Recorder()
+    page.camera.paused = True
+    peer = Peer(LOOPBACK, lambda _: recorder, lambda *_: None)
+    answer = await peer.answer(await page.offer())
+    await asyncio.sleep(0.8)
+    await page.accept(answer)
+    await asyncio.wait_for(recorder.opened.wait(), 3)
+    await asyncio.sleep(0.2)
+    assert recorder.video == []
+    await recorder.until(lambda: recorder.video == [False], 2)
+    await peer.close("done")
+    await page.close()
 
 
 async def test_the_end_is_said_once_and_only_where_the_page_should_know() -> None:

@@ -16,7 +16,7 @@ from aiortc.rtp import RtcpSenderInfo, RtcpSrPacket, RtpPacket
 from server.transport import FrameClock, TransportOptions, install, tune_receiver, uninstall
 from server.transport import receiver as tuned
 from server.transport.assembly import EncodedFrame
-from server.transport.ice import BoundConnection
+from server.transport.ice import UNREAD, BoundConnection
 from server.transport.receiver import NTP_EPOCH, REMEMBERED, EarlyBitrate, StampedBuffer, TunedBuffer
 
 INSTALL = sys.modules["server.transport.install"]  # the package shows the function of that name
@@ -218,6 +218,15 @@ async def test_sender_reports_set_the_capture_time_and_go_on_to_aiortc() -> None
     await made._handle_rtcp_packet(RtcpSrPacket(ssrc=1, sender_info=info))
     assert clock.capture(45_000) == pytest.approx(1000.5)
     assert made._RTCRtpReceiver__lsr == {1: (((NTP_EPOCH + 1000) << 32) >> 16) & 0xFFFFFFFF}
+
+
+async def test_what_comes_before_anybody_reads_is_bounded() -> None:
+    """Until a peer is connected, whoever reaches the port may send to it."""
+    connection = BoundConnection(ice_controlling=False)
+    for _ in range(3 * UNREAD):
+        connection.data_received(b"\x80 spam", 1)
+    assert connection._queue.qsize() == UNREAD
+    await connection.close()
 
 
 # -- install -------------------------------------------------------------------------------------------------------
