@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import ip_address
+from itertools import pairwise
 
 from aiortc import RTCIceCandidate
 from aiortc.sdp import candidate_from_sdp
@@ -46,6 +47,7 @@ def check_offer(text: str) -> str:
         raise OfferError(400, "the offer has more than 8 media sections")
     if not _sends_video(lines):
         raise OfferError(422, "the offer does not send video")
+    _check_sections(lines)
     kept = [line for line in lines if not _is_mdns(line) and line != "a=end-of-candidates"]
     candidates = [line for line in kept if line.startswith("a=candidate:")]
     if len(candidates) > 8 * MAX_CANDIDATES:
@@ -53,6 +55,26 @@ def check_offer(text: str) -> str:
     for line in candidates:
         _candidate(line, None, 0)
     return "\r\n".join(kept) + "\r\n"
+
+
+def _check_sections(lines: list[str]) -> None:
+    """Refuse what would make aiortc fail halfway, after sockets are bound: a bundle of sections that are not there
+    (RFC 9143 §7.2), and a section that nothing tells how to encrypt (RFC 8842 §5.1)."""
+    starts = [index for index, line in enumerate(lines) if line.startswith("m=")]
+    session, sections = lines[: starts[0]], [lines[a:b] for a, b in pairwise([*starts, len(lines)])]
+    mids = [_values("a=mid:", section) for section in sections]
+    names = [name for found in mids for name in found]
+    if len(names) != len(set(names)) or any(len(found) > 1 for found in mids):
+        raise OfferError(400, "two media sections of the offer have the same mid")
+    bundled = {name for group in _values("a=group:BUNDLE", session) for name in group.split()}
+    if not bundled <= set(names):
+        raise OfferError(400, "the offer bundles a media section that is not there")
+    if not _values("a=fingerprint:", session) and not all(_values("a=fingerprint:", part) for part in sections):
+        raise OfferError(400, "a media section of the offer has no fingerprint, so it cannot be encrypted")
+
+
+def _values(prefix: str, lines: list[str]) -> list[str]:
+    return [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]
 
 
 def _sends_video(lines: list[str]) -> bool:
@@ -115,8 +137,7 @@ def _candidate(line: str, mid: str | None, index: int) -> RTCIceCandidate:
 
 def offered_ufrags(offer: str) -> set[str]:
     """The ICE user names of an offer."""
-    prefix = "a=ice-ufrag:"
-    return {line.strip().removeprefix(prefix) for line in offer.split("\n") if line.strip().startswith(prefix)}
+    return set(_values("a=ice-ufrag:", [line.strip() for line in offer.split("\n")]))
 
 
 def advertise(answer: str, addresses: tuple[str, ...]) -> str:

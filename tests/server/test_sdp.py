@@ -49,16 +49,27 @@ def test_an_offer_that_sends_no_video_is_refused(offer: str, says: str) -> None:
     assert caught.value.status == 422
 
 
+def test_one_fingerprint_for_all_sections_will_do() -> None:
+    fingerprint = next(line for line in CAMERA.split("\r\n") if line.startswith("a=fingerprint:"))
+    once = CAMERA.replace(fingerprint + "\r\n", "").replace("t=0 0", f"t=0 0\r\n{fingerprint}")
+    assert check_offer(once) == once
+
+
 def test_one_of_two_videos_is_enough() -> None:
-    section = CAMERA[CAMERA.index("m=video") : CAMERA.index("m=application")]
-    twice = CAMERA.replace(section, section.replace("a=sendonly", "a=recvonly") + section)
-    assert check_offer(twice) == twice
-    assert check_offer(CAMERA.replace(section, section + section.replace("a=sendonly", "a=inactive")))
+    section = CAMERA[CAMERA.index("m=video") : CAMERA.index("m=application")].replace("a=mid:0\r\n", "")
+    data = CAMERA[CAMERA.index("m=application") :]
+    for first, second in (("sendonly", "recvonly"), ("inactive", "sendonly")):
+        twice = CAMERA.replace("sendonly", first).replace(data, section.replace("sendonly", second) + data)
+        assert check_offer(twice) == twice
 
 
 @pytest.mark.parametrize(
     ("offer", "says"),
     [
+        (CAMERA.replace("a=fingerprint:", "a=finger:"), "no fingerprint"),
+        (CAMERA.replace("a=fingerprint:", "a=finger:", 1), "no fingerprint"),
+        (CAMERA.replace("a=mid:0", "a=mid:7"), "bundles a media section that is not there"),
+        (CAMERA.replace("a=mid:0", "a=mid:1"), "the same mid"),
         (CAMERA + "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n" * 7, "more than 8 media sections"),
         (CAMERA + "a=candidate:1 1 udp 1 host.example 5000 typ host\r\n", "candidate cannot be read"),
         (CAMERA + f"{HOST}\r\n" * (8 * MAX_CANDIDATES + 1), "too many candidates"),
