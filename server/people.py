@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from pipeline.gallery import Gallery, Person
 from server.storage import NewSample, PeopleStore, PersonRow
@@ -24,6 +24,7 @@ class People:
         self._dimension = dimension
         self._listeners: set[Callable[[int], None]] = set()
         self._lock = asyncio.Lock()
+        self._changes: set[asyncio.Task[Any]] = set()
         self.gallery = Gallery.empty(dimension, digest)
 
     @classmethod
@@ -41,6 +42,7 @@ class People:
 
     async def close(self) -> None:
         """Finish what is being written, then let go of the file."""
+        await asyncio.gather(*self._changes, return_exceptions=True)
         await self._run(self._store.close)
         self._thread.shutdown()
 
@@ -74,6 +76,13 @@ class People:
         return await self._change(lambda: self._store.forget(person_id))
 
     async def _change(self, work: Callable[[], T]) -> T:
+        # What is written is seen by all, even if whoever asked for it has gone in the meantime.
+        change = asyncio.create_task(self._write(work), name="people: change")
+        self._changes.add(change)
+        change.add_done_callback(self._changes.discard)
+        return await asyncio.shield(change)
+
+    async def _write(self, work: Callable[[], T]) -> T:
         # One change at a time, so that snapshots follow each other in the order of the writes.
         async with self._lock:
             result = await self._run(work)

@@ -137,7 +137,9 @@ class PeopleStore:
             .order_by(PERSON.c.name_key)
         )
         with self._engine.connect() as connection:
-            return [PersonRow(*row) for row in connection.execute(query)]
+            rows = connection.execute(query).all()
+        # SQLite keeps no time zone.
+        return [PersonRow(id, name, samples, created.replace(tzinfo=UTC)) for id, name, samples, created in rows]
 
     def find(self, name: str) -> Person | None:
         """Who bears this name, compared without case."""
