@@ -50,6 +50,8 @@ def parse_command(raw: str | bytes) -> Command:
     if body.get("v") != VERSION or isinstance(body.get("v"), bool):
         raise BadMessage(f"v must be {VERSION}")
     kind, number = body.get("type"), body.get("id")
+    if any(isinstance(text, str) and not _is_unicode(text) for text in (kind, number)):
+        raise BadMessage("type and id must be Unicode text")
     if not isinstance(kind, str) or not kind:
         raise BadMessage("type must be text")
     if isinstance(number, str):
@@ -57,6 +59,11 @@ def parse_command(raw: str | bytes) -> Command:
     elif number is not None and (isinstance(number, bool) or not isinstance(number, int) or abs(number) >= 2**53):
         raise BadMessage("id must be a whole number or text")
     return Command(kind, number, body)
+
+
+def _is_unicode(text: str) -> bool:
+    """JSON can spell half a surrogate pair, which could not be sent back."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def message(kind: str, **fields: Any) -> str:
