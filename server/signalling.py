@@ -151,7 +151,7 @@ async def _patch(request: web.Request) -> web.Response:
 
 
 def _etag(peer: Peer) -> str:
-    """Names the ICE session (RFC 9725 §4.3.1), of which a peer has one."""
+    """Names the ICE session (RFC 9725 §4.3), of which a peer has one."""
     return f'"{peer.id[:8]}"'
 
 

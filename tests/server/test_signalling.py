@@ -134,6 +134,9 @@ async def test_candidates_are_taken_in_or_refused(whip) -> None:  # type: ignore
         good = [FRAGMENT, "", "a=end-of-candidates\r\n", FRAGMENT.replace("a=mid:0", "a=mid:nobody")]
         for fragment in good:
             assert (await door.ask("PATCH", location, fragment, TRICKLE))[0] == 204
+        tags = {f'"{location.removeprefix("/api/v1/whip/")[:8]}"': 204, "*": 204, '"another"': 412}
+        for tag, status in tags.items():
+            assert (await door.ask("PATCH", location, FRAGMENT, {**TRICKLE, "If-Match": tag}))[0] == status
         assert (await door.ask("PATCH", location, FRAGMENT, SDP))[0] == 415
         assert (await door.ask("PATCH", location, FRAGMENT.replace("SX8x", "else"), TRICKLE))[0] == 422
         for fragment in ("hello", FRAGMENT.replace("50001", "0"), FRAGMENT.replace("192.0.2.7", "host.example")):
