@@ -57,7 +57,7 @@ def test_few_samples_will_do_after_some_patience() -> None:
     for number in range(ENOUGH_AFTER):
         running.observe(seen(10 + number * STEP, number), MATCHER)
     assert not running.complete(10 + PATIENCE - 0.01)
-    assert running.complete(10 + PATIENCE)
+    assert running.complete(10 + PATIENCE + 0.01)
 
 
 def test_two_samples_never_will() -> None:
