@@ -100,7 +100,6 @@ class LiveSession:
         total = (time.perf_counter() - started) * 1e3
         looked, self._looked = self._looked, {}
         timing: dict[str, float | None] = {
-            "network": None,
             "queue": round(received.queue_ms, 2),
             "decode": round(received.decode_ms, 2),
             "flow": round(result.timing["flow"], 2),

@@ -38,7 +38,7 @@ def step_face(previous: Gray, current: Gray, box: Array, policy: TrackingPolicy)
     x, y, w, h = (float(v) for v in box)
     if w < 4 or h < 4:
         return None
-    margin = 0.6 * max(w, h)
+    margin = 0.4 * max(w, h)
     left, top = max(0, int(x - margin)), max(0, int(y - margin))
     right, bottom = min(width, int(x + w + margin)), min(height, int(y + h + margin))
     if right - left < 12 or bottom - top < 12:
@@ -90,8 +90,8 @@ def _shrink(gray: Gray, size: tuple[int, int], scale: float) -> Gray:
 
 
 def _track(before: Gray, after: Gray, start: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
-    criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 12, 0.03)
-    options = {"winSize": (13, 13), "maxLevel": 2, "criteria": criteria}
+    criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 8, 0.03)
+    options = {"winSize": (11, 11), "maxLevel": 2, "criteria": criteria}
     end, ok, _ = cv2.calcOpticalFlowPyrLK(before, after, start, None, **options)  # type: ignore[call-overload]
     back, ok_back, _ = cv2.calcOpticalFlowPyrLK(after, before, end, None, **options)  # type: ignore[call-overload]
     good = (ok[:, 0] == 1) & (ok_back[:, 0] == 1)
