@@ -10,19 +10,17 @@ import av
 from aiortc import MediaStreamTrack, VideoStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
-from server.transport import FrameClock
+from server.transport import CLOCK_RATE, FrameClock
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedFrame:
     """A decoded frame and where it stands in time.
 
-    ``time`` is media time in seconds from the first frame; ``rtp`` the timestamp on the wire; ``capture`` the
-    sender's wall clock and
-    ``received`` the server's when the last packet came, in seconds since 1970. ``decode_ms`` runs from the last
-    packet to the decoded frame,
-    ``queue_ms`` from there until the frame was taken. ``skipped`` frames were dropped since the previous one because
-    a newer one was there.
+    ``time`` is media time in seconds from the first frame and never runs backwards; ``rtp`` the timestamp on the wire;
+    ``capture`` the sender's wall clock and ``received`` the server's when the last packet came, in seconds since 1970.
+    ``decode_ms`` runs from the last packet to the decoded frame, ``queue_ms`` from there until the frame was taken.
+    ``skipped`` frames were dropped since the previous one because a newer one was there.
     """
 
     frame: av.VideoFrame
@@ -46,6 +44,8 @@ class RecognitionTrack(VideoStreamTrack):
         self._slot: tuple[av.VideoFrame, float] | None = None
         self._arrived = asyncio.Event()
         self._skipped = 0
+        self._ticks = 0  # media time, which never runs backwards …
+        self._last_pts = 0  # … though a sender that begins anew may
         self._ended = False
         self.frames = 0
         self.dropped = 0
@@ -82,10 +82,12 @@ class RecognitionTrack(VideoStreamTrack):
         (frame, decoded), self._slot = self._slot, None
         skipped, self._skipped = self._skipped, 0
         pts = frame.pts or 0
+        self._ticks += max(0, pts - self._last_pts)
+        self._last_pts = pts
         completed = self._clock.take_completed(pts)
         return ReceivedFrame(
             frame=frame,
-            time=pts / 90_000,
+            time=self._ticks / CLOCK_RATE,
             rtp=self._clock.rtp(pts),
             capture=self._clock.capture(pts),
             received=completed[0] if completed else None,

@@ -9,9 +9,10 @@ offered, how soon a dead peer is noticed, and which capture time a frame has.
 
 from server.transport.install import TransportReport, install, uninstall
 from server.transport.options import IceServer, TransportOptions
-from server.transport.receiver import FrameClock, tune_receiver
+from server.transport.receiver import CLOCK_RATE, FrameClock, tune_receiver
 
 __all__ = [
+    "CLOCK_RATE",
     "FrameClock",
     "IceServer",
     "TransportOptions",

@@ -8,11 +8,13 @@ import re
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import aioice.ice
 import pytest
-from aiortc import AudioStreamTrack
+from aiortc import AudioStreamTrack, RTCRtpSender
+from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, unpack_remb_fci
 
 from server import peer as peer_module
 from server.peer import Peer
@@ -99,6 +101,27 @@ async def test_switched_off_a_frame_waits_for_the_next() -> None:
         await recorder.until(lambda: len(recorder.frames) >= 2)
         (arrived, frame) = recorder.frames[-1]
         assert arrived - page.camera.taken(frame.time) > 0.2
+
+
+@pytest.mark.parametrize(("early", "announced"), [(True, {2_000_000}), (False, set())])
+async def test_the_sender_is_told_of_its_bit_rate_from_the_start(
+    monkeypatch: pytest.MonkeyPatch, early: bool, announced: set[int]
+) -> None:
+    told: list[tuple[float, int]] = []
+    handle = RTCRtpSender._handle_rtcp_packet
+
+    async def listening(sender: RTCRtpSender, packet: Any) -> None:
+        if isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
+            told.append((time.perf_counter(), unpack_remb_fci(packet.fci)[0]))
+        await handle(sender, packet)
+
+    monkeypatch.setattr(RTCRtpSender, "_handle_rtcp_packet", listening)
+    async with session(options=replace(LOOPBACK, early_remb=early)):
+        first_frame = time.perf_counter()
+        await asyncio.sleep(1.0)
+    assert {bps for _, bps in told} == announced
+    if early:
+        assert told[0][0] < first_frame + 0.1
 
 
 async def test_after_an_outage_frames_are_back_soon_and_none_is_old() -> None:

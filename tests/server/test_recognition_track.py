@@ -107,6 +107,17 @@ async def test_times_of_a_frame() -> None:
     await wire.track.close()
 
 
+async def test_time_never_runs_backwards_though_the_sender_s_clock_does(wire: Wire) -> None:
+    times, stamps = [], []
+    for number in (100, 103, 40, 41, 44):  # a sender that begins anew at 40
+        await wire.send(number)
+        frame = await wire.track.newest()
+        times.append(frame.time)
+        stamps.append(frame.rtp)
+    assert times == [pytest.approx(n / 30) for n in (0, 3, 3, 4, 7)]
+    assert stamps == [5000 + n * 3000 for n in (100, 103, 40, 41, 44)]
+
+
 async def test_without_a_report_or_a_completion_time_that_is_said() -> None:
     wire = Wire()
     frame = av.VideoFrame(16, 16, "yuv420p")
