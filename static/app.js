@@ -49,7 +49,12 @@ const camera = new Camera({
   onEnded: () => wanted && fail(new CameraError("The camera has stopped", "It was unplugged, or another program took it. Start it again.")),
   onMuted: (muted) => banner(muted ? "The camera gives no picture at the moment." : ""),
 });
-const stage = new Stage({ faces: (time, now) => timeline.at(time, now), opened: (face) => who.open(face), drawn });
+const stage = new Stage({
+  faces: (time, now) => timeline.at(time, now),
+  shown: (captured) => clock.shown(captured),
+  opened: (face) => who.open(face),
+  drawn,
+});
 const who = new Who({
   enrol: (track, name, confirm) => session?.enrol(track, name, confirm) ?? null,
   cancel: (track) => session?.cancelEnrol(track),
@@ -110,7 +115,6 @@ async function connect() {
   const mine = new Session(config);
   session = mine;
   mine.addEventListener("result", ({ detail }) => onResult(detail));
-  mine.addEventListener("encoded", ({ detail }) => clock.learn(detail.rtp, detail.captured));
   mine.addEventListener("command", ({ detail }) => onCommand(detail));
   mine.addEventListener("lost", ({ detail }) => session === mine && reconnect(detail.reason));
   try {

@@ -15,7 +15,7 @@ export class SessionError extends Error {
 }
 
 /**
- * A live session. Events: "result" {result, arrived}, "command" {message}, "connected", "lost" {reason}, "encoded" {rtp, captured}.
+ * A live session. Events: "result" {result, arrived}, "command" {message}, "connected", "lost" {reason}.
  */
 export class Session extends EventTarget {
   id = null;
@@ -27,7 +27,6 @@ export class Session extends EventTarget {
   #sequence = new Sequence();
   #ended = false;
   #timer = null;
-  #worker = null;
 
   constructor(config) {
     super();
@@ -44,7 +43,6 @@ export class Session extends EventTarget {
       sendEncodings: [{ maxBitrate: this.maxBitrate }],
     });
     this.#sender = transceiver.sender;
-    this.#tieFrames();
     const results = pc.createDataChannel("results", { ordered: false, maxRetransmits: 0 });
     results.onmessage = (event) => this.#result(event.data);
     this.#commandChannel = pc.createDataChannel("commands");
@@ -89,14 +87,6 @@ export class Session extends EventTarget {
     const headers = { "Content-Type": "application/trickle-ice-sdpfrag" };
     // A lost candidate is no loss yet: the connection's own timeout tells.
     fetch(this.#location, { method: "PATCH", headers, body }).catch(() => {});
-  }
-
-  /** Have the browser tell which RTP timestamp each captured frame got, where it can. */
-  #tieFrames() {
-    if (!("RTCRtpScriptTransform" in window)) return;
-    this.#worker = new Worker("/static/frame-times.js", { name: "frame times" });
-    this.#worker.onmessage = (event) => this.#emit("encoded", event.data);
-    this.#sender.transform = new RTCRtpScriptTransform(this.#worker, {});
   }
 
   #result(data) {
@@ -183,7 +173,6 @@ export class Session extends EventTarget {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
-    this.#worker?.terminate();
     this.#pc.onconnectionstatechange = null;
     this.#pc.close();
     this.#delete();

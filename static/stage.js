@@ -5,7 +5,10 @@ import { fit } from "./geometry.js";
 import { draw } from "./overlay.js";
 import { spoken } from "./words.js";
 
-/** Draws on animation frames. `faces(time, now)` gives the faces of the frame captured at `time`; `opened(face)` when one is chosen. */
+/**
+ * Draws on animation frames. `faces(time, now)` gives the faces of the frame captured at `time`; `shown(captured)` when a frame comes to the screen; `opened(face)` when
+ * one is chosen; `drawn(now)` after each drawing.
+ */
 export class Stage {
   mirrored = false;
   shown = []; // what the last drawing showed: {face, box, text}
@@ -14,12 +17,14 @@ export class Stage {
   #buttons = new Map();
   #captured = null;
   #faces;
+  #shown;
   #opened;
   #drawn;
   #running = false;
 
-  constructor({ faces, opened, drawn }) {
+  constructor({ faces, shown, opened, drawn }) {
     this.#faces = faces;
+    this.#shown = shown;
     this.#opened = opened;
     this.#drawn = drawn;
   }
@@ -33,6 +38,7 @@ export class Stage {
     const frame = (now, facts) => {
       // Chromium says when the frame was captured; elsewhere what is shown is what is newest.
       this.#captured = facts.captureTime ?? null;
+      if (this.#captured !== null) this.#shown(this.#captured);
       if (this.#running) this.#video.requestVideoFrameCallback(frame);
     };
     this.#video.requestVideoFrameCallback?.(frame);

@@ -6,35 +6,50 @@ const KEEP = 1500;
 export const STALE = 300;
 export const FADE = 120;
 export const AHEAD = 100;
+const SNAP = 7;
 const WRAP = 2 ** 32;
 
-/** Finds when the frame of a result was captured, by this browser's own clock. */
+/**
+ * Finds when the frame of a result was captured, by this browser's own clock: from the sender report's time, or from the constant
+ * difference of RTP time and capture time learnt so far, and exactly where the frame was seen on the screen with its capture time.
+ */
 export class CaptureClock {
   #origin; // performance.timeOrigin
-  #exact = new Map(); // rtp → capture time, where the browser tells it
+  #shown = []; // capture times of the frames shown last
   #offsets = []; // capture − rtp/90, newest last
 
   constructor(origin) {
     this.#origin = origin;
   }
 
-  /** The browser says when the frame with this RTP timestamp was captured. */
-  learn(rtp, captured) {
-    this.#exact.set(rtp, captured);
-    if (this.#exact.size > 128) this.#exact.delete(this.#exact.keys().next().value);
+  /** A frame captured at this time was shown. */
+  shown(captured) {
+    this.#shown.push(captured);
+    if (this.#shown.length > 64) this.#shown.shift();
   }
 
   /** Capture time of a result's frame, or null while it cannot be known. */
   captured(result) {
-    const rtp = result.rtp;
-    const told = rtp === null ? undefined : this.#exact.get(rtp);
-    if (told !== undefined) return this.#remember(rtp, told);
+    const { rtp } = result;
     if (Number.isFinite(result.capture)) {
-      const time = result.capture * 1000 - this.#origin;
+      const time = this.#snap(result.capture * 1000 - this.#origin);
       return rtp === null ? time : this.#remember(rtp, time);
     }
     if (rtp === null || this.#offsets.length === 0) return null;
-    return unwrap(rtp / 90, this.#median());
+    return this.#snap(unwrap(rtp / 90, this.#median()));
+  }
+
+  /** The capture time of the shown frame that is meant: clocks differ by a millisecond, frames by sixteen or more. */
+  #snap(time) {
+    let best = time;
+    let distance = SNAP;
+    for (const captured of this.#shown) {
+      if (Math.abs(captured - time) < distance) {
+        distance = Math.abs(captured - time);
+        best = captured;
+      }
+    }
+    return best;
   }
 
   #remember(rtp, time) {

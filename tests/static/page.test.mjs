@@ -121,14 +121,16 @@ test("boxes vanish when results stop, and when a face has gone", () => {
   assert.deepEqual(timeline.at(1130, 1141), []);
 });
 
-test("capture time: told exactly, by the sender's clock, or learnt", () => {
+test("capture time: by the sender's clock, learnt, and exactly where the frame was shown", () => {
   const origin = 1_000_000;
   const clock = new CaptureClock(origin);
   assert.equal(clock.captured(result(0, [], { rtp: 90_000 })), null);
-  clock.learn(90_000, 5000);
-  assert.equal(clock.captured(result(1, [], { rtp: 90_000 })), 5000);
   assert.equal(clock.captured(result(2, [], { rtp: 93_000, capture: (origin + 5033.5) / 1000 })).toFixed(1), "5033.5");
-  assert.ok(Math.abs(clock.captured(result(3, [], { rtp: 96_000 })) - 5066.7) < 1);
+  assert.ok(Math.abs(clock.captured(result(3, [], { rtp: 96_000 })) - 5066.8) < 1);
+  for (const captured of [5066, 5099.2, 5133]) clock.shown(captured);
+  assert.equal(clock.captured(result(4, [], { rtp: 99_000, capture: (origin + 5100.4) / 1000 })), 5099.2);
+  assert.equal(clock.captured(result(5, [], { rtp: 102_000 })), 5133);
+  assert.equal(clock.captured(result(6, [], { rtp: null, capture: (origin + 5200) / 1000 })), 5200);
 });
 
 test("the 32-bit timestamp may wrap", () => {
