@@ -73,12 +73,14 @@ class LiveSession:
         With faces to show, the answer goes out before the detector looks: what it finds shows with the next frame.
         """
         try:
-            frame = Frame(luma(received.frame), received.time, lambda: rgb(received.frame))
+            await self._recognise(received)
         except (ValueError, av.FFmpegError) as error:
             if not self._unreadable:
                 logger.warning("session %s: a frame could not be read: %s", self._peer.id, error)
             self._unreadable = True
-            return
+
+    async def _recognise(self, received: ReceivedFrame) -> None:
+        frame = Frame(luma(received.frame), received.time, lambda: rgb(received.frame))
         started = time.perf_counter()
         result = await self._run(self._pipeline.advance, frame)
         looking = result.keyframe

@@ -20,7 +20,7 @@ READ = """() => ({results: window.visavis.results, startedAt: window.visavis.sta
 
 @click.command("live")
 @click.option("--video", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
-@click.option("--seconds", type=click.FloatRange(5, 600), default=20.0, show_default=True, help="How long to measure.")
+@click.option("--seconds", type=click.FloatRange(2, 600), default=20.0, show_default=True, help="How long to measure.")
 @click.option("--stock-transport", is_flag=True, help="With the WebRTC library as it comes, for comparison.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def bench_live(video: Path, seconds: float, stock_transport: bool, as_json: bool) -> None:
