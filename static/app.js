@@ -66,6 +66,8 @@ function setState(state) {
   measured.state = state;
   document.body.dataset.state = state;
   $("quality").hidden = state === "idle" || state === "error" || state === "asking";
+  // Until there is anything to judge by, a new connection is taken for a good one.
+  showQuality(connectionWord(state, { rate: null, wanted: null, age: 0, rtt: null, loss: null }));
 }
 
 async function loadConfig() {
@@ -249,19 +251,24 @@ function forgetResults() {
   undrawn.length = 0;
 }
 
+function showQuality(word) {
+  $("quality").textContent = word;
+  $("quality").dataset.word = word;
+}
+
 async function watchConnection() {
-  if (!session || !measured.results.length) return;
+  if (!session || measured.state !== "live") return;
   const facts = await session.facts();
+  if (measured.state !== "live") return;
   const now = performance.now();
   const age = now - measured.results.at(-1).arrived;
-  facts.rate = rate.size / 3;
+  facts.rate = rate.rate(now);
   facts.bitrate = lastBytes && facts.bytes !== null ? ((facts.bytes - lastBytes.bytes) * 8000) / (now - lastBytes.now) : null;
   lastBytes = facts.bytes === null ? null : { bytes: facts.bytes, now };
   const sent = facts.fps ?? facts.rate;
   const word = connectionWord(measured.state, { rate: facts.rate, wanted: sent, age, rtt: facts.rtt, loss: facts.loss });
   measured.latency = latency.summary();
-  $("quality").textContent = word;
-  $("quality").dataset.word = word;
+  showQuality(word);
   if (panel.open) panel.connection(word, facts, measured.latency);
 }
 

@@ -4,6 +4,7 @@
 export class Window {
   #span;
   #values = [];
+  #since = null;
 
   constructor(seconds = 10) {
     this.#span = seconds * 1000;
@@ -11,7 +12,12 @@ export class Window {
 
   add(value, now) {
     if (!Number.isFinite(value)) return;
+    this.#since ??= now;
     this.#values.push([now, value]);
+    this.#forget(now);
+  }
+
+  #forget(now) {
     while (this.#values.length && now - this.#values[0][0] > this.#span) this.#values.shift();
   }
 
@@ -22,8 +28,11 @@ export class Window {
     return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * q) / 100))];
   }
 
-  get size() {
-    return this.#values.length;
+  /** Values a second, over as much of the span as there has been yet; null in the first half second. */
+  rate(now) {
+    if (this.#since === null || now - this.#since < 500) return null;
+    this.#forget(now);
+    return (this.#values.length * 1000) / Math.min(this.#span, now - this.#since);
   }
 }
 

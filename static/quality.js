@@ -2,13 +2,14 @@
 
 /**
  * @param state "live", "connecting", "reconnecting", …
- * @param facts {rate: results a second, wanted: frames a second sent, age: ms since the last result, rtt: ms or null, loss: share or null}
+ * @param facts {rate: results a second or null, wanted: frames a second sent, age: ms since the last result, rtt: ms or null, loss: share or null}
  */
 export function connectionWord(state, { rate, wanted, age, rtt, loss }) {
   if (state === "reconnecting") return "Reconnecting";
+  if (state === "connecting") return "Connecting";
   if (state !== "live") return "Not connected";
   if (age > 2000) return "Lost";
-  const share = wanted > 0 ? rate / wanted : 1;
+  const share = wanted > 0 && rate !== null ? rate / wanted : 1;
   if (age > 600 || share < 0.4 || (loss ?? 0) > 0.1 || (rtt ?? 0) > 400) return "Poor";
   if (share < 0.8 || (loss ?? 0) > 0.02 || (rtt ?? 0) > 120) return "Good";
   return "Excellent";
@@ -21,5 +22,6 @@ export const EXPLAINED = {
   Poor: "Many frames are lost or late. Come nearer to the Wi-Fi, or close what else uses it.",
   Lost: "No answer has come for two seconds.",
   Reconnecting: "The connection broke; a new one is being made.",
+  Connecting: "The server is being asked.",
   "Not connected": "Press start to begin.",
 };

@@ -149,7 +149,7 @@ test("percentiles are of the last seconds only", () => {
   window.add(7, 5000);
   assert.equal(window.percentile(95), 7);
   window.add(NaN, 5000);
-  assert.equal(window.size, 1);
+  assert.equal(window.percentile(100), 7);
   assert.equal(new Window().percentile(50), null);
 });
 
@@ -166,6 +166,16 @@ test("latency is told in parts, and clocks that disagree are not believed", () =
   assert.equal(elsewhere.summary().parts.network.p50, 5);
 });
 
+test("a rate counts from the first value, not from a whole span before it", () => {
+  const window = new Window(3);
+  assert.equal(window.rate(0), null);
+  for (let now = 0; now <= 1000; now += 100) window.add(1, now);
+  assert.equal(Math.round(window.rate(1000)), 11);
+  for (let now = 1100; now <= 6000; now += 100) window.add(1, now);
+  assert.equal(Math.round(window.rate(6000)), 10);
+  assert.equal(window.rate(20000), 0);
+});
+
 test("the connection in a word", () => {
   const well = { rate: 30, wanted: 30, age: 20, rtt: 5, loss: 0 };
   assert.equal(connectionWord("live", well), "Excellent");
@@ -175,6 +185,8 @@ test("the connection in a word", () => {
   assert.equal(connectionWord("live", { ...well, age: 2500 }), "Lost");
   assert.equal(connectionWord("reconnecting", well), "Reconnecting");
   assert.equal(connectionWord("idle", well), "Not connected");
+  assert.equal(connectionWord("connecting", well), "Connecting");
+  assert.equal(connectionWord("live", { ...well, rate: null }), "Excellent");
   assert.equal(connectionWord("live", { ...well, rtt: null, loss: null }), "Excellent");
   for (const word of ["Excellent", "Good", "Poor", "Lost", "Reconnecting", "Not connected"]) assert.ok(EXPLAINED[word]);
 });
