@@ -1,5 +1,6 @@
 // Puts the page together: camera, session, results in time, stage, panel.
 
+import { Awake } from "./awake.js";
 import { Camera, CameraError } from "./camera.js";
 import { $, element } from "./dom.js";
 import { bindKeys } from "./keys.js";
@@ -12,6 +13,10 @@ import { CaptureClock, Timeline } from "./timeline.js";
 import { Who } from "./who.js";
 
 const KEPT_RESULTS = 900;
+const BROKEN = {
+  "no connection": "The server answers, but no video gets through; a firewall may block UDP. Trying again…",
+  shutdown: "The server was stopped. Waiting for it to come back…",
+};
 const BACKOFF = [500, 1000, 2000, 4000, 8000];
 
 let config = null;
@@ -19,7 +24,8 @@ let session = null;
 let wanted = false; // the person wants to be live
 let retry = 0;
 let retryTimer = null;
-let wakeLock = null;
+let attempt = 0; // counts starts and stops: what an older one still waits for is void
+const awake = new Awake();
 let lastBytes = null;
 let clock = new CaptureClock(performance.timeOrigin);
 let timeline = new Timeline();
@@ -71,7 +77,8 @@ function setState(state) {
 }
 
 async function loadConfig() {
-  const response = await fetch("/api/v1/config");
+  const response = await fetch("/api/v1/config").catch(() => null);
+  if (!response) throw new SessionError("The server does not answer.");
   if (!response.ok) throw new SessionError("The server does not answer as it should. Load the page again.");
   config = await response.json();
   $("retention").textContent = config.retention;
@@ -81,6 +88,7 @@ async function loadConfig() {
 async function start() {
   if (wanted) return;
   wanted = true;
+  const mine = ++attempt;
   retry = 0;
   measured.startedAt = performance.now();
   measured.firstResultAt = null;
@@ -89,26 +97,32 @@ async function start() {
   $("start").disabled = true;
   const waiting = setTimeout(() => ($("waiting").hidden = false), 4000);
   try {
-    await Promise.all([config ?? loadConfig(), cameraOn()]);
-    if (!wanted) return camera.close();
-    await connect();
+    if ((await cameraOn()) && mine === attempt) await connect();
   } catch (error) {
-    fail(error);
+    if (mine === attempt) fail(error);
   } finally {
     clearTimeout(waiting);
-    $("waiting").hidden = true;
-    $("start").disabled = false;
+    if (mine === attempt) askedEnough();
   }
 }
 
+function askedEnough() {
+  $("waiting").hidden = true;
+  $("start").disabled = false;
+}
+
+/** Show a camera; false if it is no longer wanted when it comes. */
 async function cameraOn(choice) {
+  const started = attempt;
   if (!config) await loadConfig();
+  if (started !== attempt) return false;
   const stream = await camera.open(config.video, choice);
+  if (!stream) return false;
   mirror(camera.facing !== "environment");
   stage.show(stream);
   listDevices();
-  keepAwake();
-  return stream;
+  awake.on();
+  return true;
 }
 
 async function connect() {
@@ -116,12 +130,12 @@ async function connect() {
   forgetResults();
   const mine = new Session(config);
   session = mine;
-  mine.addEventListener("result", ({ detail }) => onResult(detail));
+  mine.addEventListener("result", ({ detail }) => session === mine && onResult(detail));
   mine.addEventListener("command", ({ detail }) => onCommand(detail));
   mine.addEventListener("lost", ({ detail }) => session === mine && reconnect(detail.reason));
   try {
     await mine.start(camera.stream);
-    measured.session = mine.id;
+    if (session === mine) measured.session = mine.id;
   } catch (error) {
     mine.end();
     if (session !== mine) return;
@@ -139,7 +153,7 @@ function reconnect(reason, after = null) {
   setState("reconnecting");
   const wait = after === null ? BACKOFF[Math.min(retry, BACKOFF.length - 1)] : after * 1000;
   retry += 1;
-  banner(after === null ? "The connection broke. Connecting again…" : `${reason}`);
+  banner(after === null ? (BROKEN[reason] ?? "The connection broke. Connecting again…") : reason);
   say("Reconnecting.");
   clearTimeout(retryTimer);
   retryTimer = setTimeout(() => {
@@ -149,6 +163,8 @@ function reconnect(reason, after = null) {
 
 function stop() {
   wanted = false;
+  attempt += 1;
+  askedEnough();
   clearTimeout(retryTimer);
   session?.end();
   session = null;
@@ -156,8 +172,7 @@ function stop() {
   stage.clear();
   forgetResults();
   banner("");
-  wakeLock?.release().catch(() => {});
-  wakeLock = null;
+  awake.off();
   measured.session = null;
   if (document.fullscreenElement) document.exitFullscreen();
   setState("idle");
@@ -242,6 +257,12 @@ function banner(text) {
   $("banner").hidden = !text;
 }
 
+/** A banner that goes by itself. */
+function notice(text) {
+  banner(text);
+  setTimeout(() => $("banner").textContent === text && banner(""), 6000);
+}
+
 function forgetResults() {
   clock = new CaptureClock(performance.timeOrigin);
   timeline = new Timeline();
@@ -284,11 +305,18 @@ async function listDevices() {
 
 async function changeCamera(choice) {
   if (!wanted) return;
+  const mine = attempt;
+  const before = camera.deviceId;
   try {
-    await cameraOn(choice);
-    await session?.replace(camera.track);
+    if (await cameraOn(choice)) await session?.replace(camera.track);
   } catch (error) {
-    fail(error);
+    // The camera that ran before is let go first, so ask for it again.
+    const back = await cameraOn(before ? { deviceId: before } : {}).catch(() => null);
+    if (mine !== attempt) return;
+    if (back === null) return fail(error);
+    await session?.replace(camera.track);
+    listDevices();
+    notice(`${error.message}. The one before is used again.`);
   }
 }
 
@@ -312,11 +340,6 @@ function fullScreen() {
   else $("stage").requestFullscreen?.().catch(() => {}); // refused: the page stays as it is
 }
 
-async function keepAwake() {
-  if (!("wakeLock" in navigator) || document.hidden) return;
-  wakeLock = await navigator.wakeLock.request("screen").catch(() => null);
-}
-
 $("start").addEventListener("click", start);
 $("stop").addEventListener("click", stop);
 $("flip").addEventListener("click", flip);
@@ -335,7 +358,6 @@ bindKeys({
   "?": () => $("help").showModal(),
 });
 navigator.mediaDevices?.addEventListener("devicechange", () => wanted && listDevices());
-document.addEventListener("visibilitychange", () => !document.hidden && wanted && keepAwake());
 window.addEventListener("pagehide", () => {
   wanted = false;
   session?.end();

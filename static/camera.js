@@ -45,6 +45,7 @@ export class Camera {
   facing = null; // "user" | "environment" | null
   #onEnded;
   #onMuted;
+  #asked = 0; // counts openings and closings: an answer to an older question is no longer wanted
 
   constructor({ onEnded, onMuted }) {
     this.#onEnded = onEnded;
@@ -55,7 +56,10 @@ export class Camera {
     return this.stream?.getVideoTracks()[0] ?? null;
   }
 
-  /** Ask for a camera: a certain one, one that faces a side, or the one used last. Raises CameraError. */
+  /**
+   * Ask for a camera: a certain one, one that faces a side, or the one used last. Resolves to its stream, or to null if the camera was
+   * closed or asked for anew meanwhile. Raises CameraError.
+   */
   async open(video, { deviceId, facing } = {}) {
     if (!window.isSecureContext || !navigator.mediaDevices?.getUserMedia) {
       throw new CameraError(
@@ -67,19 +71,19 @@ export class Camera {
     const size = { width: { ideal: video.width }, height: { ideal: video.height }, frameRate: { ideal: video.frameRate } };
     const wanted = deviceId ?? (facing ? null : recall());
     const choice = wanted ? { deviceId: { exact: wanted } } : { facingMode: facing ?? "user" };
+    const asked = ++this.#asked;
+    this.track?.stop(); // many phones give out one camera at a time
     let stream;
     try {
-      stream = await navigator.mediaDevices.getUserMedia({ video: { ...size, ...choice }, audio: false });
+      stream = await ask(size, choice);
     } catch (error) {
-      if (error.name !== "OverconstrainedError" && !(wanted && error.name === "NotFoundError")) throw explain(error);
-      try {
-        // The remembered camera is gone: any will do.
-        stream = await navigator.mediaDevices.getUserMedia({ video: size, audio: false });
-      } catch (again) {
-        throw explain(again);
-      }
+      if (asked !== this.#asked) return null;
+      throw explain(error);
     }
-    this.close();
+    if (asked !== this.#asked) {
+      stream.getTracks().forEach((track) => track.stop());
+      return null;
+    }
     this.stream = stream;
     const track = this.track;
     track.addEventListener("ended", () => this.track === track && this.#onEnded());
@@ -101,9 +105,22 @@ export class Camera {
     return this.track?.getSettings().deviceId ?? null;
   }
 
+  /** Let go of the camera, or of the wish for one. */
   close() {
+    this.#asked += 1;
     this.stream?.getTracks().forEach((track) => track.stop());
     this.stream = null;
+  }
+}
+
+async function ask(size, choice) {
+  const media = navigator.mediaDevices;
+  try {
+    return await media.getUserMedia({ video: { ...size, ...choice }, audio: false });
+  } catch (error) {
+    const gone = error.name === "OverconstrainedError" || (choice.deviceId && error.name === "NotFoundError");
+    if (!gone) throw error;
+    return media.getUserMedia({ video: size, audio: false }); // the camera chosen before is gone: any will do
   }
 }
 
