@@ -11,6 +11,7 @@ import { Session, SessionError } from "./session.js";
 import { Stage } from "./stage.js";
 import { CaptureClock, Timeline } from "./timeline.js";
 import { Who } from "./who.js";
+import { present } from "./words.js";
 
 const KEPT_RESULTS = 900;
 const BROKEN = {
@@ -219,6 +220,8 @@ function onResult({ result, arrived }) {
     banner("");
     setState("live");
     say("The camera is live.");
+    // The start button is gone; whoever stood on it stands on the controls now.
+    if (document.activeElement === document.body) $("controls").focus({ preventScroll: true });
   }
   announce(result.faces);
 }
@@ -238,10 +241,7 @@ function onCommand(message) {
 
 /** Say who is there, once things have settled. */
 function announce(faces) {
-  const known = faces.filter((face) => face.identity === "known").map((face) => face.name);
-  const strangers = faces.filter((face) => face.identity === "unknown").length;
-  const parts = [...known, ...(strangers ? [strangers === 1 ? "an unknown face" : `${strangers} unknown faces`] : [])];
-  const text = parts.length ? `${parts.join(", ")} ${parts.length + strangers > 1 && (known.length + strangers > 1) ? "are" : "is"} here.` : "Nobody is in the picture.";
+  const text = present(faces);
   if (text === announced.text) return;
   announced.text = text;
   clearTimeout(announced.timer);
@@ -270,6 +270,8 @@ function forgetResults() {
   rate = new Window(3);
   lastBytes = null;
   undrawn.length = 0;
+  clearTimeout(announced.timer);
+  announced.text = "";
 }
 
 function showQuality(word) {
@@ -337,7 +339,8 @@ function mirror(on) {
 
 function fullScreen() {
   if (document.fullscreenElement) document.exitFullscreen();
-  else $("stage").requestFullscreen?.().catch(() => {}); // refused: the page stays as it is
+  // The whole page, so that the panel and the sheets can be seen; refused, it stays as it is.
+  else if (wanted) document.documentElement.requestFullscreen?.().catch(() => {});
 }
 
 $("start").addEventListener("click", start);
@@ -349,12 +352,15 @@ $("more").addEventListener("click", () => panel.toggle());
 $("quality").addEventListener("click", () => panel.toggle(undefined, "link"));
 $("devices").addEventListener("change", () => changeCamera({ deviceId: $("devices").value }));
 $("help-close").addEventListener("click", () => $("help").close());
+$("full").hidden = !document.fullscreenEnabled; // iPhones
+document.addEventListener("fullscreenchange", () => $("full").setAttribute("aria-pressed", String(Boolean(document.fullscreenElement))));
 bindKeys({
   " ": () => (wanted ? stop() : start()),
   f: fullScreen,
   m: () => mirror(!stage.mirrored),
   c: flip,
   l: () => panel.toggle(),
+  escape: () => panel.open && panel.toggle(false),
   "?": () => $("help").showModal(),
 });
 navigator.mediaDevices?.addEventListener("devicechange", () => wanted && listDevices());

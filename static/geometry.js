@@ -28,6 +28,12 @@ export function placeLabel([x, y, w, h], label, stage, gap = 6) {
   return [left, Math.min(top, stage.height - label.height - gap)];
 }
 
+/** A box in whole pixels that a finger can hit: grown about its middle to 44 pixels at least. */
+export function touchable([x, y, w, h], least = 44) {
+  const [width, height] = [Math.max(w, least), Math.max(h, least)];
+  return [x - (width - w) / 2, y - (height - h) / 2, width, height].map(Math.round);
+}
+
 /** Part of `to` mixed into `from`, 0–1, number by number. */
 export function mix(from, to, part) {
   return from.map((value, i) => value + (to[i] - value) * part);

@@ -12,7 +12,7 @@ const STYLES = {
 };
 const HEIGHT = 28;
 
-/** Draw `faces` (from Timeline.at) on a canvas that covers the stage; returns each face's stage box and label. */
+/** Draw `faces` (from Timeline.at) on a canvas that covers the stage; returns each face's stage box, the chip's, and its label. */
 export function draw(canvas, faces, view, stage) {
   const ratio = window.devicePixelRatio || 1;
   const [width, height] = [Math.round(stage.width * ratio), Math.round(stage.height * ratio)];
@@ -31,9 +31,9 @@ export function draw(canvas, faces, view, stage) {
     const text = label(face);
     context.globalAlpha = face.opacity;
     frame(context, box, style);
-    chip(context, box, text, style, stage);
+    const words = chip(context, box, text, style, stage);
     context.globalAlpha = 1;
-    return { face, box, text };
+    return { face, box, chip: words, text };
   });
 }
 
@@ -78,4 +78,5 @@ function chip(context, box, text, style, stage) {
   context.fill();
   context.fillStyle = style.ink;
   context.fillText(text, left + 11, top + HEIGHT / 2 + 1, size.width - 22);
+  return [left, top, size.width, size.height];
 }

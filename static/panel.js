@@ -18,6 +18,7 @@ const ms = (value) => (value === null ? "–" : value.toFixed(value < 10 ? 1 : 0
 export class Panel {
   #changed;
   #say;
+  #opener = null; // what had the focus before
 
   constructor({ changed, say }) {
     this.#changed = changed;
@@ -37,10 +38,12 @@ export class Panel {
     $("panel").hidden = !open;
     for (const button of [$("more"), $("quality")]) button.setAttribute("aria-expanded", String(open));
     if (!open) {
-      $("more").focus({ preventScroll: true });
+      (this.#opener?.isConnected ? this.#opener : $("more")).focus({ preventScroll: true });
       return;
     }
+    this.#opener = document.activeElement === document.body ? null : document.activeElement;
     if (tab) this.#select(tab);
+    document.querySelector("[role=tab][aria-selected=true]").focus({ preventScroll: true });
     this.people();
     this.#phone();
   }

@@ -1,7 +1,7 @@
 // What is on the stage: the frame that is shown, the faces drawn over it, and a button for each of them.
 
 import { element, $ } from "./dom.js";
-import { fit } from "./geometry.js";
+import { fit, touchable } from "./geometry.js";
 import { draw } from "./overlay.js";
 import { spoken } from "./words.js";
 
@@ -11,7 +11,7 @@ import { spoken } from "./words.js";
  */
 export class Stage {
   mirrored = false;
-  shown = []; // what the last drawing showed: {face, box, text}
+  shown = []; // what the last drawing showed: {face, box, chip, text}
   #video = $("video");
   #canvas = $("overlay");
   #buttons = new Map();
@@ -68,7 +68,7 @@ export class Stage {
     const stage = { width: this.#canvas.clientWidth, height: this.#canvas.clientHeight };
     const video = { width: this.#video.videoWidth || 4, height: this.#video.videoHeight || 3 };
     const mode = cropped(video, stage) > 0.35 ? "contain" : "cover";
-    document.body.dataset.fit = mode;
+    if (document.body.dataset.fit !== mode) document.body.dataset.fit = mode;
     this.shown = draw(this.#canvas, faces, fit(video, stage, mode, this.mirrored), stage);
     this.#place();
     this.#drawn(now);
@@ -76,20 +76,25 @@ export class Stage {
 
   #place() {
     const alive = new Set();
-    for (const { face, box, text } of this.shown) {
+    for (const { face, box, chip, text } of this.shown) {
       alive.add(face.track);
       let button = this.#buttons.get(face.track);
       if (!button) {
-        button = element("button", { type: "button" });
+        button = element("button", { type: "button" }, element("span"));
         button.dataset.track = face.track;
         button.addEventListener("click", () => this.#choose(face.track));
         this.#buttons.set(face.track, button);
         $("faces").append(button);
       }
-      const [x, y, w, h] = box.map(Math.round);
+      const [x, y, w, h] = touchable(box);
       button.style.transform = `translate(${x}px, ${y}px)`;
-      button.style.width = `${Math.max(w, 44)}px`;
-      button.style.height = `${Math.max(h, 44)}px`;
+      button.style.width = `${w}px`;
+      button.style.height = `${h}px`;
+      const [left, top, width, height] = chip.map(Math.round);
+      const words = button.firstChild; // the chip's words are part of the button
+      words.style.transform = `translate(${left - x}px, ${top - y}px)`;
+      words.style.width = `${width}px`;
+      words.style.height = `${height}px`;
       if (button.title !== text) {
         button.title = text;
         button.setAttribute("aria-label", spoken(face));

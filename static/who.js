@@ -12,6 +12,7 @@ export class Who {
   #face = null;
   #command = null;
   #busy = false;
+  #resembles = null; // the name of whom the server takes this face for
   #actions;
   #say;
 
@@ -23,6 +24,8 @@ export class Who {
       this.#save();
     });
     $("who-cancel").addEventListener("click", () => this.#dialog.close());
+    $("who-same").addEventListener("click", () => this.#saveAs(this.#face.name));
+    $("who-it-is").addEventListener("click", () => this.#saveAs(this.#resembles));
     $("who-rename").addEventListener("click", () => this.#save("rename"));
     $("who-new").addEventListener("click", () => this.#save("new"));
     this.#dialog.addEventListener("close", () => this.#closed());
@@ -35,22 +38,25 @@ export class Who {
     this.#command = null;
     this.#setBusy(false);
     const known = face.identity === "known";
-    $("who-title").textContent = known ? `This is ${face.name}` : "Who is this?";
+    const perhaps = face.identity === "uncertain" && face.name;
+    $("who-title").textContent = known ? `This is ${face.name}` : perhaps ? `Is this ${face.name}?` : "Who is this?";
+    $("who-same").hidden = !perhaps;
+    $("who-same").textContent = perhaps ? `Yes, this is ${face.name}` : "";
+    $("who-label").textContent = known ? "Not right? Say who it is" : perhaps ? "Or somebody else" : "Name";
     $("who-facts").hidden = !known && face.identity !== "uncertain";
     describe($("who-facts"), [
-      ["Looks like", known ? null : face.name],
       ["Probability", percent(face.probability)],
       ["Similarity", number(face.similarity)],
       ["Ahead of the next", number(face.margin)],
       ["Pictures compared", face.votes],
       ["Quality", percent(face.quality?.overall)],
     ]);
-    $("who-save").textContent = known ? "Name again" : "Save";
     $("who-name").value = "";
     $("who-choice").hidden = true;
     this.#status("");
     this.#dialog.showModal();
-    $("who-name").focus();
+    // On a phone the keyboard would hide the facts, which are what a known face was touched for.
+    $(known ? "who-cancel" : perhaps ? "who-same" : "who-name").focus();
   }
 
   /** Names to offer while typing. */
@@ -86,8 +92,16 @@ export class Who {
   }
 
   #choose({ name }) {
-    $("who-rename").textContent = `It is the same: rename ${name} to ${$("who-name").value.trim()}`;
+    this.#resembles = name;
+    $("who-it-is").textContent = `It is ${name}`;
+    $("who-rename").textContent = `Yes, rename ${name} to ${$("who-name").value.trim()}`;
     $("who-choice").hidden = false;
+    $("who-it-is").focus();
+  }
+
+  #saveAs(name) {
+    $("who-name").value = name;
+    this.#save();
   }
 
   #save(confirm) {
@@ -111,6 +125,7 @@ export class Who {
     this.#busy = busy;
     $("who-save").disabled = busy;
     $("who-name").disabled = busy;
+    $("who-same").disabled = busy;
     $("who-progress").hidden = !busy;
     $("who-progress").value = 0;
   }

@@ -9,7 +9,7 @@ export function label(face) {
     case "uncertain":
       return face.name ? `Perhaps ${shorten(face.name)}?` : "Not sure";
     case "unknown":
-      return "Who is this?";
+      return "Unknown — who is this?";
     case "unreadable":
       return unreadable(face.quality);
     default:
@@ -38,6 +38,22 @@ export function spoken(face) {
     default:
       return "A new face, being looked at. Open";
   }
+}
+
+/** Who is in the picture, in a sentence. */
+export function present(faces) {
+  const known = faces.filter((face) => face.identity === "known").map((face) => face.name);
+  const strangers = faces.filter((face) => face.identity === "unknown").length;
+  const others = faces.length - known.length - strangers;
+  const count = (number, one, more) => (number === 0 ? [] : [number === 1 ? one : `${number} ${more}`]);
+  const parts = [
+    ...known,
+    ...count(strangers, "an unknown face", "unknown faces"),
+    ...count(others, "a face that cannot be told", "faces that cannot be told"),
+  ];
+  if (parts.length === 0) return "Nobody is in the picture.";
+  const list = parts.length === 1 ? parts[0] : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`;
+  return `In the picture: ${list}.`;
 }
 
 /** A name that fits on a chip: whole characters, with an ellipsis. */

@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { fit, mix, place, placeLabel } from "../../static/geometry.js";
+import { fit, mix, place, placeLabel, touchable } from "../../static/geometry.js";
 import { Latency, Window } from "../../static/latency.js";
 import { Commands, Sequence, credentials, fragment, parse } from "../../static/protocol.js";
 import { connectionWord, EXPLAINED } from "../../static/quality.js";
 import { AHEAD, CaptureClock, FADE, STALE, Timeline } from "../../static/timeline.js";
-import { enrolling, label, shorten, spoken } from "../../static/words.js";
+import { enrolling, label, present, shorten, spoken } from "../../static/words.js";
 
 const face = (track, x, more = {}) => ({ track, box: [x, 0.2, 0.1, 0.2], identity: "unknown", ...more });
 const result = (seq, faces, more = {}) => ({ v: 1, type: "result", seq, width: 640, height: 480, timing: {}, faces, rtp: null, capture: null, ...more });
@@ -213,4 +213,18 @@ test("long names are shortened by whole characters", () => {
 test("an enrolment says what it wants", () => {
   assert.equal(enrolling({ samples: 2, needed: 5, hint: null }), "2 of 5");
   assert.equal(enrolling({ samples: 2, needed: 5, hint: "same view" }), "2 of 5 — turn your head a little");
+});
+
+test("a small box grows about its middle until a finger can hit it", () => {
+  assert.deepEqual(touchable([100, 100, 20, 60]), [88, 100, 44, 60]);
+  assert.deepEqual(touchable([10.4, 9.6, 200, 300]), [10, 10, 200, 300]);
+});
+
+test("who is in the picture, in a sentence", () => {
+  const of = (identity, name = null) => ({ identity, name });
+  assert.equal(present([]), "Nobody is in the picture.");
+  assert.equal(present([of("known", "Ada")]), "In the picture: Ada.");
+  assert.equal(present([of("known", "Ada"), of("known", "Alan"), of("unknown")]), "In the picture: Ada, Alan and an unknown face.");
+  assert.equal(present([of("pending"), of("unknown"), of("unknown")]), "In the picture: 2 unknown faces and a face that cannot be told.");
+  assert.notEqual(present([of("unreadable")]), present([]));
 });
