@@ -57,7 +57,10 @@ export class Session extends EventTarget {
     const answer = await this.#offer(pc.localDescription.sdp);
     if (this.#ended) return;
     await pc.setRemoteDescription({ type: "answer", sdp: answer });
-    const send = (candidate) => this.#trickle(fragment(keys.ufrag, keys.password, candidate));
+    const send = (candidate) => {
+      if (candidate?.candidate === "") return; // the end of one generation; null says the end of all
+      this.#trickle(fragment(keys.ufrag, keys.password, candidate));
+    };
     early.forEach(send);
     pc.onicecandidate = (event) => send(event.candidate);
     this.#timer = setTimeout(() => pc.connectionState !== "connected" && this.#lost("no connection"), CONNECT_TIMEOUT);
