@@ -212,7 +212,9 @@ function onResult({ result, arrived }) {
   const record = Object.assign(result, { arrived, captured, drawn: null });
   measured.results.push(record);
   if (measured.results.length > KEPT_RESULTS) measured.results.shift();
-  undrawn.push(record);
+  // A hidden page draws nothing: what comes meanwhile is never drawn, and says nothing of latency.
+  if (document.hidden) undrawn.length = 0;
+  else undrawn.push(record);
   rate.add(1, arrived);
   if (measured.firstResultAt === null) measured.firstResultAt = arrived;
   if (measured.state !== "live") {

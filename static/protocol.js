@@ -69,10 +69,6 @@ export class Commands {
   cancelEnrol(track) {
     return this.#build("cancel_enrol", { track });
   }
-
-  ping(t) {
-    return this.#build("ping", { t });
-  }
 }
 
 /** A trickled candidate, or the end of them, as an SDP fragment (RFC 8840). */
