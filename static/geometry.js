@@ -18,14 +18,54 @@ export function place(box, view) {
   return [view.left + x * view.width, view.top + box[1] * view.height, box[2] * view.width, box[3] * view.height];
 }
 
-/** Where a label of this size goes: above the box, below where there is no room, always on the stage. */
-export function placeLabel([x, y, w, h], label, stage, gap = 6) {
-  const above = y - gap - label.height;
-  const below = y + h + gap;
-  let top = above;
-  if (above < gap) top = below + label.height <= stage.height - gap ? below : Math.max(gap, y + gap);
-  const left = Math.min(Math.max(x + (w - label.width) / 2, gap), Math.max(gap, stage.width - label.width - gap));
-  return [left, Math.min(top, stage.height - label.height - gap)];
+const GAP = 6;
+const SLACK = 5; // less than the gap, or a label would be in the way of its own face
+
+/**
+ * Where the labels of many faces go: each above its box, else below, in the first of its sizes that covers no face and no other label; where
+ * none does, where it covers least. Always on the stage.
+ *
+ * `items` are {key, box, sizes: [{width, height}, …]}. `before` maps keys to the choices made last and is brought up to date: a choice is kept until
+ * another has room to spare, so that labels do not jump to and fro. Returns [{size, box: [x, y, width, height]}], `size` an index.
+ */
+export function placeLabels(items, stage, before = new Map()) {
+  const boxes = items.map((item) => item.box);
+  const taken = [];
+  const covers = (label) => sum(boxes, (box) => overlap(label, box)) + 3 * sum(taken, (other) => overlap(label, other));
+  const placed = items.map(({ key, box, sizes }) => {
+    const choices = [
+      ...sizes.map((size) => beside(box, box[1] - GAP - size.height, size, stage)),
+      ...sizes.map((size) => beside(box, box[1] + box[3] + GAP, size, stage)),
+    ];
+    const last = before.get(key);
+    const costs = choices.map((label, i) => covers(last === undefined || last === i ? label : grow(label)));
+    const choice = costs.indexOf(Math.min(...costs));
+    before.set(key, choice);
+    taken.push(choices[choice]);
+    return { size: choice % sizes.length, box: choices[choice] };
+  });
+  const keys = new Set(items.map((item) => item.key));
+  for (const key of before.keys()) if (!keys.has(key)) before.delete(key);
+  return placed;
+}
+
+function beside([x, , w], top, { width, height }, stage) {
+  const clamp = (value, most) => Math.max(GAP, Math.min(value, most - GAP));
+  return [clamp(x + (w - width) / 2, stage.width - width), clamp(top, stage.height - height), width, height];
+}
+
+function grow([x, y, w, h]) {
+  return [x - SLACK, y - SLACK, w + 2 * SLACK, h + 2 * SLACK];
+}
+
+function overlap([ax, ay, aw, ah], [bx, by, bw, bh]) {
+  const w = Math.min(ax + aw, bx + bw) - Math.max(ax, bx);
+  const h = Math.min(ay + ah, by + bh) - Math.max(ay, by);
+  return w > 0 && h > 0 ? w * h : 0;
+}
+
+function sum(values, of) {
+  return values.reduce((total, value) => total + of(value), 0);
 }
 
 /** A box in whole pixels that a finger can hit: grown about its middle to 44 pixels at least. */

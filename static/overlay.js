@@ -1,7 +1,7 @@
 // Draws faces over the video: a shape for each identity, and a chip that says it in words.
 
-import { place, placeLabel } from "./geometry.js";
-import { label } from "./words.js";
+import { place, placeLabels } from "./geometry.js";
+import { brief, label } from "./words.js";
 
 const STYLES = {
   known: { colour: "#5ee08f", ink: "#06210f", width: 3, corners: "round" },
@@ -10,10 +10,18 @@ const STYLES = {
   pending: { colour: "#ffffff", ink: "#15181d", width: 2, dash: [2, 6], corners: "round" },
   unreadable: { colour: "#c9ced6", ink: "#15181d", width: 2, corners: "ticks" },
 };
-const HEIGHT = 28;
+const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
+// The words in full, and in brief where chips would cover each other.
+const CHIPS = [
+  { words: label, font: `600 15px ${FONT}`, height: 28, pad: 11 },
+  { words: brief, font: `600 13px ${FONT}`, height: 22, pad: 8 },
+];
 
-/** Draw `faces` (from Timeline.at) on a canvas that covers the stage; returns each face's stage box, the chip's, and its label. */
-export function draw(canvas, faces, view, stage) {
+/**
+ * Draw `faces` (from Timeline.at) on a canvas that covers the stage; `places` remembers where chips went and is kept from drawing to drawing.
+ * Returns each face's stage box, its chip's, and its words in full.
+ */
+export function draw(canvas, faces, view, stage, places) {
   const ratio = window.devicePixelRatio || 1;
   const [width, height] = [Math.round(stage.width * ratio), Math.round(stage.height * ratio)];
   if (canvas.width !== width || canvas.height !== height) {
@@ -23,18 +31,27 @@ export function draw(canvas, faces, view, stage) {
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, stage.width, stage.height);
-  context.font = '600 15px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
   context.textBaseline = "middle";
-  return faces.map((face) => {
-    const style = STYLES[face.identity] ?? STYLES.pending;
-    const box = place(face.box, view);
-    const text = label(face);
+  const shown = faces.map((face) => ({ face, box: place(face.box, view), text: label(face) }));
+  const items = shown.map(({ face, box }) => ({ key: face.track, box, sizes: CHIPS.map((kind) => measure(context, face, kind, stage)) }));
+  const chips = placeLabels(items, stage, places);
+  const style = (face) => STYLES[face.identity] ?? STYLES.pending;
+  // All frames first: no frame crosses out words.
+  for (const { face, box } of shown) {
     context.globalAlpha = face.opacity;
-    frame(context, box, style);
-    const words = chip(context, box, text, style, stage);
-    context.globalAlpha = 1;
-    return { face, box, chip: words, text };
+    frame(context, box, style(face));
+  }
+  shown.forEach(({ face }, i) => {
+    context.globalAlpha = face.opacity;
+    chip(context, chips[i].box, face, CHIPS[chips[i].size], style(face));
   });
+  context.globalAlpha = 1;
+  return shown.map((entry, i) => ({ ...entry, chip: chips[i].box }));
+}
+
+function measure(context, face, { words, font, height, pad }, stage) {
+  context.font = font;
+  return { width: Math.min(context.measureText(words(face)).width + 2 * pad, stage.width - 12), height };
 }
 
 function frame(context, [x, y, w, h], style) {
@@ -69,14 +86,12 @@ function ticks(path, x, y, w, h, part) {
   }
 }
 
-function chip(context, box, text, style, stage) {
-  const size = { width: Math.min(context.measureText(text).width + 22, stage.width - 12), height: HEIGHT };
-  const [left, top] = placeLabel(box, size, stage);
+function chip(context, [left, top, width, height], face, { words, font, pad }, style) {
   context.fillStyle = style.colour;
   context.beginPath();
-  context.roundRect(left, top, size.width, size.height, style.corners === "round" ? 14 : 4);
+  context.roundRect(left, top, width, height, style.corners === "round" ? height / 2 : 4);
   context.fill();
   context.fillStyle = style.ink;
-  context.fillText(text, left + 11, top + HEIGHT / 2 + 1, size.width - 22);
-  return [left, top, size.width, size.height];
+  context.font = font;
+  context.fillText(words(face), left + pad, top + height / 2 + 1, width - 2 * pad);
 }

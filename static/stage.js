@@ -15,6 +15,7 @@ export class Stage {
   #video = $("video");
   #canvas = $("overlay");
   #buttons = new Map();
+  #places = new Map(); // where each face has its chip
   #captured = null;
   #faces;
   #shown;
@@ -69,7 +70,7 @@ export class Stage {
     const video = { width: this.#video.videoWidth || 4, height: this.#video.videoHeight || 3 };
     const mode = cropped(video, stage) > 0.35 ? "contain" : "cover";
     if (document.body.dataset.fit !== mode) document.body.dataset.fit = mode;
-    this.shown = draw(this.#canvas, faces, fit(video, stage, mode, this.mirrored), stage);
+    this.shown = draw(this.#canvas, faces, fit(video, stage, mode, this.mirrored), stage, this.#places);
     this.#place();
     this.#drawn(now);
   }

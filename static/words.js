@@ -17,6 +17,22 @@ export function label(face) {
   }
 }
 
+/** The same where there is little room. */
+export function brief(face) {
+  switch (face.identity) {
+    case "known":
+      return shorten(face.name ?? "?", 12);
+    case "uncertain":
+      return face.name ? `${shorten(face.name, 12)}?` : "Not sure";
+    case "unknown":
+      return "Who?";
+    case "unreadable":
+      return unreadable(face.quality).replace(" to say", "");
+    default:
+      return "…";
+  }
+}
+
 /** Why a face cannot be read. */
 function unreadable(quality) {
   if (quality && quality.size > 0.25 && quality.pose < 0.15) return "Turned away";

@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { fit, mix, place, placeLabel, touchable } from "../../static/geometry.js";
+import { fit, mix, place, placeLabels, touchable } from "../../static/geometry.js";
 import { Latency, Window } from "../../static/latency.js";
 import { Commands, Sequence, credentials, fragment, parse } from "../../static/protocol.js";
 import { connectionWord, EXPLAINED } from "../../static/quality.js";
 import { AHEAD, CaptureClock, FADE, STALE, Timeline } from "../../static/timeline.js";
-import { enrolling, label, present, shorten, spoken } from "../../static/words.js";
+import { brief, enrolling, label, present, shorten, spoken } from "../../static/words.js";
 
 const face = (track, x, more = {}) => ({ track, box: [x, 0.2, 0.1, 0.2], identity: "unknown", ...more });
 const result = (seq, faces, more = {}) => ({ v: 1, type: "result", seq, width: 640, height: 480, timing: {}, faces, rtp: null, capture: null, ...more });
@@ -74,12 +74,52 @@ test("covering cuts off, containing leaves borders, mirroring turns round", () =
 
 test("a label stays on the stage", () => {
   const stage = { width: 320, height: 240 };
-  const size = { width: 120, height: 28 };
+  const sizes = [{ width: 120, height: 28 }];
   for (const box of [[-40, -40, 60, 60], [300, 220, 60, 60], [100, 2, 100, 100], [0, 0, 320, 240], [100, 100, 20, 20]]) {
-    const [x, y] = placeLabel(box, size, stage);
-    assert.ok(x >= 0 && x + size.width <= stage.width, `${box}: x ${x}`);
-    assert.ok(y >= 0 && y + size.height <= stage.height, `${box}: y ${y}`);
+    const [{ box: [x, y, w, h] }] = placeLabels([{ key: 1, box, sizes }], stage);
+    assert.ok(x >= 0 && x + w <= stage.width, `${box}: x ${x}`);
+    assert.ok(y >= 0 && y + h <= stage.height, `${box}: y ${y}`);
   }
+});
+
+const apart = ([ax, ay, aw, ah], [bx, by, bw, bh]) => ax + aw <= bx || bx + bw <= ax || ay + ah <= by || by + bh <= ay;
+const SIZES = [{ width: 180, height: 28 }, { width: 50, height: 22 }];
+
+test("labels of a crowd keep off each other and off the faces", () => {
+  const boxes = [[60, 80, 30, 40], [110, 85, 30, 40], [160, 82, 30, 40], [210, 88, 30, 40], [120, 34, 30, 30]];
+  const placed = placeLabels(boxes.map((box, key) => ({ key, box, sizes: SIZES })), { width: 320, height: 240 });
+  placed.forEach(({ box: label }, i) => {
+    boxes.forEach((box) => assert.ok(apart(label, box), `label ${i} covers the face at ${box}`));
+    placed.slice(0, i).forEach(({ box: other }, j) => assert.ok(apart(label, other), `labels ${j} and ${i}`));
+  });
+  assert.ok(placed.some(({ size }) => size === 1), "not all of them have room for all their words");
+});
+
+test("two labels that would only meet each other keep apart", () => {
+  const boxes = [[60, 100, 30, 30], [200, 100, 30, 30]];
+  const [one, two] = placeLabels(boxes.map((box, key) => ({ key, box, sizes: SIZES })), { width: 320, height: 240 });
+  assert.ok(apart(one.box, two.box));
+  assert.deepEqual([one.size, two.size], [0, 1]);
+});
+
+test("somebody alone is labelled in full, above", () => {
+  const [{ size, box }] = placeLabels([{ key: 1, box: [100, 100, 60, 60], sizes: SIZES }], { width: 320, height: 240 });
+  assert.deepEqual([size, ...box], [0, 40, 66, 180, 28]);
+});
+
+test("a label does not jump to and fro where there is just room", () => {
+  const stage = { width: 320, height: 240 };
+  const before = new Map();
+  const choices = new Set();
+  for (let i = 0; i < 40; i++) {
+    // The second face's own words reach up to the first face, give or take a pixel.
+    const boxes = [[60, 30, 60, 60], [70, 124 + (i % 2 ? 1 : -1), 40, 60]];
+    const placed = placeLabels(boxes.map((box, key) => ({ key, box, sizes: SIZES })), stage, before);
+    if (i > 0) choices.add(`${placed[1].size} ${placed[1].box[1] > 120}`);
+  }
+  assert.equal(choices.size, 1);
+  placeLabels([], stage, before);
+  assert.equal(before.size, 0);
 });
 
 test("a box is where the face was when the shown frame was captured", () => {
@@ -198,6 +238,8 @@ test("every identity has words of its own, and none says it is certain", () => {
   const faces = identities.map((identity) => ({ identity, name: "Ada", probability: 0.8, quality: null }));
   assert.equal(new Set(faces.map(label)).size, identities.length);
   assert.equal(new Set(faces.map(spoken)).size, identities.length);
+  assert.equal(new Set(faces.map(brief)).size, identities.length);
+  faces.forEach((face) => assert.ok(brief(face).length <= label(face).length));
   assert.equal(label({ identity: "uncertain", name: null }), "Not sure");
   const quality = { size: 0.8, pose: 0.05, sharpness: 0.9 };
   assert.equal(label({ identity: "unreadable", quality }), "Turned away");
