@@ -63,14 +63,15 @@ function frame(context, [x, y, w, h], style) {
   } else {
     path.roundRect(x, y, w, h, Math.min(18, w * 0.14));
   }
+  const scale = Math.min(1, Math.max(0.5, w / 70)); // a small face is not to be drowned in its frame
   context.lineCap = "round";
-  context.setLineDash(style.dash ?? []);
+  context.setLineDash((style.dash ?? []).map((length) => length * scale));
   // A dark line below the bright one keeps it visible on any background.
   context.strokeStyle = "rgb(0 0 0 / 45%)";
-  context.lineWidth = style.width + 2.5;
+  context.lineWidth = (style.width + 2.5) * scale;
   context.stroke(path);
   context.strokeStyle = style.colour;
-  context.lineWidth = style.width;
+  context.lineWidth = style.width * scale;
   context.stroke(path);
   context.setLineDash([]);
 }
