@@ -189,6 +189,7 @@ function fail(error) {
   $("error-advice").textContent = error.advice ?? (known ? "Try again in a moment." : "Load the page again.");
   $("error").hidden = false;
   $("start").textContent = "Try again";
+  $("start").hidden = error.canRetry === false; // another address is the way out, not another try
   if (error.canRetry === false) offerSecureLink();
 }
 
@@ -203,6 +204,7 @@ async function offerSecureLink() {
 function hideError() {
   $("error").hidden = true;
   $("error-link").hidden = true;
+  $("start").hidden = false;
   $("start").textContent = "Start the camera";
 }
 
