@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracking.geometry import Array, apply_similarity, fit_similarity
+from tracking.geometry import Array, apply_similarity, fit_similarity, similarity_scale
 from tracking.policy import TrackingPolicy
 
 Gray = NDArray[np.uint8]
@@ -67,7 +67,7 @@ def step_face(previous: Gray, current: Gray, box: Array, policy: TrackingPolicy)
     if keep.sum() < 5:
         return None
     matrix = _in_frame(fit_similarity(source[keep], target[keep]), ratio, left, top)
-    zoom = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    zoom = similarity_scale(matrix)
     if not 1 / MAX_SCALE_STEP < zoom < MAX_SCALE_STEP:
         return None
     return FlowStep(matrix, float(keep.sum() / len(points)))
@@ -110,7 +110,7 @@ def _in_frame(matrix: NDArray[np.float64], ratio: NDArray[np.float64], left: int
 def move_box(box: Array, matrix: NDArray[np.float64]) -> Array:
     """Move and scale a box with a similarity; boxes stay upright."""
     centre = apply_similarity(matrix, (box[:2] + box[2:] / 2)[None])[0]
-    size = box[2:] * float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    size = box[2:] * similarity_scale(matrix)
     return np.concatenate([centre - size / 2, size]).astype(np.float32)
 
 
