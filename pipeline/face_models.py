@@ -12,7 +12,7 @@ from pipeline.align import face_chip
 from pipeline.detect import CenterFaceDetector, Detector, ScrfdDetector, look_wide, steady_landmarks
 from pipeline.embed import ArcFaceEmbedder, DlibEmbedder, Embedder, embed_chip
 from pipeline.frame import Image
-from pipeline.gallery import Matcher
+from pipeline.matcher import Matcher
 from pipeline.quality import Quality, measure_quality
 from tracking import Embedding
 

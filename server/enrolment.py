@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.frame_pipeline import Observation
-from pipeline.gallery import Matcher, fuse_template
+from pipeline.matcher import Matcher
+from pipeline.templates import fuse_template
 from server.storage import NewSample
 from tracking import Embedding
 

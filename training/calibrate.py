@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from models import default_cache_dir, load_pack
 from pipeline.face_models import FaceModels, main_face, read_photo
-from pipeline.gallery import fuse_template
+from pipeline.templates import fuse_template
 
 Embedding = NDArray[np.float32]
 

@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from pipeline.face_models import FaceModels
-from pipeline.gallery import Gallery, Person, fuse_template
+from pipeline.gallery import Gallery, Person
 from pipeline.metrics import (
     cross_validated_accuracy,
     equal_error_rate,
@@ -17,6 +17,7 @@ from pipeline.metrics import (
     operating_point,
     threshold_at_far,
 )
+from pipeline.templates import fuse_template
 from server.commands.models_option import models_options
 from server.commands.pictures import embed_pictures, gallery_from_folder, read_table
 from server.commands.report import show

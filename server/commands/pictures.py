@@ -14,7 +14,8 @@ import numpy as np
 
 from pipeline.face_models import FaceModels, main_face, read_photo
 from pipeline.frame import Image
-from pipeline.gallery import Gallery, Person, fuse_template
+from pipeline.gallery import Gallery, Person
+from pipeline.templates import fuse_template
 from tracking import Embedding
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}

@@ -1,1 +1,1 @@
-"""Alembic's environment: how the schema of server/storage.py came to be, step by step."""
+"""Alembic's environment: how the schema of server/storage/schema.py came to be, step by step."""

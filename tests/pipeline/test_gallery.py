@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipeline.gallery import Gallery, Matcher, Person, fuse_template
+from pipeline.gallery import Gallery, Person
+from pipeline.matcher import Matcher
+from pipeline.templates import fuse_template
 from tests.packs import open_models
 from tracking import Verdict
 

@@ -6,9 +6,7 @@ All methods block: :mod:`server.people` calls them from the one thread that owns
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,81 +18,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
 
-from pipeline.gallery import Gallery, Person, fuse_template
+from pipeline.gallery import Gallery, Person
+from pipeline.templates import fuse_template
+from server.storage.names import clean_name, name_key
+from server.storage.rows import NameTaken, NewSample, PersonRow, StorageError
+from server.storage.schema import PERSON, SAMPLE
 from tracking import Embedding
-
-MAX_NAME = 80
-METADATA = sa.MetaData()
-PERSON = sa.Table(
-    "person",
-    METADATA,
-    sa.Column("id", sa.String(32), primary_key=True),
-    sa.Column("name", sa.String(MAX_NAME), nullable=False),
-    sa.Column("name_key", sa.String(4 * MAX_NAME), nullable=False, unique=True),
-    sa.Column("created", sa.DateTime(timezone=True), nullable=False),
-)
-SAMPLE = sa.Table(
-    "sample",
-    METADATA,
-    sa.Column("id", sa.String(32), primary_key=True),
-    sa.Column("person_id", sa.String(32), sa.ForeignKey("person.id", ondelete="CASCADE"), nullable=False, index=True),
-    sa.Column("pack_digest", sa.String(64), nullable=False),
-    sa.Column("embedding", sa.LargeBinary, nullable=False),
-    sa.Column("quality", sa.Float, nullable=False),
-    sa.Column("source", sa.String(16), nullable=False),
-    sa.Column("created", sa.DateTime(timezone=True), nullable=False),
-)
-
-
-class StorageError(Exception):
-    """The store cannot be opened or read; the message says which file and what to do."""
-
-
-class BadName(ValueError):
-    """A name that cannot be kept; the message says why."""
-
-
-class NameTaken(ValueError):
-    """Another person bears this name."""
-
-
-@dataclass(frozen=True, slots=True)
-class PersonRow:
-    """Somebody enrolled, as listed. ``created`` is UTC."""
-
-    id: str
-    name: str
-    samples: int
-    created: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class NewSample:
-    """A unit-length embedding with its quality (0–1) and where it came from (``live``, ``photo``)."""
-
-    embedding: Embedding
-    quality: float
-    source: str
-
-
-def clean_name(text: object) -> str:
-    """Trim and normalise (NFC) a name; raises :class:`BadName` unless 1–80 characters without control characters
-    remain."""
-    if not isinstance(text, str):
-        raise BadName("a name must be text")
-    name = " ".join(unicodedata.normalize("NFC", text).split())
-    if not name:
-        raise BadName("a name must not be empty")
-    if len(name) > MAX_NAME:
-        raise BadName(f"a name may have {MAX_NAME} characters, not {len(name)}")
-    if any(unicodedata.category(c) in ("Cc", "Cs", "Co", "Cn") for c in name):
-        raise BadName("a name must not contain control characters")
-    return name
-
-
-def name_key(name: str) -> str:
-    """What two spellings of one name have in common."""
-    return unicodedata.normalize("NFKC", name).casefold()
 
 
 class PeopleStore:
@@ -241,6 +170,6 @@ def _configure(connection: Any, _record: Any) -> None:
 
 def _migrate(connection: sa.Connection) -> None:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

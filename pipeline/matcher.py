@@ -1,0 +1,81 @@
+"""The open-set decision: somebody, nobody, or not sure."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import MatchingSpec
+from pipeline.gallery import Gallery
+from tracking import Embedding, Opinion, Verdict
+
+STRANGER_PRIOR = 0.5  # before looking, a face is as likely a stranger's as somebody's
+UNCERTAIN_FPIR = 10.0  # 'perhaps' begins where strangers reach this many times the target rate
+STRONG_FPIR = 0.1  # believed at first sight: strangers reach this only at a tenth of it
+
+
+class Matcher:
+    """Decides with the numbers of a pack's manifest; holds no people.
+
+    The threshold keeps the rate at which strangers get a name (FPIR, ISO/IEC 19795-1) where it was asked to be,
+    whatever the
+    size of the gallery: with N people each comparison may err N times more rarely.
+    """
+
+    def __init__(self, spec: MatchingSpec) -> None:
+        if spec.metric != "cosine":
+            raise ValueError(f"matching.metric {spec.metric!r} is not supported; use 'cosine'")
+        self.spec = spec
+        points = sorted(spec.fmr, reverse=True)
+        self._log_rate = np.array([math.log10(rate) for rate, _ in points])
+        self._similarity = np.array([similarity for _, similarity in points])
+
+    def threshold(self, people: int, fpir: float | None = None) -> float:
+        """The cosine similarity at which strangers get a name at rate ``fpir`` (the manifest's target) among that
+        many people."""
+        rate = math.log10((self.spec.target_fpir if fpir is None else fpir) / max(people, 1))
+        x, y = -self._log_rate, self._similarity  # rising
+        if len(x) == 1:
+            return float(y[0])
+        if -rate > x[-1]:  # beyond what was measured: go on along the last stretch
+            return float(y[-1] + (-rate - x[-1]) * (y[-1] - y[-2]) / (x[-1] - x[-2]))
+        if -rate < x[0]:
+            return float(y[0] + (-rate - x[0]) * (y[1] - y[0]) / (x[1] - x[0]))
+        return float(np.interp(-rate, x, y))
+
+    def log_likelihood_ratio(self, similarity: NDArray[np.floating] | float) -> NDArray[np.float64]:
+        """How much likelier this similarity is for one person than for two, as a natural logarithm."""
+        ratio = self.spec.calibration_slope * np.asarray(similarity, np.float64) + self.spec.calibration_intercept
+        # A straight line is trusted only as far as there was data to fit it.
+        return np.clip(ratio, -12.0, 9.0)
+
+    def probabilities(self, similarities: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The probability of each person, given cosine similarities (N,) to all; what is missing to 1 is a
+        stranger's."""
+        ratio = self.log_likelihood_ratio(similarities)
+        weights = np.exp(ratio) * (1 - STRANGER_PRIOR) / max(len(ratio), 1)
+        return np.asarray(weights / (weights.sum() + STRANGER_PRIOR), np.float64)
+
+    def decide(self, template: Embedding, gallery: Gallery) -> Opinion:
+        """Who this unit-length template shows."""
+        if len(gallery) == 0:
+            return Opinion(Verdict.UNKNOWN, None, 0.0, 0.0, None)
+        similarities = gallery.templates @ template
+        best = int(similarities.argmax())
+        top = float(similarities[best])
+        margin = None
+        if len(similarities) > 1:
+            margin = top - float(np.partition(similarities, -2)[-2])
+        probability = float(self.probabilities(similarities)[best])
+        n, target = len(gallery), self.spec.target_fpir
+        clear = margin is None or margin >= self.spec.margin
+        if top >= self.threshold(n) and clear:
+            verdict = Verdict.KNOWN
+        elif top >= self.threshold(n, min(0.5, target * UNCERTAIN_FPIR)):
+            verdict = Verdict.UNCERTAIN
+        else:
+            verdict = Verdict.UNKNOWN
+        strong = top >= self.threshold(n, target * STRONG_FPIR) and clear
+        return Opinion(verdict, gallery.people[best].id, probability, top, margin, strong)
