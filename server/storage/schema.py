@@ -4,25 +4,79 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from server.storage.names import MAX_NAME
+from server.storage.names import MAX_NAME, MAX_ROOM
 
 METADATA = sa.MetaData()
+TIME = sa.DateTime(timezone=True)  # UTC; SQLite drops the zone
+
+
+def _person_id() -> sa.Column[str]:
+    return sa.Column(
+        "person_id", sa.String(32), sa.ForeignKey("person.id", ondelete="CASCADE"), nullable=False, index=True
+    )
+
+
 PERSON = sa.Table(
     "person",
     METADATA,
     sa.Column("id", sa.String(32), primary_key=True),
     sa.Column("name", sa.String(MAX_NAME), nullable=False),
-    sa.Column("name_key", sa.String(4 * MAX_NAME), nullable=False, unique=True),
-    sa.Column("created", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("name_key", sa.String(4 * MAX_NAME), nullable=False, unique=True),  # names.unique_key
+    sa.Column("created", TIME, nullable=False),
+    sa.Column("room", sa.String(MAX_ROOM)),  # NULL: everyone's
+    sa.Column("deleted", TIME),  # removed, and not yet erased: until then it can be undone
 )
 SAMPLE = sa.Table(
     "sample",
     METADATA,
     sa.Column("id", sa.String(32), primary_key=True),
-    sa.Column("person_id", sa.String(32), sa.ForeignKey("person.id", ondelete="CASCADE"), nullable=False, index=True),
+    _person_id(),
     sa.Column("pack_digest", sa.String(64), nullable=False),
-    sa.Column("embedding", sa.LargeBinary, nullable=False),
+    sa.Column("embedding", sa.LargeBinary, nullable=False),  # little-endian float32
     sa.Column("quality", sa.Float, nullable=False),
     sa.Column("source", sa.String(16), nullable=False),
-    sa.Column("created", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("created", TIME, nullable=False),
+    sa.Column("yaw", sa.Float),
+    sa.Column("pitch", sa.Float),
+    sa.Column("size", sa.Float),  # width of the face, pixels
+    sa.Column("crop", sa.LargeBinary),  # JPEG
+    sa.Column("crop_landmarks", sa.LargeBinary),  # little-endian float32 (5, 2), pixels of the crop
+    sa.Column("content", sa.String(64), index=True),  # SHA-256 of the photo it came from
+    sa.Column("deleted", TIME),
+)
+NEGATIVE = sa.Table(
+    "negative",
+    METADATA,
+    sa.Column("id", sa.String(32), primary_key=True),
+    _person_id(),
+    sa.Column("pack_digest", sa.String(64), nullable=False),
+    sa.Column("embedding", sa.LargeBinary, nullable=False),
+    sa.Column("created", TIME, nullable=False),
+    sa.Column("deleted", TIME),
+)
+CHANGE = sa.Table(
+    "change",
+    METADATA,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("kind", sa.String(24), nullable=False),
+    sa.Column("words", sa.String(400), nullable=False),
+    sa.Column("at", TIME, nullable=False),
+    sa.Column("until", TIME, nullable=False),
+    sa.Column("undone", TIME),
+)
+CHANGE_ROW = sa.Table(
+    "change_row",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("change_id", sa.String(32), sa.ForeignKey("change.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("table", sa.String(16), nullable=False),
+    sa.Column("row", sa.String(32), nullable=False, index=True),
+    sa.Column("before", sa.JSON, nullable=False),
+    sa.Column("after", sa.JSON, nullable=False),
+)
+GALLERY_SETTING = sa.Table(
+    "gallery_setting",
+    METADATA,
+    sa.Column("room", sa.String(MAX_ROOM), primary_key=True),  # empty: everyone's gallery
+    sa.Column("one_in", sa.Float, nullable=False),  # one wrong name in so many strangers
 )
