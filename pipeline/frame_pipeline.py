@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.align import face_chip
+from pipeline.crop import Crop, cut_crop
 from pipeline.detect import Detections, look_wide
 from pipeline.embed import embed_chip
 from pipeline.face_models import FaceModels
@@ -43,6 +44,7 @@ class PipelineConfig:
     max_embeddings: int = 4  # a frame, so that a crowd cannot hold up the answer
     min_pose: float = 0.1  # evidence is not taken from a face turned further away than this
     min_quality: float = 0.22  # … nor from one worse than this overall
+    crops: bool = False  # cut a crop of every watched face
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Face:
     votes: int
     quality: Quality | None
     age: float
+    embedded: int = 0  # how many of its frames were embedded
+    template: Embedding | None = None  # its fused evidence, unit length: what it was decided on
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,10 @@ class Observation:
     embedding: Embedding
     others: int  # further faces in the frame
     time: float
+    width: float = 0.0  # of the face, in pixels
+    crowded: bool = False  # another face is so near and so large that the two might be confused
+    agreement: float | None = None  # cosine to what the track showed before; None if it is new
+    crop: Crop | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,8 @@ class _Memory:
     """What the pipeline remembers of a track beside its evidence."""
 
     quality: Quality | None = None
+    embedded: int = 0
+    template: Embedding | None = None
     next_try: float = -1e9
     strikes: list[tuple[Embedding, float]] = field(default_factory=list)
 
@@ -242,17 +252,34 @@ class FramePipeline:
             return 0
         embeddings = self.models.embedder.embed([chip for _, chip, _ in candidates])
         for (track, chip, quality), embedding in zip(candidates, embeddings, strict=True):
+            self._memory[track.number].embedded += 1
             if track.number in self._watched:
-                self._observe(track, chip, quality, embedding, now)
+                self._observe(track, image, chip, quality, embedding, now)
             if quality.pose >= self.config.min_pose and quality.overall >= self.config.min_quality:
                 self._take_in(track, embedding, quality, now, gallery)
         return len(candidates)
 
-    def _observe(self, track: Track, chip: Image, quality: Quality, embedding: Embedding, now: float) -> None:
+    def _observe(
+        self, track: Track, image: Image, chip: Image, quality: Quality, embedding: Embedding, now: float
+    ) -> None:
+        before = track.evidence.template()
+        agreement = None if before is None else float(before @ embedding)
         if self.models.embedder.spec.mirror:
             embedding = embed_chip(self.models.embedder, chip, mirror=True)
-        asked = self._watched[track.number]
-        self._observations.append(Observation(asked, quality, embedding, len(self.tracker.visible) - 1, now))
+        crop = cut_crop(image, track.landmarks) if self.config.crops else None
+        self._observations.append(
+            Observation(
+                self._watched[track.number],
+                quality,
+                embedding,
+                others=len(self.tracker.visible) - 1,
+                time=now,
+                width=track.width,
+                crowded=any(_confusable(track.box, t.box) for t in self.tracker.visible if t is not track),
+                agreement=agreement,
+                crop=crop,
+            )
+        )
 
     def _take_in(self, track: Track, embedding: Embedding, quality: Quality, now: float, gallery: Gallery) -> None:
         """Add an embedding to its track's evidence, unless it shows that this is another face."""
@@ -310,6 +337,7 @@ class FramePipeline:
     def _decide(self, track: Track, gallery: Gallery) -> None:
         template = track.evidence.template()
         if template is not None:
+            self._memory.setdefault(track.number, _Memory()).template = template
             track.identity.consider(self.models.matcher.decide(template, gallery), track.evidence.votes)
 
     def _faces(self, now: float, gallery: Gallery) -> tuple[Face, ...]:
@@ -346,12 +374,22 @@ class FramePipeline:
             votes=track.evidence.votes,
             quality=memory.quality if memory else None,
             age=max(0.0, now - track.detected) if track.doubtful else 0.0,
+            embedded=memory.embedded if memory else 0,
+            template=memory.template if memory else None,
         )
 
     def _forget(self) -> None:
         if len(self._memory) > 2 * (len(self.tracker.visible) + len(self.tracker.lost)) + 8:
             alive = {t.number for t in (*self.tracker.visible, *self.tracker.lost)}
             self._memory = {number: memory for number, memory in self._memory.items() if number in alive}
+
+
+def _confusable(box: Array, other: Array) -> bool:
+    """Whether a face (x, y, w, h) beside this one is at least half as large and less than a face away."""
+    if other[2] < 0.5 * box[2]:
+        return False
+    apart = np.hypot(*(box[:2] + box[2:] / 2 - other[:2] - other[2:] / 2))
+    return bool(apart < 1.6 * max(box[2], other[2]))
 
 
 def _since(start: float) -> float:

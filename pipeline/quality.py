@@ -20,8 +20,11 @@ INNER = 96  # pixels: side of the central part of the chip that is measured
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Parts and whole, 0 (useless) to 1 (nothing to wish for); ``brightness`` is the mean grey level, 0–255, and
-    ``yaw`` −1…1."""
+    """Parts and whole, 0 (useless) to 1 (nothing to wish for); ``brightness`` is the mean grey level, 0–255.
+
+    ``yaw`` and ``pitch`` are −1…1 without a unit: positive where the nose points to the right of the picture, and up.
+    A face that looks straight ahead has about 0 of both; how far from it depends on the face and the camera's height.
+    """
 
     sharpness: float
     light: float
@@ -29,6 +32,7 @@ class Quality:
     size: float
     brightness: float
     yaw: float
+    pitch: float = 0.0
 
     @property
     def overall(self) -> float:
@@ -57,7 +61,7 @@ def measure_quality(chip: Image, landmarks: NDArray[np.float32], face_width: flo
     inner = cv2.resize(chip[cut : side - cut, cut : side - cut], (INNER, INNER), interpolation=cv2.INTER_AREA)
     gray = np.asarray(cv2.cvtColor(inner, cv2.COLOR_RGB2GRAY), np.float32)
     brightness, contrast = float(gray.mean()), float(gray.std())
-    yaw, pose = _pose(landmarks)
+    yaw, pitch, pose = _pose(landmarks)
     return Quality(
         sharpness=_sharpness(gray, contrast),
         light=_light(gray, brightness, contrast),
@@ -65,6 +69,7 @@ def measure_quality(chip: Image, landmarks: NDArray[np.float32], face_width: flo
         size=float(np.clip((face_width - 16) / 84, 0.01, 1)),
         brightness=brightness,
         yaw=yaw,
+        pitch=pitch,
     )
 
 
@@ -85,13 +90,13 @@ def _light(gray: NDArray[np.float32], brightness: float, contrast: float) -> flo
     return float(exposure**0.5 * range_**0.5 * evenness)
 
 
-def _pose(landmarks: NDArray[np.float32]) -> tuple[float, float]:
-    """Yaw (−1…1, by the nose between the eyes and mouth corners) and how frontal the face is (0–1)."""
+def _pose(landmarks: NDArray[np.float32]) -> tuple[float, float, float]:
+    """Yaw and pitch (−1…1, by where the nose is between eyes and mouth corners) and how frontal the face is (0–1)."""
     eyes, mouth = landmarks[:2].mean(0), landmarks[3:].mean(0)
     across = landmarks[1] - landmarks[0]
     eye_distance = float(np.linalg.norm(across))
     if eye_distance < 1e-3:
-        return 1.0, 0.01
+        return 1.0, 0.0, 0.01
     axis = across / eye_distance
     down = np.array([-axis[1], axis[0]])
     nose = landmarks[2] - (eyes + mouth) / 2
@@ -99,5 +104,6 @@ def _pose(landmarks: NDArray[np.float32]) -> tuple[float, float]:
     height = float((mouth - eyes) @ down)
     # From the side the eyes come together; looking up or down moves the nose along the face's axis.
     narrow = np.clip(1.6 * eye_distance / max(height, 1e-3) - 0.6, 0.02, 1)
-    pitch = abs(float(nose @ down)) / max(height, 1e-3)
-    return yaw, float(np.clip((1 - abs(yaw)) * narrow * np.clip(1.25 - 2 * pitch, 0.1, 1), 0.01, 1))
+    lower = float(nose @ down) / max(height, 1e-3)
+    pitch = float(np.clip(-1.5 * lower, -1, 1))
+    return yaw, pitch, float(np.clip((1 - abs(yaw)) * narrow * np.clip(1.25 - 2 * abs(lower), 0.1, 1), 0.01, 1))
