@@ -341,7 +341,6 @@ class FramePipeline:
             track.identity.consider(self.models.matcher.decide(template, gallery), track.evidence.votes)
 
     def _faces(self, now: float, gallery: Gallery) -> tuple[Face, ...]:
-        names = {person.id: person.name for person in gallery.people}
         strongest: dict[str, Track] = {}
         for track in self.tracker.visible:
             opinion = track.identity.opinion
@@ -349,9 +348,9 @@ class FramePipeline:
                 rival = strongest.get(opinion.person)
                 if rival is None or (rival.identity.opinion and rival.identity.opinion.similarity < opinion.similarity):
                     strongest[opinion.person] = track
-        return tuple(self._face(track, now, names, strongest) for track in self.tracker.visible)
+        return tuple(self._face(track, now, gallery, strongest) for track in self.tracker.visible)
 
-    def _face(self, track: Track, now: float, names: dict[str, str], strongest: dict[str, Track]) -> Face:
+    def _face(self, track: Track, now: float, gallery: Gallery, strongest: dict[str, Track]) -> Face:
         state, opinion = track.identity.state, track.identity.opinion
         memory = self._memory.get(track.number)
         if state is IdentityState.KNOWN and opinion and opinion.person and strongest.get(opinion.person) is not track:
@@ -362,7 +361,7 @@ class FramePipeline:
             tried = memory is not None and memory.quality is not None
             if track.width < self._min_face or (tried and now - track.started > 1.0):
                 state = IdentityState.UNREADABLE
-        name = names.get(opinion.person) if opinion and opinion.person else None
+        person = gallery.person(opinion.person) if opinion and opinion.person else None
         return Face(
             track=track.number,
             box=track.box,
@@ -370,7 +369,7 @@ class FramePipeline:
             state=track.state,
             identity=state,
             opinion=opinion,
-            name=name,
+            name=person.name if person else None,
             votes=track.evidence.votes,
             quality=memory.quality if memory else None,
             age=max(0.0, now - track.detected) if track.doubtful else 0.0,

@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.face_models import FaceModels, main_face, read_photo
 from pipeline.frame import Image
-from pipeline.gallery import Gallery, Person
+from pipeline.gallery import Entry, Gallery, Person
 from pipeline.templates import fuse_template
 from tracking import Embedding
 
@@ -96,12 +96,11 @@ def gallery_from_folder(models: FaceModels, folder: Path, quiet: bool = False) -
     embedded = embed_pictures(models, folder, (f for group in files.values() for f in group), quiet)
     for name in embedded.without_face:
         click.echo(f"no face in {name}: not enrolled", err=True)
-    people, templates = [], []
+    entries: list[Entry] = []
     for name, group in files.items():
         samples = [embedded.embeddings[f] for f in group if f in embedded.embeddings]
         if samples:
-            people.append(Person(name, name))
-            templates.append(fuse_template(samples))
-    if not people:
+            entries.append((Person(name, name), fuse_template(samples), None))
+    if not entries:
         raise click.ClickException(f"{folder}: no picture with a face; expected NAME.jpg or NAME/*.jpg")
-    return Gallery(tuple(people), np.stack(templates), models.manifest.digest, 1)
+    return Gallery.build(entries, models.embedder.spec.dimension, models.manifest.digest, version=1)

@@ -29,11 +29,8 @@ class Folk:
         pairs = [(n, f) for n, f in zip(names, self.faces, strict=False) if n]
         self.version += 1
         digest = open_models().manifest.digest
-        if not pairs:
-            self.gallery = Gallery(*((), np.zeros((0, 128), np.float32), digest, self.version))
-            return
-        people = tuple(Person(n.lower(), n) for n, _ in pairs)
-        self.gallery = Gallery(people, np.stack([f.embedding for _, f in pairs]), digest, self.version)
+        entries = [(Person(n.lower(), n), f.embedding, None) for n, f in pairs]
+        self.gallery = Gallery.build(entries, 128, digest, self.version)
 
 
 def moving(count, start=0, image=None):
