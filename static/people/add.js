@@ -1,0 +1,223 @@
+// The tab that learns people from photos.
+
+import { element } from "../dom.js";
+import { ask } from "./dialogs.js";
+import { leftOut, saveWords, tally } from "./draft.js";
+import { dropZone, keepDropsOff } from "./drop_zone.js";
+import { Importing } from "./importing.js";
+import { button, field, paragraph, suggestions } from "./parts.js";
+import { progress, timeLeft } from "./queue.js";
+import { Verdicts } from "./verdicts.js";
+import { contents, sort } from "./walk.js";
+import { count } from "./words.js";
+
+const REDRAW = 150; // ms: a thousand photos must not mean a thousand drawings
+
+export class AddPhotos {
+  #page;
+  #importing = new Importing(() => this.#soon());
+  #waiting = []; // photos without a name
+  #timer = null;
+  #busy = false; // when it was drawn last
+  #name = element("input", { maxLength: 80, autocomplete: "off", autocapitalize: "words", spellcheck: false });
+  #room = element("input", { maxLength: 40, autocomplete: "off", autocapitalize: "none", spellcheck: false });
+  #found = paragraph("", "soft");
+  #unnamed = element("div", { className: "card notice", hidden: true });
+  #way = element("div", { className: "way", hidden: true });
+  #failed = element("div", {});
+  #only = element("input", { type: "checkbox" });
+  #filter = element("label", { className: "check", hidden: true }, this.#only, element("span", {}));
+  #saving = element("div", { className: "saving", hidden: true });
+  #saved = element("div", {});
+  #verdicts = new Verdicts({ decide: (entry, what) => this.#decide(entry, what), fileOf: (entry) => this.#importing.fileOf(entry) });
+  #names;
+
+  constructor(root, page) {
+    this.#page = page;
+    this.#names = suggestions(this.#name, "add-names", []);
+    this.#found.setAttribute("role", "status");
+    root.append(
+      element("h2", { textContent: "Learn people from photos" }),
+      paragraph("Each photo is looked at first; nothing is kept until you save. Ask before you add somebody.", "soft"),
+      element(
+        "div",
+        { className: "fields" },
+        field("Whose photos? (for photos that are not in folders)", this.#name),
+        field("Room (empty: known to everyone)", this.#room),
+      ),
+      this.#names,
+      dropZone((files) => this.#take(files)),
+      this.#found,
+      this.#unnamed,
+      this.#saved,
+      this.#way,
+      this.#failed,
+      this.#filter,
+      this.#verdicts.drawn,
+      this.#saving,
+    );
+    keepDropsOff(document);
+    this.#only.addEventListener("change", () => this.#draw());
+    this.#name.addEventListener("keydown", (event) => event.key === "Enter" && this.#sendWaiting());
+    addEventListener("beforeunload", (event) => this.#importing.unsaved && event.preventDefault());
+    addEventListener("pagehide", (event) => event.persisted || this.#importing.abandon());
+  }
+
+  async show() {
+    const people = await this.#page.people().catch(() => []);
+    this.#names.replaceChildren(...people.map(({ name }) => element("option", { value: name })));
+  }
+
+  #take(files) {
+    const sorted = sort(files);
+    this.#found.textContent = contents(sorted);
+    this.#waiting.push(...sorted.loose);
+    const name = this.#name.value.trim();
+    this.#send([...sorted.named, ...sorted.zips.map((zip) => ({ ...zip, name }))]);
+    if (name) this.#sendWaiting();
+    else this.#askName();
+  }
+
+  /** Photos that lie in no folder need a name before they are looked at. */
+  #askName() {
+    this.#unnamed.hidden = this.#waiting.length === 0;
+    if (this.#unnamed.hidden) return;
+    const photos = count(this.#waiting.length, "photo");
+    this.#unnamed.replaceChildren(
+      element("p", { role: "alert", textContent: `Whose ${this.#waiting.length === 1 ? "photo is this" : `${photos} are these`}? Type the name above.` }),
+      element(
+        "div",
+        { className: "row" },
+        button(`Look at ${photos}`, () => this.#sendWaiting(), "primary"),
+        button("Leave them out", () => {
+          this.#waiting = [];
+          this.#askName();
+        }),
+      ),
+    );
+    this.#name.focus();
+  }
+
+  #sendWaiting() {
+    const name = this.#name.value.trim();
+    if (this.#waiting.length === 0) return;
+    if (!name) return this.#name.focus();
+    this.#send(this.#waiting.splice(0).map((photo) => ({ ...photo, name })));
+    this.#askName();
+  }
+
+  #send(photos) {
+    if (photos.length === 0) return;
+    this.#saved.replaceChildren();
+    this.#importing.add(photos, this.#room.value.trim() || null);
+    this.#room.disabled = true;
+  }
+
+  async #decide(entry, what) {
+    try {
+      await this.#importing.decide(entry, what);
+    } catch (error) {
+      this.#page.say(error.message);
+    }
+  }
+
+  #soon() {
+    this.#timer ??= setTimeout(() => this.#draw(), REDRAW);
+  }
+
+  #draw() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    const { entries, queue, existing, begun } = this.#importing;
+    const sums = tally(entries);
+    if (this.#busy && !queue.busy) this.#importing.compare().then(() => this.#soon());
+    this.#busy = queue.busy;
+    this.#drawWay();
+    this.#drawFailed();
+    if (sums.needs === 0) this.#only.checked = false;
+    this.#filter.hidden = sums.needs === 0;
+    this.#filter.lastChild.textContent = `Only what needs you (${sums.needs})`;
+    this.#verdicts.draw(entries, { onlyNeeds: this.#only.checked, existing });
+    this.#drawSaving(sums, begun);
+    this.#room.disabled = begun;
+  }
+
+  #drawWay() {
+    const { queue, startedAt } = this.#importing;
+    this.#way.hidden = !queue.busy;
+    if (!queue.busy) return this.#way.replaceChildren();
+    if (!this.#way.firstChild) {
+      const bar = element("progress", { max: 1, ariaLabel: "Photos looked at" });
+      const stop = button("Stop", () => queue.cancel());
+      this.#way.append(bar, element("div", { className: "bar" }, paragraph(""), stop));
+    }
+    const far = progress(queue.parcels);
+    this.#way.querySelector("progress").value = far.bytes ? far.gone / far.bytes : 0;
+    const left = timeLeft(far, (performance.now() - startedAt) / 1000);
+    const words = `${far.files} of ${count(far.of, "file")} looked at${left ? `, ${left}` : ""}`;
+    this.#way.querySelector("p").textContent = far.waiting ? `${words}. ${far.waiting} Trying again …` : words;
+  }
+
+  #drawFailed() {
+    const { queue, gone } = this.#importing;
+    const failed = queue.parcels.filter(({ state }) => state === "failed");
+    if (failed.length === 0) return this.#failed.replaceChildren();
+    const all = gone
+      ? button("Look at all of them again", () => this.#importing.again(), "primary")
+      : button("Try again", () => failed.forEach((parcel) => queue.retry(parcel)), "primary");
+    const words = gone
+      ? "The server has lost what was looked at so far: it was started anew, or this took too long. The photos are still here."
+      : `${count(failed.length, "file")} did not get through.`;
+    const rows = failed.slice(0, 20).map(({ path, error }) => element("li", {}, element("b", { textContent: path }), ` ${error.message}`));
+    if (failed.length > 20) rows.push(element("li", { textContent: `and ${failed.length - 20} more` }));
+    const hadFocus = this.#failed.contains(document.activeElement);
+    this.#failed.replaceChildren(element("div", { className: "card notice", role: "alert" }, paragraph(words), gone ? "" : element("ul", {}, ...rows), element("div", { className: "row" }, all)));
+    if (hadFocus) all.focus();
+  }
+
+  #drawSaving(sums, begun) {
+    const { queue, gone } = this.#importing;
+    this.#saving.hidden = !begun || gone;
+    if (this.#saving.hidden) return;
+    if (!this.#saving.firstChild) {
+      const words = paragraph("", "soft");
+      words.setAttribute("role", "status");
+      this.#saving.append(words, element("div", { className: "row" }, button("", () => this.#commit(), "primary"), button("Discard", () => this.#discard())));
+    }
+    const [save] = this.#saving.querySelectorAll("button");
+    save.textContent = saveWords(sums);
+    save.disabled = queue.busy || sums.used === 0;
+    this.#saving.querySelector("p").textContent = queue.busy ? "" : leftOut(sums);
+  }
+
+  async #commit() {
+    const [save] = this.#saving.querySelectorAll("button");
+    save.disabled = true;
+    try {
+      const { people, change } = await this.#importing.commit();
+      const words = `${count(people.length, "person", "people")} saved.`;
+      this.#found.textContent = "";
+      const row = ({ id, name, added }) => element("li", {}, element("a", { href: `#people/${id}`, textContent: name }), `: ${count(added, "new picture")}`);
+      this.#saved.replaceChildren(
+        element(
+          "div",
+          { className: "card notice good" },
+          element("h3", { textContent: words }),
+          element("ul", {}, ...people.map(row)),
+          paragraph("They are recognised from now on. To take it back: Recent changes, on the first tab.", "soft"),
+        ),
+      );
+      this.#page.changed(words, change ? [change] : []);
+    } catch (error) {
+      save.disabled = false;
+      this.#saving.querySelector("p").textContent = `${error.message} Nothing was saved.`;
+    }
+  }
+
+  async #discard() {
+    const { entries, queue } = this.#importing;
+    if ((entries.length || queue.busy) && !(await ask("Discard these photos?", "Nothing of them is kept.", "Discard", { no: "Go on", danger: true }))) return;
+    await this.#importing.discard();
+    this.#found.textContent = "";
+  }
+}

@@ -1,0 +1,30 @@
+// What was changed of late, each with its way back.
+
+import { element } from "../dom.js";
+import { get } from "./api.js";
+import { button, paragraph } from "./parts.js";
+import { until, when } from "./words.js";
+
+let open = false; // stays as it was when the list is drawn anew
+
+/** The list, folded until somebody wants it. */
+export async function recentChanges(page) {
+  const { changes } = await get("/changes");
+  const list = element("ul", { className: "changes" }, ...changes.map((change) => row(change, page)));
+  const title = element("summary", { textContent: `Recent changes (${changes.length})` });
+  const text = changes.length
+    ? "Each can be taken back for a while. Forgetting somebody cannot."
+    : "Nothing was changed lately. What you change stands here for a while, with the way back.";
+  const made = element("details", { className: "folded", open }, title, paragraph(text, "soft"), list);
+  made.addEventListener("toggle", () => (open = made.open));
+  return made;
+}
+
+function row(change, page) {
+  const line = element("small", { textContent: `${when(change.at)} · ${change.undone ? "undone" : `until ${until(change.until)}`}` });
+  const words = element("span", { className: change.undone ? "gone" : "" }, change.words, line);
+  if (change.undone) return element("li", {}, words);
+  const undo = button("Undo", () => page.undo([change]));
+  undo.ariaLabel = `Undo: ${change.words}`;
+  return element("li", {}, words, undo);
+}

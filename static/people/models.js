@@ -1,0 +1,125 @@
+// The models in use, and the way to others: every picture is learnt anew, looked at, and then switched to.
+
+import { element } from "../dom.js";
+import { get, post, remove } from "./api.js";
+import { ask } from "./dialogs.js";
+import { button, failure, paragraph } from "./parts.js";
+import { count } from "./words.js";
+
+const POLL = 1000; // ms
+
+export class Models {
+  #root;
+  #page;
+  #timer = null;
+  #asked = 0;
+
+  constructor(root, page) {
+    [this.#root, this.#page] = [root, page];
+  }
+
+  async show() {
+    this.hide();
+    const asked = ++this.#asked;
+    try {
+      const packs = await get("/packs");
+      const change = await get("/model-change");
+      if (asked !== this.#asked) return;
+      this.#draw(packs, change);
+      if (change.state === "running") this.#timer = setTimeout(() => this.show(), POLL);
+    } catch (error) {
+      if (asked === this.#asked) this.#root.replaceChildren(title(), failure(error, () => this.show()));
+    }
+  }
+
+  hide() {
+    clearTimeout(this.#timer);
+    this.#asked += 1;
+  }
+
+  #draw({ current, packs }, change) {
+    const going = change.state === "running" || change.state === "ready";
+    const others = packs.filter((pack) => pack.name !== current);
+    const bar = this.#root.querySelector("progress");
+    if (bar && change.state === "running") {
+      // Only the bar moves: what is read or focused stays.
+      this.#advance(bar, change);
+      return;
+    }
+    this.#root.replaceChildren(
+      title(),
+      element("p", {}, "Recognition uses the models ", element("b", { textContent: current }), "."),
+      ...(going || change.state === "failed" ? [this.#job(change)] : []),
+      ...(going ? [] : [element("ul", { className: "changes" }, ...others.map((pack) => this.#pack(pack)))]),
+      ...(others.length === 0 && !going ? [paragraph("There are no others.", "soft")] : []),
+    );
+  }
+
+  #pack(pack) {
+    const line = element("small", { textContent: `${pack.summary} Licence: ${pack.licence}.` });
+    const words = element("span", {}, element("b", { textContent: pack.name }), line);
+    if (!pack.installed) return element("li", {}, words, element("code", { textContent: `visavis models pull ${pack.name}` }));
+    const change = button("Change to these …", () => this.#begin(pack));
+    change.ariaLabel = `Change to ${pack.name} …`;
+    return element("li", {}, words, change);
+  }
+
+  async #begin(pack) {
+    const text = "Every picture whose crop was kept is learnt anew in the background. Recognition goes on as it is until you switch.";
+    if (await ask(`Change to ${pack.name}?`, text, "Begin")) await this.#try(() => post("/model-change", { pack: pack.name }));
+  }
+
+  #job(change) {
+    if (change.state === "failed") return element("div", { className: "card notice", role: "alert" }, paragraph(change.words ?? `The change to ${change.pack} failed. Nothing was changed.`));
+    const cancel = button("Cancel the change", () => this.#try(() => remove("/model-change")));
+    if (change.state === "running") {
+      const bar = element("progress", { max: 1, ariaLabel: "Pictures learnt anew" });
+      const box = element("div", { className: "card stack" }, element("h4", { textContent: `Learning every picture anew for ${change.pack}` }), bar, paragraph("", "soft"), element("div", { className: "row" }, cancel));
+      this.#advance(bar, change);
+      return box;
+    }
+    const use = button(`Switch to ${change.pack}`, () => this.#switch(change), "primary");
+    return element("div", { className: "card stack" }, element("h4", { textContent: `${change.pack} is ready` }), ...comparison(change.comparison), missing(change.without_crop), element("div", { className: "row" }, use, cancel));
+  }
+
+  #advance(bar, { done, total }) {
+    bar.value = total ? done / total : 0;
+    bar.nextElementSibling.textContent = `${done} of ${count(total, "picture")}`;
+  }
+
+  async #switch({ pack, without_crop = [] }) {
+    const lost = without_crop.length ? ` ${count(without_crop.length, "person", "people")} will not be recognised until shown again, because no pictures were kept.` : "";
+    if (await ask(`Switch to ${pack}?`, `From then on faces are recognised with ${pack}.${lost}`, "Switch")) {
+      await this.#try(async () => {
+        await post("/model-change/switch");
+        this.#page.say(`Recognition uses ${pack} now.`);
+      });
+    }
+  }
+
+  async #try(work) {
+    try {
+      await work();
+    } catch (error) {
+      this.#page.say(error.message);
+    }
+    this.show();
+  }
+}
+
+const title = () => element("h3", { textContent: "Models" });
+
+function comparison(found) {
+  if (!found) return [];
+  return found.words ? [paragraph(found.words)] : [];
+}
+
+function missing(people = []) {
+  if (people.length === 0) return paragraph("Every picture could be learnt anew.", "soft");
+  return element(
+    "div",
+    {},
+    paragraph(`No crop was kept of some pictures of ${count(people.length, "person", "people")}: show these people again after the switch.`),
+    element("ul", {}, ...people.map(({ person, name, samples }) => element("li", {}, element("a", { href: `#people/${person}`, textContent: name }), `: ${count(samples, "picture")}`))),
+  );
+}

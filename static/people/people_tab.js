@@ -1,0 +1,88 @@
+// The first tab: everybody, or one of them.
+
+import { element } from "../dom.js";
+import { recentChanges } from "./changes.js";
+import { avatar, cropOf, failure, paragraph } from "./parts.js";
+import { PersonPage } from "./person.js";
+import { about, count, matching } from "./words.js";
+
+const MOST = 200; // cards drawn at once; the search finds the others
+
+export class PeopleTab {
+  #root;
+  #page;
+  #person;
+  #asked = 0; // an answer that comes after another question is nobody's
+  #wanted = "";
+
+  constructor(root, page) {
+    this.#root = root;
+    this.#page = page;
+    this.#person = new PersonPage(page);
+  }
+
+  /** Show everybody, or the person of this id. */
+  async show(id) {
+    const asked = ++this.#asked;
+    const latest = () => asked === this.#asked;
+    try {
+      if (id) await this.#person.show(this.#root, id, latest);
+      else await this.#everybody(latest);
+    } catch (error) {
+      if (!latest()) return;
+      const back = element("a", { href: "#people", className: "back", textContent: "‹ Everybody" });
+      this.#root.replaceChildren(...(id ? [back] : []), failure(error, () => this.show(id)));
+    }
+  }
+
+  async #everybody(latest) {
+    const people = await this.#page.people();
+    const changes = await recentChanges(this.#page);
+    if (!latest()) return;
+    if (people.length === 0) {
+      this.#root.replaceChildren(nobody(), changes);
+      return;
+    }
+    const search = element("input", { type: "search", value: this.#wanted, autocomplete: "off", placeholder: "Name or room" });
+    const found = element("p", { className: "soft", role: "status" });
+    const list = element("ul", { className: "cards" });
+    const draw = () => {
+      this.#wanted = search.value;
+      const matches = matching(people, search.value);
+      const first = matches.slice(0, MOST);
+      list.replaceChildren(...first.map(card));
+      const more = matches.length > first.length ? `, the first ${MOST} shown` : "";
+      found.textContent = search.value.trim() ? `${count(matches.length, "person", "people")} found${more}` : `${count(people.length, "person", "people")}${more}`;
+    };
+    search.addEventListener("input", draw);
+    draw();
+    const searching = element("label", { className: "field search" }, element("span", { textContent: "Find somebody" }), search);
+    const title = element("h2", { textContent: "Everybody known here" });
+    const bar = element("div", { className: "bar" }, searching, element("a", { className: "button primary", href: "#add", textContent: "Add photos" }));
+    const hadFocus = this.#root.contains(document.activeElement) && document.activeElement.type === "search";
+    this.#root.replaceChildren(title, bar, found, list, changes);
+    if (hadFocus) search.focus();
+  }
+}
+
+function card(person) {
+  const words = element("span", { className: "name", textContent: person.name });
+  const line = element("small", { textContent: about(person) });
+  const face = avatar({ name: person.name, crop: person.cover && cropOf(person.cover) });
+  return element("li", {}, element("a", { className: "card person", href: `#people/${person.id}` }, face, element("span", {}, words, line)));
+}
+
+function nobody() {
+  return element(
+    "div",
+    { className: "card empty" },
+    element("h2", { textContent: "Nobody is known yet" }),
+    paragraph("Show Visavis a few photos of somebody, or open the live picture and tap a face to say who it is.", "soft"),
+    element(
+      "div",
+      { className: "row" },
+      element("a", { className: "button primary", href: "#add", textContent: "Add photos" }),
+      element("a", { className: "button", href: "/", textContent: "Open the live picture" }),
+    ),
+  );
+}

@@ -1,0 +1,111 @@
+// How sure Visavis must be before it says a name.
+
+import { element } from "../dom.js";
+import { get, put } from "./api.js";
+import { compare } from "./merge.js";
+import { Models } from "./models.js";
+import { button, failure, field, paragraph } from "./parts.js";
+import { plot } from "./plot.js";
+import { count, percent } from "./words.js";
+
+export class Threshold {
+  #root;
+  #page;
+  #room = "";
+  #asked = 0;
+  #figures = element("div", { className: "stack" });
+  #models;
+
+  constructor(root, page) {
+    [this.#root, this.#page] = [root, page];
+    const models = element("section", { className: "part" });
+    this.#models = new Models(models, page);
+    this.#root.append(element("h2", { textContent: "How sure must it be?" }), this.#figures, models);
+  }
+
+  async show() {
+    this.#models.show();
+    const asked = ++this.#asked;
+    try {
+      const people = await this.#page.people();
+      const rooms = [...new Set(people.map((person) => person.room).filter(Boolean))].sort();
+      if (!rooms.includes(this.#room)) this.#room = "";
+      const data = await get(`/threshold${this.#query()}`);
+      if (asked === this.#asked) this.#draw(data, rooms, people);
+    } catch (error) {
+      if (asked === this.#asked) this.#figures.replaceChildren(failure(error, () => this.show()));
+    }
+  }
+
+  hide() {
+    this.#models.hide();
+  }
+
+  #query = () => (this.#room ? `?room=${encodeURIComponent(this.#room)}` : "");
+
+  #draw(data, rooms, people) {
+    const parts = [paragraph("A name is said only where a face is alike enough. Ask for more, and strangers are named less often, but people you know may be missed more often.")];
+    if (rooms.length) parts.push(this.#rooms(rooms));
+    if (data.pairs.genuine + data.pairs.impostor > 0) parts.push(plot(data));
+    parts.push(paragraph(data.words, "soft"), this.#choices(data), this.#confusable(data, people));
+    const focused = this.#figures.contains(document.activeElement) ? document.activeElement : null;
+    const [tag, value] = [focused?.tagName, focused?.value];
+    this.#figures.replaceChildren(...parts);
+    if (focused) (tag === "SELECT" ? this.#figures.querySelector("select") : this.#figures.querySelector(`input[value="${value}"]`))?.focus();
+  }
+
+  #rooms(rooms) {
+    const option = (value, textContent) => element("option", { value, textContent, selected: value === this.#room });
+    const select = element("select", {}, option("", "Everyone’s people"), ...rooms.map((room) => option(room, `Room ${room}`)));
+    select.addEventListener("change", () => {
+      this.#room = select.value;
+      this.show();
+    });
+    return field("Whose gallery", select);
+  }
+
+  #choices({ choices, now, cohort }) {
+    const option = (one_in, words, small) => {
+      const radio = element("input", { type: "radio", name: "one-in", value: String(one_in), checked: (now.one_in ?? null) === one_in });
+      radio.addEventListener("change", () => this.#choose(one_in));
+      return element("label", { className: "option" }, radio, element("span", {}, words, element("small", { textContent: small })));
+    };
+    return element(
+      "fieldset",
+      { className: "card options" },
+      element("legend", { textContent: "How often may a stranger be given a name?" }),
+      option(null, "As the models come", "nothing chosen for these people"),
+      ...choices.map((choice) => option(choice.one_in, `About one wrong name in ${count(choice.one_in, "stranger")}`, misses(choice))),
+      paragraph(cohort.faces ? `Strangers are stood in for by ${count(cohort.faces, "face")}: ${cohort.source}` : cohort.source, "soft"),
+    );
+  }
+
+  async #choose(one_in) {
+    try {
+      await put("/threshold", this.#room ? { one_in, room: this.#room } : { one_in });
+      this.#page.say(one_in ? `From now on: about one wrong name in ${count(one_in, "stranger")}.` : "From now on: as the models come.");
+    } catch (error) {
+      this.#page.say(error.message);
+    }
+    this.show();
+  }
+
+  #confusable({ confusable }, people) {
+    const title = element("h3", { textContent: "People who look alike to it" });
+    if (confusable.length === 0) return element("section", { className: "part" }, title, paragraph("Nobody here is likely to be taken for somebody else.", "soft"));
+    const row = ({ a, b, similarity, words }) => {
+      const link = ({ id, name }) => element("a", { href: `#people/${id}`, textContent: name });
+      const rowOf = ({ id, name }) => people.find((person) => person.id === id) ?? { id, name };
+      const look = button("Compare", () => compare(rowOf(a), rowOf(b), this.#page));
+      look.ariaLabel = `Compare ${a.name} and ${b.name}`;
+      return element("li", {}, element("span", {}, link(a), " and ", link(b), element("small", { textContent: `${words} (${similarity.toFixed(2)})` })), look);
+    };
+    return element("section", { className: "part" }, title, element("ul", { className: "changes" }, ...confusable.map(row)));
+  }
+}
+
+/** What a choice costs: how many looks at known people stay without a name. */
+function misses({ threshold, misses: share }) {
+  const bar = `alike by ${threshold.toFixed(3)} at least`;
+  return Number.isFinite(share) ? `misses about ${percent(share, share > 0 && share < 0.1 ? 1 : 0)} of known people’s pictures; ${bar}` : `how much it misses is not known yet; ${bar}`;
+}
