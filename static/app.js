@@ -1,5 +1,6 @@
 // Puts the page together: camera, session, results in time, stage, panel.
 
+import { Announcer } from "./announce.js";
 import { Awake } from "./awake.js";
 import { Camera, CameraError } from "./camera.js";
 import { $, element } from "./dom.js";
@@ -7,25 +8,19 @@ import { bindKeys } from "./keys.js";
 import { Latency, Window } from "./latency.js";
 import { Panel } from "./panel.js";
 import { connectionWord } from "./quality.js";
-import { Session, SessionError } from "./session.js";
+import { Reconnector } from "./reconnect.js";
+import { Session, SessionError, visitOf } from "./session.js";
 import { Stage } from "./stage.js";
 import { CaptureClock, Timeline } from "./timeline.js";
 import { Who } from "./who.js";
-import { present } from "./words.js";
+import { present, visiting } from "./words.js";
 
 const KEPT_RESULTS = 900;
-const BROKEN = {
-  "no connection": "The server answers, but no video gets through; a firewall may block UDP. Trying again…",
-  shutdown: "The server was stopped. Waiting for it to come back…",
-};
-const BACKOFF = [500, 1000, 2000, 4000, 8000];
-
 let config = null;
 let session = null;
 let wanted = false; // the person wants to be live
-let retry = 0;
-let retryTimer = null;
 let attempt = 0; // counts starts and stops: what an older one still waits for is void
+const again = new Reconnector();
 const awake = new Awake();
 let lastBytes = null;
 let clock = new CaptureClock(performance.timeOrigin);
@@ -33,7 +28,7 @@ let timeline = new Timeline();
 let latency = new Latency();
 let rate = new Window(3);
 const undrawn = [];
-const announced = { text: "", timer: null };
+const announcer = new Announcer(say); // says who is there, once things have settled
 
 const measured = {
   state: "idle",
@@ -63,11 +58,11 @@ const stage = new Stage({
   drawn,
 });
 const who = new Who({
-  enrol: (track, name, confirm) => session?.enrol(track, name, confirm) ?? null,
-  cancel: (track) => session?.cancelEnrol(track),
-  say,
+  command: (kind, ...fields) => session?.command(kind, ...fields) ?? null,
+  look: (track) => stage.look(track),
 });
 const panel = new Panel({ changed: (names) => who.suggest(names), say });
+const visit = visitOf(location.search);
 
 function setState(state) {
   measured.state = state;
@@ -90,7 +85,7 @@ async function start() {
   if (wanted) return;
   wanted = true;
   const mine = ++attempt;
-  retry = 0;
+  again.reset();
   measured.startedAt = performance.now();
   measured.firstResultAt = null;
   hideError();
@@ -127,9 +122,9 @@ async function cameraOn(choice) {
 }
 
 async function connect() {
-  setState(retry ? "reconnecting" : "connecting");
+  setState(again.tries ? "reconnecting" : "connecting");
   forgetResults();
-  const mine = new Session(config);
+  const mine = new Session(config, visit);
   session = mine;
   mine.addEventListener("result", ({ detail }) => session === mine && onResult(detail));
   mine.addEventListener("command", ({ detail }) => onCommand(detail));
@@ -140,7 +135,7 @@ async function connect() {
   } catch (error) {
     mine.end();
     if (session !== mine) return;
-    if (error instanceof SessionError && error.retry && (retry || error.after)) reconnect(error.message, error.after);
+    if (error instanceof SessionError && error.retry && (again.tries || error.after)) reconnect(error.message, error.after);
     else throw error;
   }
 }
@@ -152,21 +147,16 @@ function reconnect(reason, after = null) {
   timeline.clear();
   if (!wanted) return;
   setState("reconnecting");
-  const wait = after === null ? BACKOFF[Math.min(retry, BACKOFF.length - 1)] : after * 1000;
-  retry += 1;
-  banner(after === null ? (BROKEN[reason] ?? "The connection broke. Connecting again…") : reason);
+  const retry = () => wanted && connect().catch((error) => (error instanceof SessionError ? reconnect(error.message) : fail(error)));
+  banner(again.schedule(reason, after, retry));
   say("Reconnecting.");
-  clearTimeout(retryTimer);
-  retryTimer = setTimeout(() => {
-    if (wanted) connect().catch((error) => (error instanceof SessionError ? reconnect(error.message) : fail(error)));
-  }, wait);
 }
 
 function stop() {
   wanted = false;
   attempt += 1;
   askedEnough();
-  clearTimeout(retryTimer);
+  again.reset();
   session?.end();
   session = null;
   camera.close();
@@ -220,14 +210,14 @@ function onResult({ result, arrived }) {
   rate.add(1, arrived);
   if (measured.firstResultAt === null) measured.firstResultAt = arrived;
   if (measured.state !== "live") {
-    retry = 0;
+    again.reset();
     banner("");
     setState("live");
     say("The camera is live.");
     // The start button is gone; whoever stood on it stands on the controls now.
     if (document.activeElement === document.body) $("controls").focus({ preventScroll: true });
   }
-  announce(result.faces);
+  announcer.tell(present(result.faces));
 }
 
 function drawn(now) {
@@ -239,17 +229,19 @@ function drawn(now) {
 
 function onCommand(message) {
   who.message(message);
+  if (message.type === "hello") showVisit({ room: message.room ?? visit.room, guest: message.guest ?? visit.guest });
   if (message.type === "people" || message.type === "hello" || message.type === "enrolled") panel.people();
   if (message.type === "notice") banner(message.code === "no_video" ? "The server gets no picture from this camera." : "");
 }
 
-/** Say who is there, once things have settled. */
-function announce(faces) {
-  const text = present(faces);
-  if (text === announced.text) return;
-  announced.text = text;
-  clearTimeout(announced.timer);
-  announced.timer = setTimeout(() => say(text), 1500);
+/** Say what is special about this visit: the server has the last word, since it may take a device for a guest. */
+function showVisit(facts) {
+  who.visit(facts);
+  const words = visiting(facts);
+  document.querySelectorAll(".visit").forEach((place) => {
+    place.hidden = !words;
+    place.querySelector("span").textContent = words;
+  });
 }
 
 function say(text) {
@@ -274,8 +266,7 @@ function forgetResults() {
   rate = new Window(3);
   lastBytes = null;
   undrawn.length = 0;
-  clearTimeout(announced.timer);
-  announced.text = "";
+  announcer.forget();
 }
 
 function showQuality(word) {
@@ -375,4 +366,5 @@ window.addEventListener("pagehide", () => {
 });
 window.addEventListener("pageshow", (event) => event.persisted && stop());
 setInterval(() => watchConnection().catch(() => {}), 1000); // a connection that just ended has no facts
+showVisit(visit);
 loadConfig().catch(() => {}); // said when start is pressed

@@ -1,6 +1,7 @@
 // The panel: people, the link for a phone, and how the connection does.
 
-import { $, confirmForget, describe, element } from "./dom.js";
+import { $, describe, element } from "./dom.js";
+import { PeopleList } from "./people_list.js";
 import { EXPLAINED } from "./quality.js";
 
 const PARTS = {
@@ -16,13 +17,13 @@ const ms = (value) => (value === null ? "–" : value.toFixed(value < 10 ? 1 : 0
 
 /** The panel. `changed(names)` is called when the list of people was read. */
 export class Panel {
-  #changed;
   #say;
+  #people;
   #opener = null; // what had the focus before
 
   constructor({ changed, say }) {
-    this.#changed = changed;
     this.#say = say;
+    this.#people = new PeopleList({ changed });
     TABS.forEach((tab) => $(`tab-${tab}`).addEventListener("click", () => this.#select(tab)));
     document.querySelector("[role=tablist]").addEventListener("keydown", (event) => this.#arrows(event));
     $("panel-close").addEventListener("click", () => this.toggle(false));
@@ -49,13 +50,8 @@ export class Panel {
   }
 
   /** Read the list of people anew. */
-  async people() {
-    const response = await fetch("/api/v1/people").catch(() => null);
-    if (!response?.ok) return;
-    const { people } = await response.json();
-    $("people-empty").hidden = people.length > 0;
-    $("people-list").replaceChildren(...people.map((person) => this.#row(person)));
-    this.#changed(people.map((person) => person.name));
+  people() {
+    return this.#people.read();
   }
 
   /** Show what the connection does. */
@@ -82,20 +78,6 @@ export class Panel {
     const rows = Object.entries(PARTS).map(([part, name]) => row(name, latency.parts[part]));
     const whole = latency.p50 === null ? "measuring…" : "in all";
     $("latency").tBodies[0].replaceChildren(row(whole, latency), ...rows);
-  }
-
-  #row(person) {
-    const forget = element("button", { type: "button", className: "secondary", textContent: "Forget" });
-    forget.setAttribute("aria-label", `Forget ${person.name}`);
-    forget.addEventListener("click", async () => {
-      if (!(await confirmForget(person.name))) return;
-      const done = await fetch(`/api/v1/people/${encodeURIComponent(person.id)}`, { method: "DELETE" }).catch(() => null);
-      this.#say(done?.ok || done?.status === 404 ? `${person.name} is forgotten.` : `${person.name} could not be forgotten. Try again.`);
-      this.people();
-    });
-    const pictures = `${person.samples} ${person.samples === 1 ? "picture" : "pictures"}`;
-    const words = element("span", { textContent: person.name }, element("small", { textContent: pictures }));
-    return element("li", {}, words, forget);
   }
 
   async #phone() {

@@ -13,9 +13,39 @@ export function parse(text) {
   }
   if (message === null || typeof message !== "object" || Array.isArray(message)) return null;
   if (message.v !== VERSION || typeof message.type !== "string") return null;
-  if (message.type === "result" && !isResult(message)) return null;
-  return message;
+  return SHAPES[message.type]?.(message) === false ? null : message;
 }
+
+const isText = (value) => typeof value === "string";
+const isCount = (value) => Number.isInteger(value) && value >= 0;
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+const isSomebody = (value) => isObject(value) && isText(value.person) && isText(value.name);
+const maybe = (value, is) => value === null || value === undefined || is(value);
+
+// What a message must be for whoever reads it; other types are read by nobody.
+const SHAPES = {
+  result: isResult,
+  enrolling: (message) =>
+    Number.isInteger(message.track) &&
+    isCount(message.samples) &&
+    isCount(message.needed) &&
+    maybe(message.hint, isText) &&
+    maybe(message.coverage, isObject) &&
+    maybe(message.pose, (pose) => isObject(pose) && ["yaw", "pitch", "size"].every((part) => maybe(pose[part], Number.isFinite))) &&
+    maybe(message.seconds_left, Number.isFinite),
+  enrolled: (message) => isText(message.name) && isText(message.person),
+  error: (message) => isText(message.code) && isText(message.message) && (message.code !== "looks_like" || isSomebody(message)),
+  why: (message) =>
+    Number.isInteger(message.track) &&
+    isText(message.identity) &&
+    ["name", "person", "words"].every((part) => maybe(message[part], isText)) &&
+    ["probability", "similarity", "threshold", "margin", "votes", "width", "embedded"].every((part) => maybe(message[part], Number.isFinite)) &&
+    maybe(message.quality, isObject) &&
+    maybe(message.runner_up, (other) => isSomebody(other) && Number.isFinite(other.similarity)) &&
+    maybe(message.best_sample, (sample) => isObject(sample) && isText(sample.id) && maybe(sample.similarity, Number.isFinite)) &&
+    maybe(message.rejected, isSomebody),
+  noted: (message) => Number.isInteger(message.track) && isText(message.person),
+};
 
 function isResult(message) {
   return (
@@ -62,12 +92,28 @@ export class Commands {
     return { id, text: JSON.stringify({ v: VERSION, type, id, ...fields }) };
   }
 
-  enrol(track, name, confirm) {
-    return this.#build("enrol", confirm ? { track, name, confirm } : { track, name });
+  /** `how`: mode "quick" | "guided", scope "everyone" | "room" | "session", confirm "add" | "rename" | "new"; what is left out is the server's choice. */
+  enrol(track, name, how = {}) {
+    return this.#build("enrol", { track, name, ...how });
   }
 
   cancelEnrol(track) {
     return this.#build("cancel_enrol", { track });
+  }
+
+  /** The pictures there are will do. */
+  finishEnrol(track) {
+    return this.#build("finish_enrol", { track });
+  }
+
+  /** Why is this face called what it is called? */
+  why(track) {
+    return this.#build("why", { track });
+  }
+
+  /** This face is not that person's. */
+  notPerson(track, person) {
+    return this.#build("not_person", { track, person });
   }
 }
 

@@ -5,6 +5,20 @@ import { Commands, Sequence, credentials, fragment, parse } from "./protocol.js"
 const WHIP = "/api/v1/whip";
 const CONNECT_TIMEOUT = 12000;
 
+/** What the page's own address says of this visit: its room (or null), and whether it is a guest's. The server judges what a room may be called. */
+export function visitOf(search) {
+  const asked = new URLSearchParams(search);
+  return { room: asked.get("room") || null, guest: asked.get("guest") === "1" };
+}
+
+/** Where an offer of such a visit goes. */
+export function offerPath({ room, guest }) {
+  const asked = new URLSearchParams();
+  if (room) asked.set("room", room);
+  if (guest) asked.set("guest", "1");
+  return asked.size ? `${WHIP}?${asked}` : WHIP;
+}
+
 /** The server refused or could not be reached; `retry` says whether trying again may help, `after` when (seconds). */
 export class SessionError extends Error {
   constructor(message, { retry = true, after = null } = {}) {
@@ -19,6 +33,7 @@ export class SessionError extends Error {
  */
 export class Session extends EventTarget {
   id = null;
+  #path;
   #pc;
   #location = null;
   #commands = new Commands();
@@ -28,8 +43,9 @@ export class Session extends EventTarget {
   #ended = false;
   #timer = null;
 
-  constructor(config) {
+  constructor(config, visit = { room: null, guest: false }) {
     super();
+    this.#path = offerPath(visit);
     this.#pc = new RTCPeerConnection({ iceServers: config.iceServers });
     this.maxBitrate = config.video.maxBitrate;
   }
@@ -69,7 +85,7 @@ export class Session extends EventTarget {
   async #offer(sdp) {
     let response;
     try {
-      response = await fetch(WHIP, { method: "POST", headers: { "Content-Type": "application/sdp" }, body: sdp });
+      response = await fetch(this.#path, { method: "POST", headers: { "Content-Type": "application/sdp" }, body: sdp });
     } catch {
       throw new SessionError("The server does not answer.");
     }
@@ -130,19 +146,12 @@ export class Session extends EventTarget {
     await this.#sender?.replaceTrack(track);
   }
 
-  /** Send a command; returns its number, or null if the channel is not open. */
-  #send({ id, text }) {
+  /** Send a command of protocol.js by its name; returns its number, or null if the channel is not open. */
+  command(kind, ...fields) {
     if (this.#commandChannel?.readyState !== "open") return null;
+    const { id, text } = this.#commands[kind](...fields);
     this.#commandChannel.send(text);
     return id;
-  }
-
-  enrol(track, name, confirm) {
-    return this.#send(this.#commands.enrol(track, name, confirm));
-  }
-
-  cancelEnrol(track) {
-    return this.#send(this.#commands.cancelEnrol(track));
   }
 
   /** What the browser knows of the connection: {rtt, loss, fps, bitrate, width, height, codec, route}. */

@@ -59,6 +59,12 @@ export class Stage {
     this.#render([], performance.now());
   }
 
+  /** Where the face with this number is in the picture now, {box, mirrored}, the box 0–1 of the picture; null where it is not seen. */
+  look(track) {
+    const entry = this.shown.find(({ face }) => face.track === track);
+    return entry ? { box: entry.face.box, mirrored: this.mirrored } : null;
+  }
+
   #draw(now) {
     // A picture that stands still for long was not captured just now; do not look for faces in the future.
     const time = this.#captured !== null && now - this.#captured < 500 ? this.#captured : now;

@@ -1,33 +1,50 @@
-// 'Who is this?': the sheet that names a face.
+// 'Who is this?': the sheet that names a face, asks when in doubt, and takes a wrong name back.
 
-import { $, describe } from "./dom.js";
-import { enrolling } from "./words.js";
+import { $, element } from "./dom.js";
+import { Guide } from "./guide.js";
+import { toast, undo } from "./toast.js";
+import { question, Why } from "./why.js";
+import { chance, enrolling, SCOPES, scopes } from "./words.js";
 
-const percent = (value) => (Number.isFinite(value) ? `${Math.min(99.9, value * 100).toFixed(1)} %` : null);
-const number = (value) => (Number.isFinite(value) ? value.toFixed(3) : null);
+const GREETING = 900; // milliseconds for which a closed ring is enjoyed
 
-/** The sheet. `enrol(track, name, confirm)` sends the command and returns its number, `cancel(track)` takes it back. */
+/**
+ * The sheet. `command(kind, …fields)` sends a command of protocol.js and returns its number, or null without a connection; `look(track)` gives {box,
+ * mirrored} of a face on the screen now.
+ */
 export class Who {
   #dialog = $("who");
   #face = null;
-  #command = null;
-  #busy = false;
-  #resembles = null; // the name of whom the server takes this face for
-  #actions;
-  #say;
+  #command = null; // the number of the enrolment that runs
+  #noting = null; // the number of a 'not this person' that waits for its answer
+  #guided = false;
+  #waiting = false; // pictures wait on the server for an answer
+  #resembles = null;
+  #refused = false;
+  #send;
+  #guide;
+  #why;
 
-  constructor({ enrol, cancel, say }) {
-    this.#actions = { enrol, cancel };
-    this.#say = say;
+  constructor({ command, look }) {
+    this.#send = command;
+    this.#guide = new Guide(look);
+    this.#why = new Why({ ask: (track) => command("why", track), look });
     $("who-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#save();
     });
-    $("who-cancel").addEventListener("click", () => this.#dialog.close());
-    $("who-same").addEventListener("click", () => this.#saveAs(this.#face.name));
-    $("who-it-is").addEventListener("click", () => this.#saveAs(this.#resembles));
-    $("who-rename").addEventListener("click", () => this.#save("rename"));
-    $("who-new").addEventListener("click", () => this.#save("new"));
+    const clicks = {
+      "who-cancel": () => this.#dialog.close(),
+      "who-guide": () => this.#save({ mode: "guided" }),
+      "who-finish": () => this.#send("finishEnrol", this.#face.track),
+      "who-same": () => this.#saveAs(this.#face.name),
+      "who-add": () => this.#save({ confirm: "add" }),
+      "who-rename": () => this.#save({ confirm: "rename" }),
+      "who-new": () => this.#save({ confirm: "new" }),
+      "who-why": () => this.#askWhy(),
+      "who-not": () => this.#notThem(),
+    };
+    for (const [id, action] of Object.entries(clicks)) $(id).addEventListener("click", action);
     this.#dialog.addEventListener("close", () => this.#closed());
     this.#dialog.addEventListener("click", (event) => event.target === this.#dialog && this.#dialog.close());
   }
@@ -35,68 +52,59 @@ export class Who {
   /** Open for a face of the newest results. */
   open(face) {
     this.#face = face;
-    this.#command = null;
-    this.#setBusy(false);
     const known = face.identity === "known";
-    const perhaps = face.identity === "uncertain" && face.name;
+    const perhaps = face.identity === "uncertain" && Boolean(face.name);
     $("who-title").textContent = known ? `This is ${face.name}` : perhaps ? `Is this ${face.name}?` : "Who is this?";
     $("who-same").hidden = !perhaps;
     $("who-same").textContent = perhaps ? `Yes, this is ${face.name}` : "";
     $("who-label").textContent = known ? "Not right? Say who it is" : perhaps ? "Or somebody else" : "Name";
-    $("who-facts").hidden = !known && face.identity !== "uncertain";
-    describe($("who-facts"), [
-      ["Probability", percent(face.probability)],
-      ["Similarity", number(face.similarity)],
-      ["Ahead of the next", number(face.margin)],
-      ["Pictures compared", face.votes],
-      ["Quality", percent(face.quality?.overall)],
-    ]);
+    $("who-why").textContent = question(face.identity) ?? "";
+    $("who-why").hidden = !question(face.identity);
+    $("who-not").textContent = face.name ? `This is not ${face.name}` : "";
+    $("who-not").hidden = !(known || perhaps);
     $("who-name").value = "";
-    $("who-choice").hidden = true;
-    this.#status("");
+    this.#step("name");
     this.#dialog.showModal();
-    // On a phone the keyboard would hide the facts, which are what a known face was touched for.
-    $(known ? "who-cancel" : perhaps ? "who-same" : "who-name").focus();
+    // On a phone the keyboard would hide what a known face was touched for.
+    $(known ? "who-why" : perhaps ? "who-same" : "who-name").focus();
   }
 
   /** Names to offer while typing. */
   suggest(names) {
-    $("who-known").replaceChildren(...names.map((name) => Object.assign(document.createElement("option"), { value: name })));
+    $("who-known").replaceChildren(...names.map((name) => element("option", { value: name })));
+  }
+
+  /** Offer whom a new name is for, as far as this visit leaves a choice. */
+  visit(visit) {
+    const choices = scopes(visit);
+    $("who-scope").hidden = choices.length === 0;
+    $("who-scope-choices").replaceChildren(
+      ...choices.map((scope, i) => {
+        const input = element("input", { type: "radio", name: "scope", value: scope, checked: i === 0 });
+        const words = scope === "room" ? `Room ${visit.room}` : SCOPES[scope].words;
+        return element("label", {}, input, element("span", {}, words, element("small", { textContent: SCOPES[scope].means })));
+      }),
+    );
   }
 
   /** A message of the commands channel that may be about this. */
   message(message) {
-    if (message.id === null || message.id !== this.#command) return;
-    if (message.type === "enrolling") {
-      $("who-progress").max = message.needed;
-      $("who-progress").value = message.samples;
-      this.#status(`Learning the face: ${enrolling(message)}`);
-    } else if (message.type === "enrolled") {
-      this.#command = null;
-      this.#say(`${message.name} is known now.`);
-      this.#dialog.close();
-    } else if (message.type === "error") {
-      this.#command = null;
-      this.#setBusy(false);
-      this.#status(message.message);
-      if (message.code === "looks_like") this.#choose(message);
-    }
+    this.#why.message(message);
+    if (message.id === null || message.id === undefined) return;
+    if (message.id === this.#noting) this.#noted(message);
+    if (message.id !== this.#command) return;
+    if (message.type === "enrolling") this.#learning(message);
+    else if (message.type === "enrolled") this.#enrolled(message);
+    else if (message.type === "error") this.#failed(message);
   }
 
   /** The connection is gone: what was begun is lost. */
   lost() {
-    if (!this.#busy) return;
+    if (this.#command === null && !this.#waiting) return;
     this.#command = null;
-    this.#setBusy(false);
+    this.#waiting = false;
+    this.#step("name");
     this.#status("The connection broke before the face was learnt. Try again.");
-  }
-
-  #choose({ name }) {
-    this.#resembles = name;
-    $("who-it-is").textContent = `It is ${name}`;
-    $("who-rename").textContent = `Yes, rename ${name} to ${$("who-name").value.trim()}`;
-    $("who-choice").hidden = false;
-    $("who-it-is").focus();
   }
 
   #saveAs(name) {
@@ -104,36 +112,130 @@ export class Who {
     this.#save();
   }
 
-  #save(confirm) {
+  #save(how = {}) {
     const name = $("who-name").value.trim();
-    $("who-choice").hidden = true;
     if (!name) {
       this.#status("Type a name first.");
       $("who-name").focus();
       return;
     }
-    this.#command = this.#actions.enrol(this.#face.track, name, confirm);
-    if (this.#command === null) {
-      this.#status("There is no connection now. Try again in a moment.");
-      return;
-    }
-    this.#setBusy(true);
-    this.#status("Learning the face: look at the camera.");
+    const scope = this.#dialog.querySelector("input[name=scope]:checked")?.value;
+    this.#command = this.#send("enrol", this.#face.track, name, scope ? { ...how, scope } : how);
+    if (this.#command === null) return this.#status("There is no connection now. Try again in a moment.");
+    this.#waiting = false;
+    this.#refused = how.confirm === "new";
+    if (how.confirm) return this.#step("saving");
+    this.#step(how.mode === "guided" ? "guide" : "quick");
+    $("who-cancel").focus();
+    if (this.#guided) this.#guide.start(this.#face.track);
+    else this.#status("Learning the face: look at the camera.");
   }
 
-  #setBusy(busy) {
-    this.#busy = busy;
-    $("who-save").disabled = busy;
-    $("who-name").disabled = busy;
-    $("who-same").disabled = busy;
-    $("who-progress").hidden = !busy;
+  #learning(message) {
+    if (this.#guided) {
+      this.#guide.show(message);
+      $("who-finish").hidden = message.samples < message.needed;
+      return;
+    }
+    if (this.#dialog.dataset.step !== "quick") this.#step("quick"); // the pictures that waited are gone: new ones are taken
+    $("who-progress").max = message.needed;
+    $("who-progress").value = message.samples;
+    this.#status(`Learning the face: ${enrolling(message)}`);
+  }
+
+  #enrolled(message) {
+    this.#command = null;
+    const { change, name, added_to_existing: added } = message;
+    const words = added ? `Added to ${name}.` : `${name} is known now.`;
+    const finish = () => {
+      this.#dialog.close();
+      toast(words, change ? undo(change.id ?? change) : null);
+    };
+    if (!this.#guided) return finish();
+    $("who-finish").hidden = true;
+    this.#guide.done(name);
+    setTimeout(finish, GREETING);
+  }
+
+  #failed(message) {
+    this.#command = null;
+    if (message.code === "looks_like") return this.#choose(message);
+    if (message.code === "review_failed") return this.#review(message);
+    this.#step("name");
+    this.#status(message.message);
+  }
+
+  /** The face resembles somebody: who is it? The pictures wait for the answer. */
+  #choose({ name, probability }) {
+    this.#resembles = name;
+    this.#waiting = true;
+    this.#step("choose");
+    const sure = chance(probability);
+    this.#status(`This looks like ${name}${sure ? ` (p = ${sure})` : ""}.`);
+    $("who-add").textContent = `Add to ${this.#resembles}`;
+    $("who-rename").textContent = `Rename ${this.#resembles} to ${$("who-name").value.trim()}`;
+    $("who-new").textContent = "No, somebody else";
+    $("who-add").focus();
+  }
+
+  /** The pictures do not agree with each other. Whoever insists is asked no second time. */
+  #review(message) {
+    const final = this.#refused || message.strict === true;
+    this.#waiting = !final;
+    this.#step(final ? "name" : "choose");
+    this.#status(message.message);
+    $("who-add").hidden = $("who-rename").hidden = true;
+    $("who-new").textContent = "Keep them all the same";
+    if (!final) $("who-new").focus();
+  }
+
+  #askWhy() {
+    if (this.#why.open) this.#why.hide();
+    else this.#why.show(this.#face.track);
+    $("who-why").setAttribute("aria-expanded", String(this.#why.open));
+  }
+
+  #notThem() {
+    this.#noting = this.#send("notPerson", this.#face.track, this.#face.person);
+    if (this.#noting === null) this.#status("There is no connection now. Try again in a moment.");
+  }
+
+  #noted(message) {
+    this.#noting = null;
+    if (message.type === "error") return this.#status(message.message);
+    const name = this.#face.name;
+    this.#dialog.close();
+    const { change } = message;
+    toast(`Noted: this is not ${name}.`, change ? undo(change.id ?? change, `Taken back: this may be ${name}.`) : null);
+  }
+
+  /** What the sheet shows: "name", "quick" (learning), "guide" (learning by the ring), "choose" (an answer is needed) or "saving". */
+  #step(step) {
+    if (this.#guided && step !== "guide") this.#guide.stop();
+    this.#guided = step === "guide";
+    this.#dialog.dataset.step = step;
+    const naming = step === "name";
+    if (!naming) this.#why.hide();
+    $("who-why").setAttribute("aria-expanded", String(this.#why.open));
+    $("who-name").disabled = !naming;
+    $("who-naming").hidden = $("who-about").hidden = $("who-consent").hidden = !naming;
+    $("who-save").hidden = $("who-guide").hidden = !naming;
+    $("who-finish").hidden = true;
+    $("guide").hidden = step !== "guide";
+    $("who-progress").hidden = step !== "quick";
     $("who-progress").value = 0;
+    $("who-choice").hidden = step !== "choose";
+    $("who-add").hidden = $("who-rename").hidden = false;
+    if (!naming && step !== "choose") $("who-title").textContent = `Learning ${$("who-name").value.trim()}`;
+    this.#status(step === "saving" ? "Saving…" : "");
   }
 
   #closed() {
-    if (this.#command !== null) this.#actions.cancel(this.#face.track);
-    this.#command = null;
-    this.#setBusy(false);
+    if (this.#command !== null || this.#waiting) this.#send("cancelEnrol", this.#face.track);
+    this.#command = this.#noting = null;
+    this.#waiting = false;
+    this.#why.hide();
+    this.#step("name");
   }
 
   #status(text) {

@@ -78,16 +78,67 @@ export function shorten(name, most = 24) {
   return characters.length <= most ? name : `${characters.slice(0, most - 1).join("").trimEnd()}…`;
 }
 
-/** What an enrolment wants next. */
+// Why a picture of a face was not taken, as advice; the names are those of docs/protocol.md.
+const ADVICE = {
+  "too dark": "It is too dark. Find more light",
+  "too bright": "It is too bright. Turn from the light",
+  blurred: "Hold still",
+  "turned away": "Look towards the camera",
+  "too far": "Come nearer",
+  "too near": "Move back a little",
+  "two faces": "Only one face, please",
+  "face is gone": "Come back into the picture",
+  "somebody else": "This is another face. Only the same one, please",
+};
+// What to do for each view that is missing.
+const VIEWS = {
+  front: "Look straight at the camera",
+  left: "Turn your head a little to the left",
+  right: "Turn your head a little to the right",
+  up: "Lift your chin a little",
+  down: "Lower your chin a little",
+  near: "Come a little nearer",
+  far: "Lean back a little",
+};
+
+/** What a quick enrolment wants next. */
 export function enrolling({ samples, needed, hint }) {
-  const advice = {
-    "too dark": "it is too dark",
-    "too bright": "it is too bright",
-    blurred: "hold still, the picture is blurred",
-    "turned away": "look towards the camera",
-    "too far": "come nearer",
-    "same view": "turn your head a little",
-    "face is gone": "the face has left the picture",
-  };
-  return `${samples} of ${needed}${hint ? ` — ${advice[hint] ?? hint}` : ""}`;
+  const advice = hint === "same view" ? "Turn your head a little" : (ADVICE[hint] ?? hint);
+  return advice ? `${samples} of ${needed}. ${advice}` : `${samples} of ${needed}`;
+}
+
+/** What a guided enrolment asks for: first what is wrong, else the view that is missing (ring.js, `wanted`). */
+export function guiding({ samples, needed, hint }, view) {
+  if (hint && hint !== "same view") return ADVICE[hint] ?? hint;
+  if (view) return VIEWS[view];
+  return samples < needed ? "Turn your head a little" : "That is enough";
+}
+
+/** How far a guided enrolment is. */
+export function progress({ samples, needed, seconds_left: left }) {
+  return `${samples} of ${needed}${Number.isFinite(left) ? ` · ${Math.max(0, Math.ceil(left))} s left` : ""}`;
+}
+
+/** A probability in words that never claims to be certain; null for none. */
+export function chance(value) {
+  return Number.isFinite(value) ? `${Math.min(99, Math.max(1, Math.round(value * 100)))} %` : null;
+}
+
+/** Who a new name is for, and what that means. */
+export const SCOPES = {
+  everyone: { words: "Everyone", means: "Known wherever this server looks." },
+  room: { words: "This room", means: "Known in this room only." },
+  session: { words: "Only this visit", means: "Forgotten when this visit ends." },
+};
+
+/** The choices of whom a name is for: none where there is nothing to choose; the first is the default. */
+export function scopes({ room, guest }) {
+  if (guest) return ["session"];
+  return room ? ["room", "everyone", "session"] : [];
+}
+
+/** What is special about this visit, or nothing. */
+export function visiting({ room, guest }) {
+  const where = room ? `Room ${room}` : "";
+  return [where, guest ? "Guest: who you add is gone when you leave" : ""].filter(Boolean).join(" · ");
 }

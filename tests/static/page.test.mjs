@@ -46,9 +46,9 @@ test("results out of order are dropped", () => {
 
 test("commands have numbers of their own", () => {
   const commands = new Commands();
-  const [one, two] = [commands.enrol(7, "Ada"), commands.enrol(7, "Ada", "new")];
+  const [one, two] = [commands.enrol(7, "Ada"), commands.enrol(7, "Ada", { mode: "guided", scope: "room", confirm: "new" })];
   assert.deepEqual(JSON.parse(one.text), { v: 1, type: "enrol", id: one.id, track: 7, name: "Ada" });
-  assert.equal(JSON.parse(two.text).confirm, "new");
+  assert.deepEqual(JSON.parse(two.text), { v: 1, type: "enrol", id: two.id, track: 7, name: "Ada", mode: "guided", scope: "room", confirm: "new" });
   assert.notEqual(one.id, two.id);
 });
 
@@ -254,7 +254,8 @@ test("long names are shortened by whole characters", () => {
 
 test("an enrolment says what it wants", () => {
   assert.equal(enrolling({ samples: 2, needed: 5, hint: null }), "2 of 5");
-  assert.equal(enrolling({ samples: 2, needed: 5, hint: "same view" }), "2 of 5 — turn your head a little");
+  assert.equal(enrolling({ samples: 2, needed: 5, hint: "same view" }), "2 of 5. Turn your head a little");
+  assert.equal(enrolling({ samples: 2, needed: 5, hint: "a reason of tomorrow" }), "2 of 5. a reason of tomorrow");
 });
 
 test("a small box grows about its middle until a finger can hit it", () => {
