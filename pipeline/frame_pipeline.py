@@ -20,6 +20,7 @@ from pipeline.quality import Quality, measure_quality
 from tracking import (
     DEFAULT_POLICY,
     Embedding,
+    Evidence,
     IdentityState,
     KeyframePolicy,
     Look,
@@ -131,6 +132,8 @@ class FramePipeline:
         self._gallery_version: int | None = None
         self._min_face = self.config.min_face or models.manifest.matching.min_face
         self._memory: dict[int, _Memory] = {}
+        self._next: FaceModels | None = None
+        self._snapshot: Gallery | None = None  # of the frame in hand
         self._asked: frozenset[int] = frozenset()  # replaced as a whole, so that another thread may do it
         self._watched: dict[int, int] = {}  # a track's number now: the number it was watched under
         self._observations: list[Observation] = []
@@ -148,6 +151,13 @@ class FramePipeline:
         """End :meth:`watch`; harmless for a track that is not watched."""
         self._asked = self._asked - {track}
 
+    def change_models(self, models: FaceModels) -> None:
+        """Use other models from the first frame on for which the gallery is theirs; may be called from another thread.
+
+        Tracks keep their numbers, and the names they bear until evidence of the new models speaks.
+        """
+        self._next = models
+
     def process(self, frame: Frame) -> FrameResult:
         """Recognise the faces of the next frame. Times must rise; a step back or a gap is taken as it comes."""
         result = self.advance(frame)
@@ -159,7 +169,7 @@ class FramePipeline:
         comes next: who is in a hurry shows this result meanwhile."""
         start = perf_counter()
         now = frame.time
-        gallery = self._current_gallery()
+        self._snapshot = gallery = self._current_gallery()
         self._apply_watches()
         self.tracker.predict(frame.gray, now)
         wanted = any(self._wants_embedding(t, now) for t in self.tracker.visible)
@@ -177,7 +187,7 @@ class FramePipeline:
         """The dear part, for keyframes: detect, associate, and embed what wants evidence."""
         start = perf_counter()
         now = frame.time
-        gallery = self._current_gallery()
+        gallery = self._snapshot or self._current_gallery()  # as advance saw it: models change between frames only
         image = frame.image
         self._timing["convert"] = _since(start)
         step = perf_counter()
@@ -205,6 +215,8 @@ class FramePipeline:
 
     def _current_gallery(self) -> Gallery:
         gallery = self._gallery()
+        if self._next is not None and gallery.digest == self._next.manifest.digest:
+            self._adopt(self._next, gallery)
         digest = self.models.manifest.digest
         if gallery.digest != digest:
             raise ValueError(
@@ -213,9 +225,19 @@ class FramePipeline:
         if gallery.version != self._gallery_version:
             self._gallery_version = gallery.version
             for track in (*self.tracker.visible, *self.tracker.lost):
-                track.identity.reset()
-                self._decide(track, gallery)
+                if len(track.evidence):  # without, a name from before a change of models stands
+                    track.identity.reset()
+                    self._decide(track, gallery)
         return gallery
+
+    def _adopt(self, models: FaceModels, gallery: Gallery) -> None:
+        """Begin evidence anew: embeddings of two packs cannot be compared."""
+        self.models, self._next = models, None
+        self._min_face = self.config.min_face or models.manifest.matching.min_face
+        self._gallery_version = gallery.version
+        for track in (*self.tracker.visible, *self.tracker.lost):
+            track.evidence = Evidence(track.evidence.policy)
+        self._memory = {number: _Memory(memory.quality) for number, memory in self._memory.items()}
 
     def _detect(self, image: Image, look: Look) -> Detections:
         near, far = self.config.near_side, self.config.far_side
