@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.frame_pipeline import Face, FrameResult
+from pipeline.quality import Quality
 from tracking import IdentityState
 
 VERSION = 1
 MAX_MESSAGE = 16 * 1024
+Word = TypeVar("Word", bound=str)
 NAMED = (IdentityState.KNOWN, IdentityState.UNCERTAIN)
 
 
@@ -32,6 +34,23 @@ class Command:
         value = self.body.get(field)
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
             raise BadMessage(f"{field} must be a whole number of 0 or more")
+        return value
+
+    def choice(self, field: str, values: tuple[Word, ...]) -> Word | None:
+        """One of these words, or ``None`` where the field is absent. Raises :class:`BadMessage`."""
+        value = self.body.get(field)
+        if value is None:
+            return None
+        for word in values:
+            if value == word:
+                return word
+        raise BadMessage(f"{field} must be one of {', '.join(values)}")
+
+    def text(self, field: str) -> str:
+        """Text among the fields. Raises :class:`BadMessage`."""
+        value = self.body.get(field)
+        if not isinstance(value, str) or not value:
+            raise BadMessage(f"{field} must be text")
         return value
 
 
@@ -119,16 +138,19 @@ def _face(face: Face, width: int, height: int) -> dict[str, Any]:
         "similarity": round(opinion.similarity, 4) if opinion else None,
         "margin": round(opinion.margin, 4) if opinion and opinion.margin is not None else None,
         "votes": face.votes,
-        "quality": None
-        if quality is None
-        else {
-            "overall": round(quality.overall, 3),
-            "sharpness": round(quality.sharpness, 3),
-            "light": round(quality.light, 3),
-            "pose": round(quality.pose, 3),
-            "size": round(quality.size, 3),
-        },
+        "quality": None if quality is None else quality_fields(quality),
         "age": round(face.age, 3),
+    }
+
+
+def quality_fields(quality: Quality) -> dict[str, float]:
+    """Overall quality and its parts, 0–1."""
+    return {
+        "overall": round(quality.overall, 3),
+        "sharpness": round(quality.sharpness, 3),
+        "light": round(quality.light, 3),
+        "pose": round(quality.pose, 3),
+        "size": round(quality.size, 3),
     }
 
 

@@ -8,6 +8,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aiortc import (
@@ -26,7 +27,7 @@ from server.recognition_track import ReceivedFrame, RecognitionTrack
 from server.sdp import MAX_CANDIDATES, Fragment, OfferError, advertise, check_offer, offered_ufrags
 from server.transport import FrameClock, TransportOptions, tune_receiver
 
-__all__ = ["Peer", "PeerHandler", "ReceivedFrame"]
+__all__ = ["EVERYONE", "Peer", "PeerHandler", "ReceivedFrame", "Visit"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,18 @@ BYE_WITHIN = 0.3  # seconds for the last message
 SAID = ("shutdown", "idle", "too_many_errors")  # ends that the page is told: docs/protocol.md
 MAX_BUFFERED = 64 * 1024  # bytes of results not yet sent, beyond which results are dropped instead of piling up
 MAX_COMMANDS_BUFFERED = 1024 * 1024  # bytes of answers a peer may leave unread before it is ended
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What a peer's offer said of it: the room whose people it knows beside everyone's, and whether it is a guest,
+    whose additions are its own."""
+
+    room: str | None = None
+    guest: bool = False
+
+
+EVERYONE = Visit()
 
 
 class PeerHandler(Protocol):
@@ -68,8 +81,10 @@ class Peer:
         options: TransportOptions,
         make_handler: Callable[[Peer], PeerHandler],
         ended: Callable[[Peer, str], None],
+        visit: Visit = EVERYONE,
     ) -> None:
         self.id = secrets.token_urlsafe(16)
+        self.visit = visit
         self.ufrags: set[str] = set()
         self._options = options
         self._ended = ended
@@ -88,6 +103,11 @@ class Peer:
         self._pc.on("datachannel", self._on_channel)
         self._pc.on("connectionstatechange", self._on_state)
         self._handler: PeerHandler | None = make_handler(self)
+
+    @property
+    def handler(self) -> PeerHandler | None:
+        """What is done with it; ``None`` once it has ended."""
+        return self._handler
 
     async def answer(self, offer: str) -> str:
         """Answer an SDP offer. Raises :class:`server.sdp.OfferError`; the peer must then be closed."""

@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from server.peer import Peer, PeerHandler
+from server.peer import EVERYONE, Peer, PeerHandler, Visit
 from server.problems import problem
 from server.sdp import MAX_SDP, OfferError, parse_fragment
+from server.storage.names import clean_room
 from server.transport import TransportOptions
 
 logger = logging.getLogger(__name__)
@@ -54,12 +55,17 @@ class PeerRegistry:
         self._forget()
         return number in self._ended
 
-    async def open(self, offer: str) -> tuple[Peer, str]:
+    @property
+    def peers(self) -> tuple[Peer, ...]:
+        """All of them, in the order they came."""
+        return tuple(self._peers.values())
+
+    async def open(self, offer: str, visit: Visit = EVERYONE) -> tuple[Peer, str]:
         """A new peer and the answer to its offer. Raises :class:`Full` and :class:`server.sdp.OfferError`; then no
         peer is left."""
         if self._closing or len(self._peers) >= self._max:
             raise Full
-        peer = Peer(self._options, self._factory, self._peer_ended)
+        peer = Peer(self._options, self._factory, self._peer_ended, visit)
         self._peers[peer.id] = peer
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT):
@@ -101,11 +107,15 @@ def setup_whip(app: web.Application, peers: PeerRegistry) -> None:
 async def _post(request: web.Request) -> web.Response:
     if request.content_type != "application/sdp":
         return problem(415, "Unsupported Media Type", "an offer has the content type application/sdp")
+    try:
+        visit = _visit(request)
+    except ValueError as error:
+        return problem(400, "Bad Request", f"{error}.")
     text = await _body(request)
     if isinstance(text, web.Response):
         return text
     try:
-        peer, answer = await request.app[PEERS].open(text)
+        peer, answer = await request.app[PEERS].open(text, visit)
     except Full:
         return problem(
             503,
@@ -122,6 +132,14 @@ async def _post(request: web.Request) -> web.Response:
         content_type="application/sdp",
         headers={"Location": f"{BASE}/{peer.id}", "ETag": _etag(peer)},
     )
+
+
+def _visit(request: web.Request) -> Visit:
+    """``?room=NAME&guest=1``. Raises ``ValueError`` in words."""
+    guest = request.query.get("guest", "0")
+    if guest not in ("0", "1"):
+        raise ValueError("guest must be 0 or 1")
+    return Visit(clean_room(request.query.get("room")), guest == "1")
 
 
 async def _patch(request: web.Request) -> web.Response:

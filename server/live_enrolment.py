@@ -1,0 +1,289 @@
+"""The enrolments of one live session: begun and ended by commands, fed by frames, saved when they are complete."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pipeline.face_models import FaceModels
+from pipeline.frame_pipeline import Face, FramePipeline, FrameResult
+from pipeline.gallery import Person
+from server.coverage import SECTORS
+from server.enrolment import MODES, NEEDED, Enrolment
+from server.messages import BadMessage, Command
+from server.sample_review import Level, objection
+from server.session_people import SCOPES, Scope, SessionPeople
+from server.storage import BadName, NameTaken, clean_name
+from tracking import IdentityState, Opinion
+
+WAIT = 60.0  # seconds that samples wait for a word about whose they are
+
+
+class Voice(Protocol):
+    """What a session says to its page."""
+
+    def say(self, kind: str, **fields: Any) -> None:
+        """A message."""
+
+    def fail(self, command: int | str | None, code: str, text: str, **fields: Any) -> None:
+        """An ``error`` message."""
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Do something beside, for as long as the session lasts."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Samples that are complete while somebody is asked whose they are."""
+
+    enrolment: Enrolment
+    scope: Scope
+    alike: str | None  # the id of whom they look like
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a save was asked to do beside keeping samples."""
+
+    confirm: str | None
+    alike: str | None = None  # whom the question was about
+
+
+class LiveEnrolments:
+    """Owns what is being enrolled in one session, one enrolment a track at most."""
+
+    def __init__(
+        self,
+        voice: Voice,
+        pipeline: FramePipeline,
+        models: FaceModels,
+        people: SessionPeople,
+        review: Level,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._voice = voice
+        self._pipeline = pipeline
+        self._matcher = models.matcher
+        self._people = people
+        self._review = review
+        self._clock = clock
+        self._running: dict[int, tuple[Enrolment, Scope]] = {}
+        self._waiting: dict[int, _Waiting] = {}
+        self._faces: tuple[Face, ...] = ()  # of the newest result
+
+    def start(self, command: Command, faces: Sequence[Face]) -> None:
+        """``enrol``: begin to gather samples, or answer what was asked about those that wait. Raises
+        :class:`server.messages.BadMessage`."""
+        track = command.integer("track")
+        mode = command.choice("mode", MODES) or "quick"
+        wanted = command.choice("scope", SCOPES)
+        confirm = command.choice("confirm", ("new", "rename", "add"))
+        scope = self._people.scope(wanted)
+        if scope == "room" and not self._people.in_room:
+            raise BadMessage("scope must be 'everyone' or 'session': this session is in no room")
+        try:
+            name = clean_name(command.body.get("name"))
+        except BadName as error:
+            self._voice.fail(command.id, "bad_name", f"{error}.")
+            return
+        if track in self._running:
+            self._voice.fail(command.id, "already_enrolling", "This face is being learnt already.")
+            return
+        waiting = self._take_waiting(track)
+        if waiting is not None and confirm is not None:
+            enrolment = waiting.enrolment
+            enrolment.command, enrolment.name, enrolment.confirm = command.id, name, confirm
+            kept = waiting.scope if wanted is None else scope
+            self._voice.spawn(self._save(enrolment, kept, _Answer(confirm, waiting.alike)), "save enrolment")
+            return
+        if all(face.track != track for face in faces):
+            self._voice.fail(command.id, "no_such_track", "This face is no longer in the picture.")
+            return
+        self._pipeline.watch(track)
+        enrolment = Enrolment(command.id, track, name, confirm, mode)
+        self._running[track] = (enrolment, scope)
+        self._report(enrolment)
+
+    def cancel(self, command: Command) -> None:
+        """``cancel_enrol``: nothing of it is kept. Raises :class:`server.messages.BadMessage`."""
+        track = command.integer("track")
+        waiting = self._take_waiting(track)
+        if self._end(track) is None and waiting is None:
+            self._voice.fail(command.id, "no_such_track", "Nothing is being learnt for this face.")
+            return
+        self._voice.say("cancelled", id=command.id, track=track)
+
+    def finish(self, command: Command) -> None:
+        """``finish_enrol``: the samples there are will do. Raises :class:`server.messages.BadMessage`."""
+        track = command.integer("track")
+        running = self._running.get(track)
+        if running is None:
+            self._voice.fail(command.id, "no_such_track", "Nothing is being learnt for this face.")
+        elif not running[0].enough:
+            text = f"{len(running[0].samples)} pictures are too few yet; {NEEDED} are needed."
+            self._voice.fail(command.id, "too_few_samples", text, track=track)
+        else:
+            self._complete(track)
+
+    def observe(self, result: FrameResult, faces: tuple[Face, ...]) -> None:
+        """Hand a frame's observations to the running enrolments; ``faces`` are those of the newest result sent."""
+        self._faces = faces
+        for observation in result.observations:
+            running = self._running.get(observation.track)
+            if running is not None and running[0].observe(observation, self._matcher):
+                self._report(running[0])
+        for track, (enrolment, _) in tuple(self._running.items()):
+            if enrolment.tick(result.time):
+                self._report(enrolment)
+            if enrolment.complete(result.time):
+                self._complete(track)
+            elif enrolment.expired(result.time):
+                self._end(track)
+                reason = f" ({enrolment.hint})" if enrolment.hint else ""
+                text = f"Too few good pictures came in time{reason}. Try again."
+                self._voice.fail(enrolment.command, "enrol_timeout", text, track=track)
+        for track, waiting in tuple(self._waiting.items()):
+            if self._clock() - waiting.since > WAIT:
+                del self._waiting[track]
+
+    def clear(self) -> None:
+        """The session ends: what was half enrolled is dropped."""
+        self._running.clear()
+        self._waiting.clear()
+
+    def _end(self, track: int) -> tuple[Enrolment, Scope] | None:
+        self._pipeline.unwatch(track)
+        return self._running.pop(track, None)
+
+    def _complete(self, track: int) -> None:
+        running = self._end(track)
+        assert running is not None
+        enrolment, scope = running
+        self._voice.spawn(self._save(enrolment, scope, _Answer(enrolment.confirm)), "save enrolment")
+
+    def _take_waiting(self, track: int) -> _Waiting | None:
+        waiting = self._waiting.pop(track, None)
+        return waiting if waiting is not None and self._clock() - waiting.since <= WAIT else None
+
+    # -- whose samples these are ---------------------------------------------------------------------------------
+
+    async def _save(self, enrolment: Enrolment, scope: Scope, answer: _Answer) -> None:
+        """Decide whose samples these are and keep them, all or none."""
+        try:
+            person = await self._existing(enrolment, scope, answer)
+            if person is None:
+                return
+            if person is NOBODY:
+                saved = await self._people.add_person(enrolment.name, enrolment.samples, scope)
+            else:
+                saved = person
+                if not await self._people.add_samples(person.id, enrolment.samples, scope):
+                    text = f"{person.name} was forgotten a moment ago. Try again."
+                    self._voice.fail(enrolment.command, "no_such_person", text, track=enrolment.track)
+                    return
+        except NameTaken:
+            text = "Somebody of this name was enrolled a moment ago. Try again."
+            self._voice.fail(enrolment.command, "bad_name", text, track=enrolment.track)
+            return
+        self._voice.say(
+            "enrolled",
+            id=enrolment.command,
+            track=enrolment.track,
+            person=saved.id,
+            name=saved.name,
+            samples=len(enrolment.samples),
+            added_to_existing=person is not NOBODY,
+        )
+
+    async def _existing(self, enrolment: Enrolment, scope: Scope, answer: _Answer) -> Person | None:
+        """Whom the samples are added to, :data:`NOBODY` for somebody new, ``None`` if the page was asked or told
+        something instead."""
+        gallery, template = self._people.gallery(), enrolment.template()
+        if answer.confirm == "add" and answer.alike is not None:
+            return gallery.person(answer.alike) or NOBODY
+        same = await self._people.find(enrolment.name, scope)
+        if same is not None and answer.confirm != "rename":
+            known = gallery.template(same.id)
+            if known is not None and float(known @ template) < self._matcher.threshold(1):
+                text = f"There is a {same.name} already who looks different. Choose another name."
+                fields = {"track": enrolment.track, "name": same.name}
+                self._voice.fail(enrolment.command, "different_person", text, **fields)
+                return None
+            return None if self._objected(enrolment, scope, answer, same) else same
+        opinion = self._matcher.decide(template, gallery)
+        alike = self._alike(opinion, enrolment.track, len(gallery))
+        if answer.alike is not None and answer.confirm == "rename":
+            alike = gallery.person(answer.alike)
+        if alike is not None and answer.confirm == "rename":
+            renamed = await self._people.rename(alike.id, enrolment.name, scope)
+            return Person(alike.id, enrolment.name, alike.room) if renamed else NOBODY
+        if alike is not None and answer.confirm == "add":
+            return alike
+        if alike is not None and answer.confirm is None:
+            self._ask(enrolment, scope, alike, opinion)
+            return None
+        return None if self._objected(enrolment, scope, answer, None) else NOBODY
+
+    def _alike(self, opinion: Opinion, track: int, people: int) -> Person | None:
+        """Whom these samples look like, unless that person is recognised in the picture now, on another track: then
+        this face is somebody else's."""
+        if opinion.person is None or opinion.similarity < self._matcher.threshold(people):
+            return None
+        elsewhere = any(
+            face.identity is IdentityState.KNOWN and face.opinion is not None and face.opinion.person == opinion.person
+            for face in self._faces
+            if face.track != track
+        )
+        return None if elsewhere else self._people.gallery().person(opinion.person)
+
+    def _ask(self, enrolment: Enrolment, scope: Scope, alike: Person, opinion: Opinion) -> None:
+        self._wait(enrolment, scope, alike.id)
+        self._voice.fail(
+            enrolment.command,
+            "looks_like",
+            f"This face looks like {alike.name} (p = {opinion.probability:.2f}).",
+            track=enrolment.track,
+            person=alike.id,
+            name=alike.name,
+            probability=round(opinion.probability, 4),
+        )
+
+    def _objected(self, enrolment: Enrolment, scope: Scope, answer: _Answer, person: Person | None) -> bool:
+        """Whether the review refuses these samples; then the page has been told."""
+        if self._review == "off" or (self._review == "standard" and answer.confirm == "new"):
+            return False
+        words = objection(enrolment.samples, person, self._people.gallery(), self._matcher, self._review)
+        if words is None:
+            return False
+        if self._review == "standard":
+            self._wait(enrolment, scope, None)
+        self._voice.fail(enrolment.command, "review_failed", words, track=enrolment.track)
+        return True
+
+    def _wait(self, enrolment: Enrolment, scope: Scope, alike: str | None) -> None:
+        self._waiting[enrolment.track] = _Waiting(enrolment, scope, alike, self._clock())
+
+    def _report(self, enrolment: Enrolment) -> None:
+        pose = enrolment.pose
+        shown = enrolment.coverage.shown
+        self._voice.say(
+            "enrolling",
+            id=enrolment.command,
+            track=enrolment.track,
+            name=enrolment.name,
+            mode=enrolment.mode,
+            samples=len(enrolment.samples),
+            needed=NEEDED,
+            hint=enrolment.hint,
+            coverage={sector: sector in shown for sector in SECTORS},
+            pose=None
+            if pose is None
+            else {"yaw": round(pose.yaw, 3), "pitch": round(pose.pitch, 3), "size": round(pose.size, 3)},
+            seconds_left=round(enrolment.seconds_left, 1),
+        )
+
+
+NOBODY = Person("", "")  # no id: somebody new

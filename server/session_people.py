@@ -1,0 +1,196 @@
+"""The people one session knows: everyone's, those of its room, and on top of them its own, which go when it ends."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+
+from pipeline.gallery import Entry, Gallery, Person
+from pipeline.templates import fuse_template
+from server.people import People
+from server.storage import NameTaken, NewSample, name_key
+from server.storage.rows import Change
+from tracking import Embedding
+
+Scope = Literal["everyone", "room", "session"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+
+@dataclass(slots=True)
+class _Own:
+    """What this session alone knows of somebody: all there is, or, of a shared person, what comes on top."""
+
+    person: Person
+    shared: bool
+    samples: list[tuple[str, NewSample]] = field(default_factory=list)
+    negatives: list[Embedding] = field(default_factory=list)
+
+
+class SessionPeople:
+    """People as one session sees and changes them. A guest's changes never reach the store.
+
+    ``changed`` is called after every change, by whomever. :meth:`gallery` may be called from any thread, everything
+    else from the loop's.
+    """
+
+    def __init__(self, people: People, room: str | None, guest: bool, changed: Callable[[], None]) -> None:
+        self._people = people
+        self._room = room
+        self._guest = guest
+        self._changed = changed
+        self._own: dict[str, _Own] = {}
+        self._edits = 0
+        self._snapshot: tuple[Gallery, int, Gallery] | None = None  # shared, edits → joined; replaced as a whole
+        self._entries: tuple[_Own, ...] = ()
+        self._digest = ""  # of the pack that computed what is in there
+        self._unsubscribe = people.subscribe(lambda _count: changed())
+
+    def end(self) -> None:
+        """The session is over: its own people are gone."""
+        self._unsubscribe()
+        self._own.clear()
+        self._entries, self._snapshot = (), None
+
+    def gallery(self) -> Gallery:
+        """The newest snapshot; the same object until something changes."""
+        shared = _shared(self._people, self._room)
+        entries, edits = self._entries, self._edits
+        if not edits or shared.digest != self._digest:
+            return shared
+        made = self._snapshot
+        if made is None or made[0] is not shared or made[1] != edits:
+            made = (shared, edits, _joined(shared, entries, edits))
+            self._snapshot = made
+        return made[2]
+
+    @property
+    def in_room(self) -> bool:
+        """Whether the session belongs to a room."""
+        return self._room is not None
+
+    def scope(self, wanted: Scope | None) -> Scope:
+        """Where an addition goes; a guest's is always its own."""
+        return "session" if self._guest else wanted or "everyone"
+
+    async def find(self, name: str, scope: Scope) -> Person | None:
+        """Who bears this name: among the session's own if that is the scope, then among those that are kept."""
+        if scope == "session":
+            key = name_key(name)
+            own = next((o.person for o in self._own.values() if name_key(o.person.name) == key), None)
+            if own is not None:
+                return own
+            if self._room is not None and (found := await self._people.find(name, self._room)):
+                return found
+        return await self._people.find(name, *self._place(scope))
+
+    async def add_person(self, name: str, samples: Sequence[NewSample], scope: Scope) -> Person:
+        """Enrol somebody new. Raises :class:`server.storage.BadName` or :class:`server.storage.NameTaken`."""
+        if scope != "session":
+            return await self._people.add_person(name, samples, *self._place(scope))
+        if await self.find(name, scope) is not None:
+            raise NameTaken("somebody bears this name already")
+        person = Person(secrets.token_hex(16), name)
+        self._keep(_Own(person, False, [(secrets.token_hex(16), s) for s in samples]))
+        return person
+
+    async def add_samples(self, person_id: str, samples: Sequence[NewSample], scope: Scope) -> bool:
+        """Add to somebody; ``False`` if they are gone. What the session adds for itself leaves the store alone."""
+        if scope != "session" and person_id not in self._own:
+            return await self._people.add_samples(person_id, samples)
+        own = self._layer(person_id)
+        if own is None:
+            return False
+        own.samples += [(secrets.token_hex(16), sample) for sample in samples]
+        self._keep(own)
+        return True
+
+    async def rename(self, person_id: str, name: str, scope: Scope) -> bool:
+        """Rename somebody; ``False`` if they are gone. Raises :class:`server.storage.NameTaken`."""
+        if scope != "session" and person_id not in self._own:
+            await self._people.rename(person_id, name)
+            return self.gallery().person(person_id) is not None
+        own = self._layer(person_id)
+        if own is None:
+            return False
+        own.person = Person(person_id, name, own.person.room)
+        self._keep(own)
+        return True
+
+    async def add_negative(self, person_id: str, embedding: Embedding) -> Change | None:
+        """Note that a face is not this person's; ``None`` where nothing is kept that could be undone. Raises
+        :class:`server.storage.NoSuchPerson`."""
+        own = self._layer(person_id) if self._guest or person_id in self._own else None
+        if own is None:
+            return await self._people.add_negative(person_id, embedding)
+        own.negatives.append(embedding)
+        self._keep(own)
+        return None
+
+    def forget(self, person_id: str) -> bool:
+        """Forget one of the session's own, or what it alone knows of a shared person; ``False`` if there is nothing."""
+        if self._own.pop(person_id, None) is None:
+            return False
+        self._publish()
+        return True
+
+    async def person_embeddings(self, person_id: str) -> list[tuple[str, Embedding, bool]]:
+        """Each sample's id, embedding and whether a crop of it can be asked for."""
+        own = self._own.get(person_id)
+        mine = [] if own is None else [(number, sample.embedding, False) for number, sample in own.samples]
+        if own is not None and not own.shared:
+            return mine
+        return [*await self._people.person_embeddings(person_id), *mine]
+
+    def _place(self, scope: Scope) -> tuple[str, ...]:  # TEMPORARY until the facade has rooms
+        return (self._room,) if scope == "room" and self._room is not None else ()
+
+    def _layer(self, person_id: str) -> _Own | None:
+        """What the session knows of somebody, to be added to."""
+        if (own := self._own.get(person_id)) is not None:
+            return own
+        person = self.gallery().person(person_id)
+        return None if person is None else _Own(person, True)
+
+    def _keep(self, own: _Own) -> None:
+        self._own[own.person.id] = own
+        self._publish()
+
+    def _publish(self) -> None:
+        self._digest = self._people.gallery.digest
+        # The executor's threads read these: copies, complete before they can be seen.
+        self._entries = tuple(
+            _Own(own.person, own.shared, list(own.samples), list(own.negatives)) for own in self._own.values()
+        )
+        self._edits += 1
+        self._changed()
+
+
+def _joined(shared: Gallery, entries: Sequence[_Own], edits: int) -> Gallery:
+    """The session's people on top of the shared ones; each edit makes a higher version."""
+    own = [entry for one in entries if (entry := _entry(one, shared)) is not None]
+    return shared.joined(Gallery.build(own, shared.dimension, shared.digest, edits))
+
+
+def _entry(own: _Own, shared: Gallery) -> Entry | None:
+    vectors = [sample.embedding for _, sample in own.samples]
+    weights = [sample.quality for _, sample in own.samples]
+    negatives = np.stack(own.negatives) if own.negatives else None
+    if not own.shared:
+        return own.person, fuse_template(vectors, weights), negatives
+    template, known = shared.template(own.person.id), shared.negatives(own.person.id)
+    if template is None:
+        return None  # forgotten by everyone
+    if vectors:
+        # The shared template stands for the samples behind it, of which this session knows none.
+        template = fuse_template([template, *vectors], [max(1.0, sum(weights)), *weights])
+    if known is not None:
+        negatives = known if negatives is None else np.concatenate([known, negatives])
+    return own.person, template, negatives
+
+
+def _shared(people: People, room: str | None) -> Gallery:  # TEMPORARY until the facade has rooms
+    return people.gallery_of(room) if hasattr(people, "gallery_of") else people.gallery

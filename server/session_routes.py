@@ -1,0 +1,38 @@
+"""The live sessions as JSON, and why each of their faces bears its name."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from server.live_session import LiveSession
+from server.problems import problem
+from server.signalling import PeerRegistry
+
+BASE = "/api/v1/sessions"
+_PEERS = web.AppKey("sessions of", PeerRegistry)
+
+
+def setup_sessions(app: web.Application, peers: PeerRegistry) -> None:
+    """Add the routes."""
+    app[_PEERS] = peers
+    app.router.add_get(BASE, _list)
+    app.router.add_get(BASE + "/{id}", _one)
+
+
+async def _list(request: web.Request) -> web.Response:
+    # Who has a session's id may watch and end it: ids are for the computer the server runs on, and for that session.
+    if request.secure:
+        return problem(403, "Forbidden", "Sessions are listed only to the computer that Visavis runs on.")
+    sessions = [
+        {"id": peer.id, "room": peer.visit.room, "guest": peer.visit.guest} for peer in request.app[_PEERS].peers
+    ]
+    return web.json_response({"sessions": sessions})
+
+
+async def _one(request: web.Request) -> web.Response:
+    peer = request.app[_PEERS].get(request.match_info["id"])
+    handler = None if peer is None else peer.handler
+    if peer is None or not isinstance(handler, LiveSession):
+        return problem(404, "Not Found", "This session has ended or never was.")
+    about = {"id": peer.id, "room": peer.visit.room, "guest": peer.visit.guest}
+    return web.json_response({**about, **await handler.report()})
