@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models import Pack, PackManifest
 from pipeline.align import face_chip
@@ -57,12 +58,13 @@ class FaceModels:
 
 @dataclass(frozen=True, slots=True)
 class PhotoFace:
-    """One face of a still picture."""
+    """One face of a still picture; ``landmarks`` (5, 2) in its pixels."""
 
     box: np.ndarray[tuple[int], np.dtype[np.float32]]
     score: float
     embedding: Embedding
     quality: Quality
+    landmarks: NDArray[np.float32]
 
 
 def read_photo(models: FaceModels, image: Image, near_side: int = 320, far_side: int = 640) -> list[PhotoFace]:
@@ -74,7 +76,7 @@ def read_photo(models: FaceModels, image: Image, near_side: int = 320, far_side:
     for box, score, points in zip(found.boxes, found.scores, found.landmarks, strict=True):
         chip = face_chip(image, points, spec.template, spec.size)
         embedding = embed_chip(models.embedder, chip, mirror=spec.mirror)
-        faces.append(PhotoFace(box, float(score), embedding, measure_quality(chip, points, float(box[2]))))
+        faces.append(PhotoFace(box, float(score), embedding, measure_quality(chip, points, float(box[2])), points))
     return sorted(faces, key=lambda face: -float(face.box[2] * face.box[3]))
 
 

@@ -1,0 +1,251 @@
+"""The imports going on: who may begin one, how much they may hold, and when an abandoned one is let go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import IO, TypeVar
+
+from pipeline.face_models import FaceModels
+from pipeline.gallery import Gallery, Person
+from server.people import People
+from server.photos.archive import BadArchive, Member, members, open_archive, paths, person_names
+from server.photos.decoding import Unreadable
+from server.photos.draft import Draft, Entry, Target
+from server.photos.reading import Photo, content_of, read
+from server.photos.verdicts import Review
+from server.storage import BadName, clean_name, name_key
+
+T = TypeVar("T")
+DRAFTS = 8  # imports at the same time
+FILES = 2000  # photos in one import
+HELD_BYTES = 128 * 1024 * 1024  # of faces and crops in one import
+IDLE = 30 * 60.0  # seconds after which an import nobody touches is let go
+
+
+class NoSuchImport(LookupError):
+    """There is no import of this id, or it has been let go."""
+
+
+class ImportRefused(ValueError):
+    """What was asked of an import cannot be done; the message says why."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """A draft with what its owner needs: one thing at a time, and an alarm clock."""
+
+    draft: Draft
+    lock: asyncio.Lock
+    alarm: asyncio.TimerHandle | None = None
+    held: int = 0
+    gone: bool = False
+
+
+class Imports:
+    """Owns every import of the process. Reading and judging is done in ``executor``, one photo at a time for each."""
+
+    def __init__(
+        self, people: People, models: FaceModels, executor: Executor, *, review: Review, keep_crops: bool
+    ) -> None:
+        self._people = people
+        self._models = models
+        self._executor = executor
+        self._keep_crops = keep_crops
+        self._running: dict[str, _Running] = {}
+        self.review: Review = review
+
+    def close(self) -> None:
+        """Let all of them go."""
+        for id in tuple(self._running):
+            self.discard(id)
+
+    def open(self, room: str | None = None, review: Review | None = None) -> Draft:
+        """A new, empty import. Raises :class:`ImportRefused` while there are too many."""
+        if len(self._running) >= DRAFTS:
+            raise ImportRefused(f"{DRAFTS} imports are going on already; finish or discard one first.")
+        draft = Draft(self._models.matcher, room, review or self.review)
+        self._running[draft.id] = _Running(draft, asyncio.Lock())
+        self._touch(self._running[draft.id])
+        return draft
+
+    def get(self, id: str) -> Draft:
+        """An import by its id. Raises :class:`NoSuchImport`."""
+        return self._find(id).draft
+
+    def discard(self, id: str) -> None:
+        """Let an import go, with everything in it. Raises :class:`NoSuchImport`."""
+        running = self._find(id)
+        running.gone = True
+        if running.alarm is not None:
+            running.alarm.cancel()
+        del self._running[id]
+
+    async def add_photo(self, id: str, file: str, name: str, data: bytes | Unreadable) -> Entry:
+        """Take one photo in; ``data`` may be the reason why there is none.
+
+        Raises :class:`NoSuchImport`, :class:`ImportRefused`, :class:`server.storage.BadName`.
+        """
+        name = clean_name(name)
+        return await self._alone(id, lambda running: self._add(running, file, name, data))
+
+    async def add_archive(self, id: str, file: IO[bytes], name: str | None) -> list[Entry]:
+        """Take in all photos of a ZIP: those of one person where ``name`` says so, otherwise by folder.
+
+        Raises what :meth:`add_photo` does, and :class:`server.photos.archive.BadArchive`.
+        """
+        if name is not None:
+            name = clean_name(name)
+
+        async def work(running: _Running) -> list[Entry]:
+            archive = await self._compute(lambda: open_archive(file, FILES))
+            files = paths(archive)
+            if not files:
+                raise BadArchive("The ZIP is empty.")
+            self._require_room(running, len(files))
+            names = [name] * len(files) if name is not None else person_names(files)
+            entries = []
+            following = members(archive)
+            for whose in names:
+                member = await self._compute(lambda: next(following))
+                entries.append(await self._add_member(running, member, whose))
+            return entries
+
+        return await self._alone(id, work)
+
+    async def correct(self, id: str, change: Callable[[Draft, Gallery], Entry]) -> Entry:
+        """Change an entry as a person wishes. Raises what ``change`` does, and :class:`NoSuchImport`."""
+
+        async def work(running: _Running) -> Entry:
+            gallery = self._people.gallery_of(running.draft.room)
+            return await self._compute(lambda: change(running.draft, gallery))
+
+        return await self._alone(id, work)
+
+    async def rename(self, id: str, entry: str, name: str) -> Entry:
+        """Say whose photo it is. Raises ``KeyError`` besides what :meth:`add_photo` does."""
+        name = clean_name(name)
+
+        async def work(running: _Running) -> Entry:
+            target = await self._target(running.draft, name)
+            gallery = self._people.gallery_of(running.draft.room)
+            return await self._compute(lambda: running.draft.rename(entry, target, gallery))
+
+        return await self._alone(id, work)
+
+    async def commit(self, id: str) -> list[tuple[Person, int]]:
+        """Save everybody with the number of photos added, all or nothing, and end the import.
+
+        Raises :class:`ImportRefused` if there is nothing to save or people have changed so that other photos would be
+        used than were shown.
+        """
+
+        async def work(running: _Running) -> list[tuple[Person, int]]:
+            draft = running.draft
+            names = [group.name for group in draft.groups.values()]
+            targets = {name_key(name): await self._target(draft, name, fresh=True) for name in names}
+            known = await self._people.known_contents(draft.contents())
+            owners = {content: owner for content, (_, owner) in known.items()}
+            gallery = self._people.gallery_of(draft.room)
+            if not await self._compute(lambda: draft.refresh(targets, owners, gallery)):
+                raise ImportRefused("People have been changed meanwhile: look through the import again, then save it.")
+            batch = draft.people()
+            if not batch:
+                raise ImportRefused("There is no photo to save yet.")
+            added = await self._people.add_people(batch)
+            self.discard(id)
+            return [(person, len(new.samples)) for person, new in zip(added, batch, strict=True)]
+
+        return await self._alone(id, work)
+
+    async def _add_member(self, running: _Running, member: Member, whose: str) -> Entry:
+        try:
+            name = clean_name(whose)
+        except BadName as error:
+            # Its folder is no name; the file is shown beside a stand-in, to be named by hand.
+            return await self._add(running, member.path, "?", Unreadable("not_a_picture", f"Whose? {error}."))
+        return await self._add(running, member.path, name, member.data)
+
+    async def _add(self, running: _Running, file: str, name: str, data: bytes | Unreadable) -> Entry:
+        draft = running.draft
+        self._require_room(running, 1)
+        owner = None
+        if isinstance(data, Unreadable):
+            photo = Photo("", problem=data)
+        else:
+            content = await self._compute(lambda: content_of(data))
+            known = await self._people.known_contents([content])
+            if content in known:
+                owner, photo = known[content][1], Photo(content)
+            else:
+                photo = await self._compute(lambda: read(self._models, data, self._keep_crops))
+        running.held += sum(face.held for face in photo.faces)
+        target = await self._target(draft, name)
+        gallery = self._people.gallery_of(draft.room)
+        return await self._compute(lambda: draft.add(file, target, photo, owner, gallery))
+
+    async def _target(self, draft: Draft, name: str, fresh: bool = False) -> Target:
+        group = draft.groups.get(name_key(name))
+        if group is not None and not fresh:
+            return Target(group.name, group.person, group.kept)
+        person = await self._people.find(name, draft.room)
+        if person is None:
+            return Target(name)
+        detail = await self._people.person(person.id)
+        digest = self._people.gallery.digest
+        kept = () if detail is None else tuple(s.embedding for s in detail.samples if s.digest == digest)
+        return Target(person.name, person, kept)
+
+    def _require_room(self, running: _Running, files: int) -> None:
+        if running.gone:
+            raise NoSuchImport("This import has been discarded.")
+        if len(running.draft) + files > FILES:
+            raise ImportRefused(f"An import takes {FILES} photos; save this one and begin another.")
+        if running.held > HELD_BYTES:
+            raise ImportRefused("This import holds as many faces as fit into it; save it and begin another.")
+
+    async def _alone(self, id: str, work: Callable[[_Running], Awaitable[T]]) -> T:
+        running = self._find(id)
+        async with running.lock:
+            if running.gone:
+                raise NoSuchImport("This import has been discarded.")
+            self._rest(running)
+            try:
+                return await work(running)
+            finally:
+                self._touch(running)
+
+    def _find(self, id: str) -> _Running:
+        if id not in self._running:
+            raise NoSuchImport("There is no such import, or it was left alone for too long.")
+        return self._running[id]
+
+    def _rest(self, running: _Running) -> None:
+        """No alarm while something is being done."""
+        if running.alarm is not None:
+            running.alarm.cancel()
+            running.alarm = None
+
+    def _touch(self, running: _Running) -> None:
+        self._rest(running)
+        if not running.gone:
+            running.alarm = asyncio.get_running_loop().call_later(IDLE, self._expire, running.draft.id)
+
+    def _expire(self, id: str) -> None:
+        if id in self._running:
+            self.discard(id)
+
+    async def _compute(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+
+def listed(drafted: Draft) -> Sequence[tuple[str, bool, list[Entry]]]:
+    """The people of an import: name, whether they are enrolled already, their photos."""
+    by_key: dict[str, list[Entry]] = {}
+    for entry in drafted.entries.values():
+        by_key.setdefault(name_key(entry.name), []).append(entry)
+    return [
+        (group.name, group.person is not None, by_key[key]) for key, group in drafted.groups.items() if key in by_key
+    ]
