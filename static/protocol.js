@@ -44,7 +44,7 @@ const SHAPES = {
     maybe(message.runner_up, (other) => isSomebody(other) && Number.isFinite(other.similarity)) &&
     maybe(message.best_sample, (sample) => isObject(sample) && isText(sample.id) && maybe(sample.similarity, Number.isFinite)) &&
     maybe(message.rejected, isSomebody),
-  noted: (message) => Number.isInteger(message.track) && isText(message.person),
+  noted: (message) => Number.isInteger(message.track) && isText(message.person) && maybe(message.change, isText),
 };
 
 function isResult(message) {

@@ -15,11 +15,11 @@ const GREETING = 900; // milliseconds for which a closed ring is enjoyed
 export class Who {
   #dialog = $("who");
   #face = null;
+  #title = "";
   #command = null; // the number of the enrolment that runs
   #noting = null; // the number of a 'not this person' that waits for its answer
   #guided = false;
   #waiting = false; // pictures wait on the server for an answer
-  #resembles = null;
   #refused = false;
   #send;
   #guide;
@@ -54,7 +54,7 @@ export class Who {
     this.#face = face;
     const known = face.identity === "known";
     const perhaps = face.identity === "uncertain" && Boolean(face.name);
-    $("who-title").textContent = known ? `This is ${face.name}` : perhaps ? `Is this ${face.name}?` : "Who is this?";
+    this.#title = known ? `This is ${face.name}` : perhaps ? `Is this ${face.name}?` : "Who is this?";
     $("who-same").hidden = !perhaps;
     $("who-same").textContent = perhaps ? `Yes, this is ${face.name}` : "";
     $("who-label").textContent = known ? "Not right? Say who it is" : perhaps ? "Or somebody else" : "Name";
@@ -80,9 +80,11 @@ export class Who {
     $("who-scope").hidden = choices.length === 0;
     $("who-scope-choices").replaceChildren(
       ...choices.map((scope, i) => {
-        const input = element("input", { type: "radio", name: "scope", value: scope, checked: i === 0 });
         const words = scope === "room" ? `Room ${visit.room}` : SCOPES[scope].words;
-        return element("label", {}, input, element("span", {}, words, element("small", { textContent: SCOPES[scope].means })));
+        const means = element("small", { textContent: SCOPES[scope].means });
+        if (choices.length === 1) return element("p", {}, words, means);
+        const input = element("input", { type: "radio", name: "scope", value: scope, checked: i === 0 });
+        return element("label", {}, input, element("span", {}, words, means));
       }),
     );
   }
@@ -145,14 +147,13 @@ export class Who {
 
   #enrolled(message) {
     this.#command = null;
-    const { change, name, added_to_existing: added } = message;
-    const words = added ? `Added to ${name}.` : `${name} is known now.`;
+    const { name, added_to_existing: added } = message;
     const finish = () => {
       this.#dialog.close();
-      toast(words, change ? undo(change.id ?? change) : null);
+      toast(added ? `Added to ${name}.` : `${name} is known now.`);
     };
     if (!this.#guided) return finish();
-    $("who-finish").hidden = true;
+    $("who-finish").hidden = $("who-cancel").hidden = true;
     this.#guide.done(name);
     setTimeout(finish, GREETING);
   }
@@ -167,20 +168,20 @@ export class Who {
 
   /** The face resembles somebody: who is it? The pictures wait for the answer. */
   #choose({ name, probability }) {
-    this.#resembles = name;
     this.#waiting = true;
     this.#step("choose");
     const sure = chance(probability);
+    $("who-title").textContent = `Is this ${name}?`;
     this.#status(`This looks like ${name}${sure ? ` (p = ${sure})` : ""}.`);
-    $("who-add").textContent = `Add to ${this.#resembles}`;
-    $("who-rename").textContent = `Rename ${this.#resembles} to ${$("who-name").value.trim()}`;
+    $("who-add").textContent = `Add to ${name}`;
+    $("who-rename").textContent = `Rename ${name} to ${$("who-name").value.trim()}`;
     $("who-new").textContent = "No, somebody else";
     $("who-add").focus();
   }
 
   /** The pictures do not agree with each other. Whoever insists is asked no second time. */
   #review(message) {
-    const final = this.#refused || message.strict === true;
+    const final = this.#refused || message.final === true;
     this.#waiting = !final;
     this.#step(final ? "name" : "choose");
     this.#status(message.message);
@@ -205,8 +206,7 @@ export class Who {
     if (message.type === "error") return this.#status(message.message);
     const name = this.#face.name;
     this.#dialog.close();
-    const { change } = message;
-    toast(`Noted: this is not ${name}.`, change ? undo(change.id ?? change, `Taken back: this may be ${name}.`) : null);
+    toast(`Noted: this is not ${name}.`, message.change && undo(message.change, `Taken back: this may be ${name}.`)); // what a guest notes ends with the visit
   }
 
   /** What the sheet shows: "name", "quick" (learning), "guide" (learning by the ring), "choose" (an answer is needed) or "saving". */
@@ -221,12 +221,13 @@ export class Who {
     $("who-naming").hidden = $("who-about").hidden = $("who-consent").hidden = !naming;
     $("who-save").hidden = $("who-guide").hidden = !naming;
     $("who-finish").hidden = true;
+    $("who-cancel").hidden = false;
     $("guide").hidden = step !== "guide";
     $("who-progress").hidden = step !== "quick";
     $("who-progress").value = 0;
     $("who-choice").hidden = step !== "choose";
     $("who-add").hidden = $("who-rename").hidden = false;
-    if (!naming && step !== "choose") $("who-title").textContent = `Learning ${$("who-name").value.trim()}`;
+    $("who-title").textContent = naming ? this.#title : `Learning ${$("who-name").value.trim()}`;
     this.#status(step === "saving" ? "Saving…" : "");
   }
 

@@ -116,7 +116,8 @@ export function guiding({ samples, needed, hint }, view) {
 
 /** How far a guided enrolment is. */
 export function progress({ samples, needed, seconds_left: left }) {
-  return `${samples} of ${needed}${Number.isFinite(left) ? ` · ${Math.max(0, Math.ceil(left))} s left` : ""}`;
+  const taken = samples < needed ? `${samples} of ${needed}` : `${samples} pictures`;
+  return `${taken}${Number.isFinite(left) ? ` · ${Math.max(0, Math.ceil(left))} s left` : ""}`;
 }
 
 /** A probability in words that never claims to be certain; null for none. */

@@ -34,6 +34,8 @@ test("a message about learning or explaining is read only if it can be believed"
   assert.ok(said({ type: "error", id: 1, code: "looks_like", message: "No.", person: "c1", name: "Ada" }));
   assert.equal(said({ type: "enrolled", id: 1, name: "Ada" }), null);
   assert.equal(said({ type: "noted", id: 1, track: 7 }), null);
+  assert.equal(said({ type: "noted", id: 1, track: 7, person: "c1", change: {} }), null);
+  assert.ok(said({ type: "noted", id: 1, track: 7, person: "c1", change: null }));
 });
 
 test("each command says what it is about", () => {
@@ -51,9 +53,11 @@ test("the ring asks for one view at a time and closes once all sides were seen",
   assert.ok(empty.arcs.every(({ done }) => !done));
   assert.deepEqual(empty.marks.map(({ view, next }) => [view, next]), [["front", true], ["near", false], ["far", false]]);
   const sideways = ringOf({ coverage: { ...NOTHING, front: true } });
-  assert.deepEqual(sideways.arcs.map(({ next }) => next).indexOf(true), 6, "the left is the third side clockwise from the top");
+  assert.equal(wanted({ ...NOTHING, front: true }), "left");
+  assert.equal(wanted({ ...NOTHING, front: true, right: true }), "right", "who turned to the right of the picture turned to their own left");
+  assert.equal(sideways.arcs.findIndex(({ next }) => next), 6, "in the mirror, one's own left is on the left");
   assert.equal(sideways.arcs.filter(({ next }) => next).length, 1);
-  const two = ringOf({ coverage: { ...NOTHING, left: true, up: true } });
+  const two = ringOf({ coverage: { ...NOTHING, right: true, up: true } });
   assert.deepEqual(two.arcs.map(({ done }) => done), [true, false, false, false, false, false, true, true]);
   assert.ok(ringOf({ coverage: ALL }).arcs.every(({ done }) => done));
   assert.equal(wanted(ALL), null);
@@ -62,14 +66,14 @@ test("the ring asks for one view at a time and closes once all sides were seen",
 });
 
 test("left is the person's own: where they see it in a mirror, on the other side without one", () => {
-  const coverage = { ...NOTHING, left: true };
+  const coverage = { ...NOTHING, right: true }; // of the picture as the camera took it
   const side = (mirrored) => ringOf({ coverage }, mirrored).arcs.findIndex(({ done }) => done);
   assert.deepEqual([side(true), side(false)], [6, 2]);
   // A nose that points to the right of the camera's picture is turned to the person's own left.
   const towards = { coverage, pose: { yaw: 0.6, pitch: 0, size: 100 } };
   assert.deepEqual([ringOf(towards, true).points, ringOf(towards, false).points], [-90, 90]);
   assert.ok(ringOf({ coverage, pose: { yaw: 0, pitch: 0.5, size: 100 } }).points === 0, "up is up");
-  assert.equal(ringOf({ coverage, pose: { yaw: 0.02, pitch: 0.02, size: 100 } }).points, null, "straight ahead points nowhere");
+  assert.equal(ringOf({ coverage, pose: { yaw: 0.1, pitch: 0.02, size: 1 } }).points, null, "straight ahead points nowhere");
   assert.equal(ringOf({ coverage, pose: { yaw: null, pitch: null, size: null } }).points, null);
 });
 
@@ -96,6 +100,7 @@ test("every reason has words a person can follow, and what is wrong comes first"
   for (const hint of ["too dark", "too bright", "blurred", "turned away", "too far", "two faces", "face is gone"]) assert.notEqual(guiding({ ...state, hint }, null), hint);
   assert.equal(progress({ samples: 3, needed: 5, seconds_left: 41.2 }), "3 of 5 · 42 s left");
   assert.equal(progress({ samples: 3, needed: 5 }), "3 of 5");
+  assert.equal(progress({ samples: 6, needed: 5, seconds_left: -1 }), "6 pictures · 0 s left");
 });
 
 test("nothing is ever quite certain", () => {
