@@ -1,12 +1,10 @@
 """Finding the templates nearest to a probe: all of them compared, or, for very many, only the likely ones.
 
-Templates and probes are of unit length, so the cosine similarity is their inner product and, for the approximate
-index, one minus half their squared distance.
-
-Why the approximate index is inverted lists over plain float32 vectors (IVFFlat): see ``visavis bench search`` for
-the figures of this machine. Quantised codes would need the float32 matrix beside them for exact similarities, so they
-cost memory instead of saving it; a graph (HNSW) takes minutes to build where lists take seconds, and nothing can be
-overwritten in it when somebody is forgotten. The lists are the only copy of the templates.
+Why the approximate index is inverted lists of 4-bit product codes, re-ranked exactly, measured with 1,000,000 made-up
+templates of 128 numbers on one thread of a two-core machine, at the same recall (1.0 of the enrolled, .993 of
+strangers, for whom the nearest is hardest to tell): these codes 1.6 ms a query and 3.7 s to build; lists of float32
+12.0 ms (4.4 s), of 16-bit numbers 7.5 ms (2.1 s), of 8-bit numbers 8.1 ms (2.2 s), everything compared 25 ms. The
+float32 matrix beside the codes gives the exact similarities; the codes add 40 bytes to its 512 a person.
 """
 
 from __future__ import annotations
@@ -14,6 +12,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
+import math
 import os
 from collections.abc import Collection
 from functools import cache
@@ -30,7 +29,11 @@ Rows = NDArray[np.int64]
 Similarities = NDArray[np.float32]
 Matrix = NDArray[np.float32]
 
-ERASED = np.float32(1e3)  # fills an overwritten row of an approximate index: further away than anybody
+LISTS = 1024
+VISITED = 0.3  # share of the lists that a search visits …
+VISITED_AT_LEAST = 96  # … and a number below which it does not stop
+DEPTH = 400  # candidates by code that are compared exactly
+SAMPLED = 48  # templates per list that the centres are found with
 SEED = 20
 
 
@@ -93,84 +96,80 @@ class ExactIndex:
 
 
 class ApproximateIndex:
-    """Inverted lists: templates gathered around centres, of which a search visits the nearest (Sivic and Zisserman,
-    "Video Google", 2003; faiss ``IndexIVFFlat``). Similarities of what is found are exact.
+    """Inverted lists of product codes, of which a search visits the nearest (Jégou et al., "Product quantization for
+    nearest neighbor search", 2011; faiss ``IndexIVFPQFastScan``), and the templates, by which it ranks what it found.
 
     Make one with :meth:`build`.
     """
 
-    def __init__(self, lists: Any, visits: int, hidden: Collection[int] = ()) -> None:
-        faiss = _faiss()
+    def __init__(self, templates: Matrix, lists: Any, hidden: frozenset[int] = frozenset()) -> None:
+        self._templates = templates
         self._lists = lists
-        self._visits = visits
-        selector: dict[str, Any] = {}
-        if hidden:
-            bits = np.ones(-(-len(self) // 8) * 8, np.uint8)
-            bits[_array(hidden)] = 0
-            selector["sel"] = faiss.IDSelectorBitmap(np.packbits(bits, bitorder="little"))
-        self._parameters = faiss.SearchParametersIVF(nprobe=visits, **selector)
-        self._visible = len(self) - len(hidden)
+        self._hidden = hidden
+        self._parameters = _faiss().SearchParametersIVF(nprobe=max(math.ceil(VISITED * lists.nlist), VISITED_AT_LEAST))
 
     @classmethod
-    def build(cls, templates: Matrix, lists: int | None = None, visits: int | None = None) -> ApproximateIndex:
-        """Gather templates (N, dimension), float32, of unit length; they are copied. Uses every processor meanwhile."""
+    def build(cls, templates: Matrix) -> ApproximateIndex:
+        """Index templates (N, dimension), float32, of unit length, which are kept. Uses every processor meanwhile."""
         faiss = _faiss()
         count, dimension = templates.shape
-        lists = lists or max(1, min(1024, count // 256))
-        centres = faiss.IndexFlatL2(dimension)
-        index = faiss.IndexIVFFlat(centres, dimension, lists, faiss.METRIC_L2)
-        index.cp.niter = 8
-        index.cp.seed = SEED
-        index.cp.min_points_per_centroid = 1
-        sample = np.random.default_rng(SEED).permutation(count)[: lists * 48]
-        # The number of threads is the calling thread's own in OpenMP: sessions' searches keep theirs.
+        lists = faiss.index_factory(dimension, f"IVF{max(1, min(LISTS, count // 256))},PQ{dimension // 2}x4fs")
+        lists.cp.niter = 8
+        lists.cp.seed = SEED
+        lists.cp.min_points_per_centroid = 1
+        sample = np.random.default_rng(SEED).permutation(count)[: max(lists.nlist * SAMPLED, 4096)]
+        # In OpenMP the number of threads is the calling thread's own: sessions' searches keep theirs.
         faiss.omp_set_num_threads(os.cpu_count() or 1)
         try:
-            index.train(templates[np.sort(sample)])
-            index.add(templates)
-            index.make_direct_map()
+            lists.train(templates[np.sort(sample)])
+            lists.add(templates)
+            lists.make_direct_map()
         finally:
             faiss.omp_set_num_threads(1)
-        return cls(index, visits or max(1, lists // 16))
+        return cls(templates, lists)
 
     def __len__(self) -> int:
-        return int(self._lists.ntotal)
+        return len(self._templates)
 
     @property
     def memory(self) -> int:
-        row = self._lists.code_size + 8 + 8  # the vector, its number, its place
-        return int(len(self) * row + self._lists.nlist * self._lists.code_size)
+        row = self._templates.shape[1] // 4 + 8 + 8  # the code, its number, its place
+        return int(self._templates.nbytes + len(self) * row + self._lists.nlist * self._templates.shape[1] * 4)
 
     def search(self, probe: Embedding, k: int) -> tuple[Rows, Similarities]:
-        faiss = _faiss()
-        faiss.omp_set_num_threads(1)  # of this thread: sessions share the processors, a probe must not take them all
-        k = min(k, self._visible)
-        if k == 0:
-            return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        distances, rows = self._lists.search(probe[None], k, params=self._parameters)
-        found = rows[0] >= 0
-        return rows[0][found], 1 - distances[0][found] / 2
+        _faiss().omp_set_num_threads(1)  # of this thread: sessions share the processors
+        # So many that hidden rows cannot crowd out the others.
+        depth = min(max(DEPTH, k) + len(self._hidden), len(self))
+        found = self._lists.search(probe[None], depth, params=self._parameters)[1][0]
+        if self._hidden:
+            found = np.array([row for row in found.tolist() if row not in self._hidden], np.int64)
+        found = found[found >= 0]
+        similarities = self._templates[found] @ probe
+        best = np.argsort(-similarities, kind="stable")[:k]
+        return found[best], similarities[best]
 
     def vectors(self, rows: Rows) -> Matrix:
-        found: Matrix = self._lists.reconstruct_batch(np.ascontiguousarray(rows, np.int64))
-        return found
+        return self._templates[rows]
 
     def hiding(self, rows: Collection[int]) -> ApproximateIndex:
-        return ApproximateIndex(self._lists, self._visits, rows)
+        return ApproximateIndex(self._templates, self._lists, frozenset(rows))
 
     def erase(self, rows: Collection[int]) -> None:
+        self._templates[_array(rows)] = 0.0
         faiss = _faiss()
-        lists, size = self._lists.invlists, self._lists.code_size
+        blocks = faiss.downcast_InvertedLists(self._lists.invlists)
+        packer = blocks.packer
         for row in rows:
             place = self._lists.direct_map.get(int(row))
             number, offset = place >> 32, place & 0xFFFFFFFF
-            codes = faiss.rev_swig_ptr(lists.get_codes(number), lists.list_size(number) * size)
-            codes[offset * size : (offset + 1) * size].view(np.float32)[:] = ERASED
+            # Codes lie interleaved, some to a block: the packer finds the bits of this one.
+            codes = faiss.rev_swig_ptr(blocks.get_codes(number), (offset // packer.nvec + 1) * packer.block_size)
+            packer.pack_1(np.zeros(packer.code_size, np.uint8), offset % packer.nvec, codes[None, -packer.block_size :])
 
 
 def build_index(templates: Matrix, approximate_above: int) -> TemplateIndex:
     """The index for this many templates (N, dimension): exact, or approximate above a number if faiss is installed.
-    The exact one keeps ``templates`` itself."""
+    It keeps ``templates`` itself."""
     if len(templates) > approximate_above and has_faiss():
         return ApproximateIndex.build(templates)
     return ExactIndex(templates)
