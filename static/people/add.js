@@ -1,6 +1,7 @@
 // The tab that learns people from photos.
 
 import { element } from "../dom.js";
+import { newest } from "./changes.js";
 import { ask } from "./dialogs.js";
 import { leftOut, saveWords, tally } from "./draft.js";
 import { dropZone, keepDropsOff } from "./drop_zone.js";
@@ -130,7 +131,7 @@ export class AddPhotos {
     this.#timer = null;
     const { entries, queue, existing, begun } = this.#importing;
     const sums = tally(entries);
-    if (this.#busy && !queue.busy) this.#importing.compare().then(() => this.#soon());
+    if (this.#busy && !queue.busy) this.#importing.compare();
     this.#busy = queue.busy;
     this.#drawWay();
     this.#drawFailed();
@@ -162,17 +163,18 @@ export class AddPhotos {
     const { queue, gone } = this.#importing;
     const failed = queue.parcels.filter(({ state }) => state === "failed");
     if (failed.length === 0) return this.#failed.replaceChildren();
-    const all = gone
-      ? button("Look at all of them again", () => this.#importing.again(), "primary")
-      : button("Try again", () => failed.forEach((parcel) => queue.retry(parcel)), "primary");
+    const ways = [];
+    if (gone) ways.push(button("Look at all of them again", () => this.#importing.again(), "primary"));
+    else if (failed.some(({ error }) => error.passing)) ways.push(button("Try again", () => failed.forEach((parcel) => queue.retry(parcel)), "primary"));
+    if (!gone) ways.push(button("Leave out", () => queue.drop()));
     const words = gone
       ? "The server has lost what was looked at so far: it was started anew, or this took too long. The photos are still here."
       : `${count(failed.length, "file")} did not get through.`;
     const rows = failed.slice(0, 20).map(({ path, error }) => element("li", {}, element("b", { textContent: path }), ` ${error.message}`));
     if (failed.length > 20) rows.push(element("li", { textContent: `and ${failed.length - 20} more` }));
     const hadFocus = this.#failed.contains(document.activeElement);
-    this.#failed.replaceChildren(element("div", { className: "card notice", role: "alert" }, paragraph(words), gone ? "" : element("ul", {}, ...rows), element("div", { className: "row" }, all)));
-    if (hadFocus) all.focus();
+    this.#failed.replaceChildren(element("div", { className: "card notice", role: "alert" }, paragraph(words), gone ? "" : element("ul", {}, ...rows), element("div", { className: "row" }, ...ways)));
+    if (hadFocus) ways[0].focus();
   }
 
   #drawSaving(sums, begun) {
@@ -207,7 +209,7 @@ export class AddPhotos {
           paragraph("They are recognised from now on. To take it back: Recent changes, on the first tab.", "soft"),
         ),
       );
-      this.#page.changed(words, change ? [change] : []);
+      this.#page.changed(words, change ? [change] : await newest("enrol", "add_samples"));
     } catch (error) {
       save.disabled = false;
       this.#saving.querySelector("p").textContent = `${error.message} Nothing was saved.`;

@@ -20,6 +20,12 @@ export async function recentChanges(page) {
   return made;
 }
 
+/** The change a request has just made, where its answer does not hold it: the newest, if it is of one of these kinds. */
+export async function newest(...kinds) {
+  const { changes } = await get("/changes").catch(() => ({ changes: [] }));
+  return kinds.includes(changes[0]?.kind) && !changes[0].undone ? [changes[0]] : [];
+}
+
 function row(change, page) {
   const line = element("small", { textContent: `${when(change.at)} · ${change.undone ? "undone" : `until ${until(change.until)}`}` });
   const words = element("span", { className: change.undone ? "gone" : "" }, change.words, line);

@@ -86,16 +86,11 @@ export function leftOut({ needs, refused, duplicates }) {
   return parts.join(" ");
 }
 
-/** Put an entry's new state in the place of the old one; `null` takes it away. */
-export function replaced(entries, id, entry) {
-  return entries.flatMap((old) => (old.id === id ? (entry ? [entry] : []) : [old]));
-}
-
 /** A file too large to be sent at all, as an entry of its own; `null` for one that may go. */
 export function tooLarge({ file, name, path }, limits) {
   const zip = /\.zip$/i.test(path);
-  const most = zip ? limits?.zip_bytes : limits?.file_bytes;
+  const most = zip ? limits?.archive_bytes : limits?.file_bytes;
   if (!most || file.size <= most) return null;
-  const size = (bytes) => `${Math.max(1, Math.round(bytes / 1e6))} MB`;
+  const size = (bytes) => `${Math.max(1, Math.ceil(bytes / 2 ** 20))} MB`;
   return { id: `local-${path}`, file: path, name, verdict: "too_large", words: `This file has ${size(file.size)}; the server takes ${size(most)} at most.`, local: true };
 }

@@ -1,18 +1,18 @@
 // One import: the server's draft, the files on their way to it, and what it said of them.
 
 import { call, get, post, remove, upload } from "./api.js";
-import { replaced, tooLarge } from "./draft.js";
+import { tooLarge } from "./draft.js";
 import { Parcel, Queue } from "./queue.js";
 
 export class Importing {
-  entries = [];
+  #entries = new Map(); // id → what the server said of a photo
   existing = []; // names the server knew before
   gone = false; // the server has no such draft any more
   startedAt = null;
   #draft = null; // promise of {id, limits}
   #id = null;
   #room = null;
-  #files = new Map(); // entry id → the photo
+  #files = new Map(); // the same id → the photo
   #changed;
   queue;
 
@@ -22,8 +22,12 @@ export class Importing {
     this.queue = this.#newQueue();
   }
 
+  get entries() {
+    return [...this.#entries.values()];
+  }
+
   get begun() {
-    return this.queue.parcels.length > 0;
+    return this.queue.parcels.length > 0 || this.#entries.size > 0;
   }
 
   /** Whether leaving would lose something. */
@@ -45,11 +49,9 @@ export class Importing {
 
   /** Tell the server what somebody decided about a file. Throws a `Refusal`. */
   async decide(entry, what) {
-    const answer = await post(`/imports/${this.#id}/files/${entry.id}`, what);
-    this.entries = replaced(this.entries, entry.id, what.drop ? null : answer);
-    const file = this.#files.get(entry.id);
-    if (file && answer && !what.drop) this.#files.set(answer.id, file);
-    this.#changed();
+    await post(`/imports/${this.#id}/files/${entry.id}`, what);
+    if (what.drop) this.#entries.delete(entry.id);
+    await this.compare();
   }
 
   /** Save everything that is good; resolves to {people, change}. Throws a `Refusal`: then nothing was saved. */
@@ -86,7 +88,8 @@ export class Importing {
   }
 
   #forget() {
-    this.entries = [];
+    this.#entries.clear();
+    this.existing = [];
     this.gone = false;
     this.#draft = this.#id = this.startedAt = null;
     this.#files.clear();
@@ -110,7 +113,7 @@ export class Importing {
     const draft = await this.#open();
     const refused = tooLarge(parcel, draft.limits);
     if (refused) {
-      this.entries.push(refused);
+      this.#entries.set(refused.id, refused);
       return;
     }
     const query = new URLSearchParams({ file: parcel.path.split("/").at(-1) });
@@ -120,8 +123,10 @@ export class Importing {
       const { files } = await upload(`/imports/${draft.id}/files?${query}`, parcel.file, options);
       if (signal.aborted) return;
       const zip = /\.zip$/i.test(parcel.path);
-      for (const entry of files) if (!zip) this.#files.set(entry.id, parcel.file);
-      this.entries.push(...files);
+      for (const entry of files) {
+        this.#entries.set(entry.id, entry);
+        if (!zip) this.#files.set(entry.id, parcel.file);
+      }
     } catch (error) {
       if (error.status === 404) this.gone = true;
       throw error;
@@ -133,10 +138,12 @@ export class Importing {
     this.#changed();
   }
 
-  /** Which names were known before; asked once everything has arrived. */
+  /** Read the whole draft anew: what becomes of one photo hangs on the others, and on who is known already. */
   async compare() {
     if (!this.#id || this.gone) return;
     const { people } = await get(`/imports/${this.#id}`).catch(() => ({ people: [] }));
     this.existing = people.filter((person) => person.exists).map((person) => person.name);
+    for (const entry of people.flatMap((person) => person.files)) this.#entries.set(entry.id, entry);
+    this.#changed();
   }
 }

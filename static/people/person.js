@@ -2,6 +2,7 @@
 
 import { element } from "../dom.js";
 import { get, patch, post, remove } from "./api.js";
+import { newest } from "./changes.js";
 import { ask, askText } from "./dialogs.js";
 import { mergeInto } from "./merge.js";
 import { avatar, button, cropOf, paragraph } from "./parts.js";
@@ -132,10 +133,4 @@ function facts(person) {
   const spare = person.samples.length - used;
   const parts = [spare ? `${count(used, "picture")} used, ${spare} spare` : count(used, "picture"), roomWords(person.room)];
   return [...parts, `since ${when(person.created)}`].join(" · ");
-}
-
-/** The change a request has just made, where its answer does not hold it: the newest, if it is of that kind. */
-async function newest(kind) {
-  const { changes } = await get("/changes").catch(() => ({ changes: [] }));
-  return changes[0]?.kind === kind && !changes[0].undone ? [changes[0]] : [];
 }

@@ -5,12 +5,11 @@ import { across, outline, range, sides, table, ticks } from "./histogram.js";
 import { count } from "./words.js";
 
 const SPACE = "http://www.w3.org/2000/svg";
-const [WIDTH, HEIGHT, FOOT] = [600, 180, 22];
+const [WIDTH, HEIGHT] = [600, 180];
 
-function shape(tag, attributes, text = null) {
+function shape(tag, attributes) {
   const made = document.createElementNS(SPACE, tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== null) made.textContent = text;
   return made;
 }
 
@@ -18,15 +17,18 @@ function shape(tag, attributes, text = null) {
 export function plot(data) {
   const { genuine, impostor, now } = data;
   const axis = range({ genuine, impostor, threshold: now.threshold });
-  const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT + FOOT}`, class: "plot", role: "img", "aria-label": spoken(data) });
+  const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", class: "plot", role: "img", "aria-label": spoken(data) });
   svg.append(
     shape("path", { d: outline(impostor, axis, WIDTH, HEIGHT), class: "impostor" }),
     shape("path", { d: outline(genuine, axis, WIDTH, HEIGHT), class: "genuine" }),
     shape("line", { x1: 0, x2: WIDTH, y1: HEIGHT, y2: HEIGHT, class: "floor" }),
   );
+  // Words in the drawing would be squeezed with it: the axis is text beneath.
+  const marks = element("div", { className: "ticks", ariaHidden: "true" });
   for (const value of ticks(axis)) {
-    const x = across(value, axis, WIDTH);
-    if (x > 15 && x < WIDTH - 15) svg.append(shape("text", { x, y: HEIGHT + 16, class: "tick" }, String(value)));
+    const mark = element("span", { textContent: String(value) });
+    mark.style.left = `${across(value, axis, 100)}%`;
+    marks.append(mark);
   }
   const x = across(now.threshold, axis, WIDTH);
   svg.append(shape("line", { x1: x, x2: x, y1: 0, y2: HEIGHT, class: "bar-line" }));
@@ -37,7 +39,7 @@ export function plot(data) {
     element("li", { className: "is-genuine", textContent: "The same person" }),
     element("li", { className: "is-line", textContent: `Named from here on (${now.threshold.toFixed(3)})` }),
   );
-  return element("figure", { className: "card" }, svg, element("figcaption", {}, legend, figures(genuine, impostor)));
+  return element("figure", { className: "card" }, svg, marks, element("figcaption", {}, legend, figures(genuine, impostor)));
 }
 
 function spoken({ genuine, impostor, now }) {

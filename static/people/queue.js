@@ -45,6 +45,12 @@ export class Queue {
     this.#next();
   }
 
+  /** Give up the failed ones. */
+  drop() {
+    this.parcels = this.parcels.filter(({ state }) => state !== "failed");
+    this.#changed();
+  }
+
   /** Stop: what was not sent is not sent any more. */
   cancel() {
     this.#abort.abort();

@@ -2,6 +2,7 @@
 
 import { element } from "../dom.js";
 import { get, post, remove } from "./api.js";
+import { newest } from "./changes.js";
 import { ask } from "./dialogs.js";
 import { avatar, button, failure, field, paragraph, suggestions } from "./parts.js";
 import { count, sightings, when } from "./words.js";
@@ -57,9 +58,9 @@ export class Strangers {
       }
       save.disabled = true;
       try {
-        const { change } = await post(`/inbox/${stranger.id}/name`, { name });
+        await post(`/inbox/${stranger.id}/name`, { name });
         const known = people.some((person) => person.name.toLowerCase() === name.toLowerCase());
-        this.#page.changed(known ? `Added to ${name}.` : `${name} is known now.`, change ? [change] : []);
+        this.#page.changed(known ? `Added to ${name}.` : `${name} is known now.`, await newest("enrol", "add_samples"));
       } catch (error) {
         said.textContent = error.message;
         save.disabled = false;

@@ -2,6 +2,7 @@
 
 import { element } from "../dom.js";
 import { faceChooser } from "./choose_face.js";
+import { askText } from "./dialogs.js";
 import { groups, groupWords, mayInsist, needsYou, verdictWords } from "./draft.js";
 import { button, paragraph } from "./parts.js";
 
@@ -53,8 +54,14 @@ export class Verdicts {
       parts.push(paragraph(`Which one is ${entry.name || "it"}?`), faceChooser(entry, this.#fileOf(entry), (face) => this.#decide(entry, { face })));
     }
     const choices = this.#choices(entry);
-    if (choices.length) parts.push(element("div", { className: "row" }, ...choices));
+    if (entry.verdict === "used") head.append(...choices);
+    else if (choices.length) parts.push(element("div", { className: "row" }, ...choices));
     return element("li", { className: `file ${kind}` }, ...parts);
+  }
+
+  async #rename(entry) {
+    const done = await askText({ title: `Who is in ${entry.file}?`, label: "Name", submit: async (name) => name });
+    if (done) this.#decide(entry, { name: done.text });
   }
 
   #choices(entry) {
@@ -67,7 +74,10 @@ export class Verdicts {
     };
     if (entry.verdict === "looks_like") {
       if (entry.like) choice(`It is ${entry.like.name}`, { name: entry.like.name }, "primary");
-      choice(entry.name ? `Keep as ${entry.name}` : "Keep", { accept: true });
+      choice(`Keep as ${entry.name}`, { accept: true });
+      const other = button("Somebody else …", () => this.#rename(entry));
+      other.ariaLabel = `Somebody else: ${entry.file}`;
+      made.push(other);
     }
     if (mayInsist(entry)) choice("Use it all the same", { accept: true });
     if (needsYou(entry) || entry.verdict === "used") choice("Leave out", { drop: true });
