@@ -12,7 +12,7 @@ from aiohttp import web
 
 from server.photos.archive import ARCHIVE_BYTES, BadArchive, is_archive, person_names
 from server.photos.decoding import FILE_BYTES, PIXELS, Unreadable
-from server.photos.draft import Draft, Entry
+from server.photos.draft import Entry
 from server.photos.imports import FILES, ImportRefused, Imports, NoSuchImport, listed
 from server.photos.verdicts import REVIEWS
 from server.problems import problem
@@ -50,6 +50,8 @@ def _said(handler: Handler) -> Handler:
             return problem(404, "Not Found", str(error))
         except (ImportRefused, NameTaken, NoSuchPerson) as error:
             return problem(409, "Conflict", _sentence(error))
+        except LookupError:  # dropped meanwhile
+            return problem(404, "Not Found", "There is no such photo in this import.")
         except (BadName, BadArchive) as error:
             return problem(400, "Bad Request", _sentence(error))
         except TimeoutError:
@@ -101,7 +103,7 @@ async def _add(request: web.Request) -> web.Response:
         return web.json_response({"files": [_entry(entry) for entry in entries]})
     await _receive(request, body, FILE_BYTES + 1)
     photo: bytes | Unreadable = body.getvalue()
-    if len(photo) > FILE_BYTES:
+    if body.tell() > FILE_BYTES:
         await _receive(request, io.BytesIO(), ARCHIVE_BYTES)  # a browser hears no answer before it has sent all
         photo = Unreadable("too_large", f"The file has more than {FILE_BYTES // 2**20} MB.")
     entry = await imports.add_photo(id, file, name or person_names([file])[0], photo)

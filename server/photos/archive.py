@@ -11,8 +11,7 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import IO
 
@@ -25,19 +24,11 @@ RATIO_FROM = 1024 * 1024  # … from so many bytes on: a small drawing packs wel
 _ENTRY = re.compile(rb"PK\x01\x02")  # one in the directory for each file
 _UTF8 = 0x800
 _ENCRYPTED = 0x1
-_JUNK = frozenset({"thumbs.db", "desktop.ini", "people.json"})
+JUNK = frozenset({"thumbs.db", "desktop.ini", "people.json"})
 
 
 class BadArchive(ValueError):
     """A ZIP that cannot be taken; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One file of a ZIP: its path, and its bytes or why it gives none."""
-
-    path: str
-    data: bytes | Unreadable
 
 
 def is_archive(data: bytes) -> bool:
@@ -45,41 +36,36 @@ def is_archive(data: bytes) -> bool:
     return data[:4] in (b"PK\x03\x04", b"PK\x05\x06")
 
 
-def open_archive(file: IO[bytes], files: int) -> zipfile.ZipFile:
-    """Open a ZIP of at most ``files`` entries. Raises :class:`BadArchive`."""
-    # Counted before the directory is parsed, which takes far more memory than the file.
-    file.seek(0)
-    count, rest = 0, b""
-    while chunk := file.read(1 << 20):
-        chunk = rest + chunk
-        count += len(_ENTRY.findall(chunk))
-        rest = chunk[-3:]
-        if count > 2 * files:  # folders are entries too
-            raise BadArchive(f"The ZIP holds more than {files} files; make several of it.")
-    try:
-        return zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
-        raise BadArchive("The ZIP is damaged or cut short.") from None
+class PhotoArchive:
+    """The files of a ZIP but what systems leave behind by themselves; ``paths`` says where they lie.
 
+    Raises :class:`BadArchive` for more than ``files`` entries, and for what is no ZIP.
+    """
 
-def paths(archive: zipfile.ZipFile) -> list[str]:
-    """Where the files lie that :func:`members` gives, in its order."""
-    return [path for path, _ in _entries(archive)]
-
-
-def members(archive: zipfile.ZipFile) -> Iterator[Member]:
-    """Every file but what systems leave behind by themselves. Raises :class:`BadArchive` when too much comes out."""
-    total = 0
-    for path, info in _entries(archive):
+    def __init__(self, file: IO[bytes], files: int) -> None:
+        _require_few_entries(file, files)
         try:
-            data = _read(archive, info)
+            self._archive = zipfile.ZipFile(file)
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
+            raise BadArchive("The ZIP is damaged or cut short.") from None
+        self._members = [info for info in self._archive.infolist() if not _is_junk(info)]
+        self._total = 0
+        self.paths = [_path(info) for info in self._members]
+        if not self.paths:
+            raise BadArchive("The ZIP is empty.")
+        if len(self.paths) > files:
+            raise BadArchive(f"The ZIP holds more than {files} files; make several of it.")
+
+    def read(self, index: int) -> bytes | Unreadable:
+        """The bytes of a file, or why it gives none. Raises :class:`BadArchive` when too much has come out."""
+        try:
+            data = _read(self._archive, self._members[index])
         except Unreadable as why:
-            yield Member(path, why)
-            continue
-        total += len(data)
-        if total > TOTAL_BYTES:
+            return why
+        self._total += len(data)
+        if self._total > TOTAL_BYTES:
             raise BadArchive(f"The ZIP holds more than {TOTAL_BYTES // 2**30} GB.")
-        yield Member(path, data)
+        return data
 
 
 def person_names(files: Sequence[str]) -> list[str]:
@@ -93,13 +79,22 @@ def person_names(files: Sequence[str]) -> list[str]:
     return [p[-2] if len(p) > 1 else PurePosixPath(p[-1]).stem if p else "" for p in parts]
 
 
-def _entries(archive: zipfile.ZipFile) -> Iterator[tuple[str, zipfile.ZipInfo]]:
-    for info in archive.infolist():
-        path = _path(info)
-        name = path.rpartition("/")[2]
-        if info.is_dir() or name.startswith(".") or name.lower() in _JUNK or path.startswith("__MACOSX/"):
-            continue
-        yield path, info
+def _require_few_entries(file: IO[bytes], files: int) -> None:
+    # Counted before the directory is parsed, which takes far more memory than the file.
+    file.seek(0)
+    count, rest = 0, b""
+    while chunk := file.read(1 << 20):
+        chunk = rest + chunk
+        count += len(_ENTRY.findall(chunk))
+        rest = chunk[-3:]
+        if count > 2 * files + 100:  # folders are entries too
+            raise BadArchive(f"The ZIP holds more than {files} files; make several of it.")
+
+
+def _is_junk(info: zipfile.ZipInfo) -> bool:
+    path = _path(info)
+    name = path.rpartition("/")[2]
+    return info.is_dir() or name.startswith(".") or name.lower() in JUNK or path.startswith("__MACOSX/")
 
 
 def _path(info: zipfile.ZipInfo) -> str:

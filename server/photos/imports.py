@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import IO, TypeVar
 from pipeline.face_models import FaceModels
 from pipeline.gallery import Gallery, Person
 from server.people import People
-from server.photos.archive import BadArchive, Member, members, open_archive, paths, person_names
+from server.photos.archive import PhotoArchive, person_names
 from server.photos.decoding import Unreadable
 from server.photos.draft import Draft, Entry, Target
 from server.photos.reading import Photo, content_of, read
@@ -48,12 +49,20 @@ class Imports:
     """Owns every import of the process. Reading and judging is done in ``executor``, one photo at a time for each."""
 
     def __init__(
-        self, people: People, models: FaceModels, executor: Executor, *, review: Review, keep_crops: bool
+        self,
+        people: People,
+        models: FaceModels,
+        executor: Executor,
+        *,
+        review: Review,
+        keep_crops: bool,
+        files: int = FILES,
     ) -> None:
         self._people = people
         self._models = models
         self._executor = executor
         self._keep_crops = keep_crops
+        self._files = files
         self._running: dict[str, _Running] = {}
         self.review: Review = review
 
@@ -100,17 +109,13 @@ class Imports:
             name = clean_name(name)
 
         async def work(running: _Running) -> list[Entry]:
-            archive = await self._compute(lambda: open_archive(file, FILES))
-            files = paths(archive)
-            if not files:
-                raise BadArchive("The ZIP is empty.")
-            self._require_room(running, len(files))
-            names = [name] * len(files) if name is not None else person_names(files)
+            archive = await self._compute(lambda: PhotoArchive(file, self._files))
+            self._require_room(running, len(archive.paths))
+            names = [name] * len(archive.paths) if name is not None else person_names(archive.paths)
             entries = []
-            following = members(archive)
-            for whose in names:
-                member = await self._compute(lambda: next(following))
-                entries.append(await self._add_member(running, member, whose))
+            for index, (path, whose) in enumerate(zip(archive.paths, names, strict=True)):
+                data = await self._compute(functools.partial(archive.read, index))
+                entries.append(await self._add_named(running, path, whose, data))
             return entries
 
         return await self._alone(id, work)
@@ -160,13 +165,13 @@ class Imports:
 
         return await self._alone(id, work)
 
-    async def _add_member(self, running: _Running, member: Member, whose: str) -> Entry:
+    async def _add_named(self, running: _Running, file: str, whose: str, data: bytes | Unreadable) -> Entry:
         try:
             name = clean_name(whose)
         except BadName as error:
-            # Its folder is no name; the file is shown beside a stand-in, to be named by hand.
-            return await self._add(running, member.path, "?", Unreadable("not_a_picture", f"Whose? {error}."))
-        return await self._add(running, member.path, name, member.data)
+            # Its folder is no name; the file is shown beside a stand-in, and can be sent again with a name.
+            return await self._add(running, file, "?", Unreadable("not_a_picture", f"Whose? Here {error}."))
+        return await self._add(running, file, name, data)
 
     async def _add(self, running: _Running, file: str, name: str, data: bytes | Unreadable) -> Entry:
         draft = running.draft
@@ -201,8 +206,8 @@ class Imports:
     def _require_room(self, running: _Running, files: int) -> None:
         if running.gone:
             raise NoSuchImport("This import has been discarded.")
-        if len(running.draft) + files > FILES:
-            raise ImportRefused(f"An import takes {FILES} photos; save this one and begin another.")
+        if len(running.draft) + files > self._files:
+            raise ImportRefused(f"An import takes {self._files} photos; save this one and begin another.")
         if running.held > HELD_BYTES:
             raise ImportRefused("This import holds as many faces as fit into it; save it and begin another.")
 

@@ -89,8 +89,10 @@ def _face(image: NDArray[np.uint8], face: PhotoFace, crops: bool) -> Face:
     height, width = image.shape[:2]
     x, y, w, h = (float(value) for value in face.box)
     box = (x / width, y / height, w / width, h / height)
-    crop = cut_crop(image, face.landmarks) if crops else None
-    return Face(box, w, face.embedding, face.quality, crop and crop.jpeg, None if crop is None else crop.landmarks)
+    if not crops:
+        return Face(box, w, face.embedding, face.quality)
+    crop = cut_crop(image, face.landmarks)
+    return Face(box, w, face.embedding, face.quality, crop.jpeg, crop.landmarks)
 
 
 def _main(faces: list[PhotoFace], width: int, height: int) -> int | None:

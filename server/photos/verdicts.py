@@ -145,7 +145,7 @@ def _neighbours(
     """Others who resemble a face most, as (id, name, similarity), and how much its own person's template does."""
     found = scene.gallery.search(embedding, NEIGHBOURS)
     mine = group.person.id if group.person else None
-    rivals = [
+    rivals: list[tuple[str | None, str, float]] = [
         (person.id, person.name, float(similarity))
         for person, similarity in zip(found.people, found.similarities, strict=True)
         if person.id != mine
