@@ -3,10 +3,11 @@
 A gallery is made of layers that snapshots share: the large ones below, the newest changes in a small one on top. Who
 is changed moves to the top layer, and their old row is hidden. ``compacted`` makes one layer of all.
 
-Forgetting is the one thing that reaches into older snapshots: the templates and negatives of who is ``gone`` are
-overwritten in place, at once, in every layer that holds them, also in rows hidden long ago. An older snapshot that is
-still being searched then finds nobody there. Out of reach are only earlier copies of a top layer, whose memory has
-been handed back to the system's allocator.
+Forgetting is the one thing that reaches into older snapshots: the templates, codes and negatives of who is ``gone``
+are overwritten in place, at once, in every layer of the gallery that is changed, also in rows hidden long ago. An older
+snapshot that shares those layers then finds nobody there. Out of reach are layers that were compacted, or top layers
+that were written anew, before: they live until the last session has taken the next snapshot, and their memory is then
+handed back to the system's allocator as it is.
 """
 
 from __future__ import annotations
