@@ -1,0 +1,216 @@
+"""``visavis people``: who is enrolled, many at once from photos, and everything out and in again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from pipeline.face_models import FaceModels
+from pipeline.templates import fuse_template
+from server.commands.models_option import models_options
+from server.commands.report import show, table
+from server.people import People
+from server.photos.archive import BadArchive
+from server.photos.draft import Entry
+from server.photos.export import BadExport, export_people, is_export, read_export, restore_person
+from server.photos.folder import FILES, BadFolder, Photos, Saved, import_photos, open_photos
+from server.photos.imports import ImportRefused, Imports
+from server.photos.verdicts import REVIEWS, Review
+from server.settings import configure
+from server.storage import BadName, NameTaken, PeopleStore, StorageError
+from server.storage.names import clean_room
+from server.storage.reading import list_people
+
+FILE = "people.sqlite3"
+ROOM = click.option("--room", help="The room they belong to; without it they are everyone's.")
+DATA = click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of people; see the setting data_dir.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@click.group()
+def people() -> None:
+    """List, import and export the people this server knows."""
+
+
+@people.command("list")
+@ROOM
+@DATA
+@JSON
+def list_(room: str | None, data_dir: Path | None, as_json: bool) -> None:
+    """Everybody enrolled, by name."""
+    with _plainly(), _store(data_dir) as store:
+        room = clean_room(room)
+        with store.engine.connect() as connection:
+            rows = [row for row in list_people(connection) if room is None or row.room == room]
+    if as_json:
+        found = [
+            {"id": r.id, "name": r.name, "room": r.room, "samples": r.samples, "created": r.created.isoformat()}
+            for r in rows
+        ]
+        click.echo(json.dumps({"people": found}, ensure_ascii=False, indent=1))
+    elif rows:
+        table(("name", "room", "photos", "since"), [(r.name, r.room, r.samples, f"{r.created:%Y-%m-%d}") for r in rows])
+    else:
+        click.echo("Nobody is enrolled.")
+
+
+@people.command("export")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="FOLDER")
+@ROOM
+@DATA
+@JSON
+def export(folder: Path, room: str | None, data_dir: Path | None, as_json: bool) -> None:
+    """Write everything kept of everybody into FOLDER, which must be new or empty."""
+    with _plainly(), _store(data_dir) as store:
+        found, samples = export_people(store, folder, clean_room(room))
+    show(f"Exported to {folder}", [("people", found), ("samples", samples)], as_json)
+
+
+@people.command("import")
+@click.argument("source", type=click.Path(exists=True, path_type=Path), metavar="FOLDER|ZIP")
+@ROOM
+@click.option("--review", type=click.Choice(REVIEWS), help="How strictly faces are compared; see the setting review.")
+@click.option("--dry-run", is_flag=True, help="Judge every photo, keep nothing.")
+@DATA
+@JSON
+@models_options
+def import_(
+    models: FaceModels,
+    source: Path,
+    room: str | None,
+    review: Review | None,
+    dry_run: bool,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Enrol from photos, NAME/photo.jpg or NAME.jpg, or put an exported folder back."""
+    with _plainly():
+        room = clean_room(room)
+        path = (data_dir or _settings().data_dir) / FILE
+        if source.is_dir() and is_export(source):
+            if dry_run or room or review:
+                raise click.UsageError(
+                    "an exported folder is put back as it was: leave --room, --review, --dry-run out"
+                )
+            asyncio.run(_restore(models, source, path, as_json))
+            return
+        with open_photos(source) as photos:
+            if not photos.paths:
+                raise click.ClickException(f"{source}: there is no file in it; expected NAME/photo.jpg or NAME.jpg")
+            asyncio.run(_import(models, photos, path, room, review, dry_run, as_json))
+
+
+async def _import(
+    models: FaceModels, photos: Photos, path: Path, room: str | None, review: Review | None, dry_run: bool, json_: bool
+) -> None:
+    settings = _settings()
+    rows: list[dict[str, Any]] = []
+    started = time.perf_counter()
+    with ThreadPoolExecutor(1, thread_name_prefix="photos") as executor:
+        people = await _open(models, path)
+        keep = settings.keep_crops
+        imports = Imports(people, models, executor, review=settings.review, keep_crops=keep, files=FILES)
+        try:
+            with click.progressbar(length=len(photos.paths), label="Photos", file=sys.stderr, hidden=json_) as bar:
+
+                def said(what: Entry | BadFolder) -> None:
+                    rows.append(_row(what))
+                    bar.update(1)
+
+                saved = await import_photos(imports, photos, room=room, review=review, save=not dry_run, said=said)
+        finally:
+            imports.close()
+            await people.close()
+    _print(rows, saved, time.perf_counter() - started, dry_run, json_)
+
+
+async def _restore(models: FaceModels, folder: Path, path: Path, as_json: bool) -> None:
+    exported = read_export(folder)
+    people = await _open(models, path)
+    try:
+
+        def agrees_with(person: dict[str, Any]) -> Callable[[str], bool]:
+            mine = [s for s in person["samples"] if s["pack_digest"] == models.manifest.digest]
+            gallery = people.gallery_of(person["row"]["room"])
+
+            def agrees(id: str) -> bool:
+                template = gallery.template(id)
+                if template is None or not mine:
+                    return False
+                fused = fuse_template([np.frombuffer(s["embedding"], "<f4") for s in mine])
+                return float(template @ fused) >= models.matcher.threshold(1)
+
+            return agrees
+
+        restored = []
+        for person in exported:
+            agrees = agrees_with(person)
+            restored.append(await people.run(lambda store, p=person, a=agrees: restore_person(store, p, a)))
+    finally:
+        await people.close()
+    for one in restored:
+        if one.words:
+            click.echo(one.words, err=True)
+    found = [("people in the export", len(restored)), ("put back", sum(one.added for one in restored))]
+    show(f"Imported from {folder}", found, as_json, left_out=[one.name for one in restored if one.words])
+
+
+def _row(what: Entry | BadFolder) -> dict[str, Any]:
+    if isinstance(what, BadFolder):
+        return {"file": what.file, "name": None, "verdict": "not_a_picture", "words": what.words}
+    return {"file": what.file, "name": what.name, "verdict": str(what.verdict), "words": what.judgement.words}
+
+
+def _print(rows: list[dict[str, Any]], saved: list[Saved], seconds: float, dry_run: bool, as_json: bool) -> None:
+    added = [{"name": one.name, "added": one.added} for one in saved]
+    details = {"files": rows, "people": added, "dry_run": dry_run}
+    if not as_json:
+        table(("file", "verdict", "why"), [(r["file"], r["verdict"], r["words"]) for r in rows])
+    counts = Counter(r["verdict"] for r in rows)
+    figures = [
+        ("photos", len(rows)),
+        *sorted(counts.items(), key=lambda item: (item[0] != "used", item[0])),
+        ("people saved", len(saved)),
+        ("photos saved", sum(one.added for one in saved)),
+        ("seconds", round(seconds, 1)),
+        ("milliseconds for each photo", round(1000 * seconds / max(len(rows), 1), 1)),
+    ]
+    show("Nothing was saved (--dry-run)" if dry_run else "Imported", figures, as_json, **(details if as_json else {}))
+
+
+async def _open(models: FaceModels, path: Path) -> People:
+    return await People.open(path, models.manifest.digest, models.manifest.embedder.dimension)
+
+
+@contextlib.contextmanager
+def _store(data_dir: Path | None) -> Iterator[PeopleStore]:
+    path = (data_dir or _settings().data_dir) / FILE
+    if not path.is_file():
+        raise click.ClickException(f"{path.parent}: nobody has been enrolled here; see the setting data_dir")
+    with contextlib.closing(PeopleStore(path)) as store:
+        yield store
+
+
+@contextlib.contextmanager
+def _plainly() -> Iterator[None]:
+    """What a person can get wrong, as one line."""
+    try:
+        yield
+    except (BadArchive, BadExport, BadName, ImportRefused, NameTaken, StorageError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _settings() -> Any:
+    return configure({}, os.environ).settings

@@ -1,0 +1,116 @@
+"""Imports a folder or a ZIP of photos person by person: each is saved whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from server.photos.archive import JUNK, BadArchive, PhotoArchive, person_names
+from server.photos.decoding import FILE_BYTES, Unreadable
+from server.photos.draft import Entry
+from server.photos.imports import Imports
+from server.photos.verdicts import Review
+from server.storage import BadName, clean_name
+
+FILES = 100_000
+
+
+class Photos(Protocol):
+    """Photos at paths, read by their index."""
+
+    paths: list[str]
+
+    def read(self, index: int) -> bytes | Unreadable:
+        """The bytes of one, or why it has none."""
+
+
+class PhotoFolder:
+    """The files of a folder on the disk, by name. Hidden files are nobody's."""
+
+    def __init__(self, folder: Path) -> None:
+        found = sorted(path for path in folder.rglob("*") if path.is_file())
+        self._folder = folder
+        self.paths = [
+            path.relative_to(folder).as_posix()
+            for path in found
+            if not any(part.startswith(".") for part in path.relative_to(folder).parts) and path.name not in JUNK
+        ]
+
+    def read(self, index: int) -> bytes | Unreadable:
+        """See :class:`Photos`."""
+        path = self._folder / self.paths[index]
+        try:
+            if path.stat().st_size > FILE_BYTES:
+                return Unreadable("too_large", f"The file has more than {FILE_BYTES // 2**20} MB.")
+            return path.read_bytes()
+        except OSError as error:
+            return Unreadable("not_a_picture", f"The file cannot be read: {error.strerror}.")
+
+
+@contextlib.contextmanager
+def open_photos(source: Path) -> Iterator[Photos]:
+    """The photos of a folder or a ZIP. Raises :class:`server.photos.archive.BadArchive`."""
+    if source.is_dir():
+        yield PhotoFolder(source)
+        return
+    try:
+        file = source.open("rb")
+    except OSError as error:
+        raise BadArchive(f"{source}: {error.strerror}") from error
+    with file:
+        yield PhotoArchive(file, FILES)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Who has been saved, with how many photos."""
+
+    name: str
+    added: int
+
+
+@dataclass(frozen=True, slots=True)
+class BadFolder:
+    """A file whose folder is nobody's name, and why."""
+
+    file: str
+    words: str
+
+
+async def import_photos(
+    imports: Imports,
+    photos: Photos,
+    *,
+    room: str | None,
+    review: Review | None,
+    save: bool,
+    said: Callable[[Entry | BadFolder], None],
+) -> list[Saved]:
+    """Take in photos person by person, and tell of each file as it is judged; without ``save`` nothing is kept."""
+    groups: dict[str, list[int]] = {}
+    for index, name in enumerate(person_names(photos.paths)):
+        groups.setdefault(name, []).append(index)
+    saved: list[Saved] = []
+    draft = imports.open(room, review)
+    for name, files in groups.items():
+        try:
+            name = clean_name(name)
+        except BadName as error:
+            for index in files:
+                said(BadFolder(photos.paths[index], f"Whose? Here {error}."))
+            continue
+        for index in files:
+            data = await asyncio.to_thread(photos.read, index)
+            said(await imports.add_photo(draft.id, photos.paths[index], name, data))
+        if save:
+            if draft.people():
+                saved += [Saved(person.name, added) for person, added in await imports.commit(draft.id)]
+            else:
+                imports.discard(draft.id)
+            draft = imports.open(room, review)
+    imports.discard(draft.id)
+    return saved
