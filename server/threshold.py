@@ -142,8 +142,9 @@ def _raised(found: Separation, matcher: Matcher, bar: float) -> float:
     """By how much the pack's curve is to be lifted; see the module's text."""
     people = len(found.people)
     counts = found.impostor.copy()
-    alike = np.argwhere(np.triu(found.templates @ found.templates.T, 1) >= bar)
-    alike = sorted(alike.tolist(), key=lambda pair: -float(found.templates[pair[0]] @ found.templates[pair[1]]))
+    similarity = found.templates @ found.templates.T
+    alike = np.argwhere(np.triu(similarity, 1) >= bar).tolist()
+    alike.sort(key=lambda pair: -float(similarity[pair[0], pair[1]]))
     for a, b in alike[: people // 10]:
         for one, other in ((a, b), (b, a)):
             # The nearest other person of a sample is known; only those comparisons stand in the tail.

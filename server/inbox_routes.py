@@ -1,0 +1,123 @@
+"""The inbox of strangers over HTTP."""
+
+from __future__ import annotations
+
+import json
+
+from aiohttp import web
+
+from server.inbox import DifferentPerson, Inbox, NoSuchStranger, keeps
+from server.people import People
+from server.problems import problem
+from server.storage import BadName, NameTaken
+from server.storage.inbox import Sighting, Stranger, sightings_of
+from server.storage.names import clean_room
+
+INBOX = web.AppKey("inbox", Inbox)
+OFF = "The inbox is switched off; start the server with the setting inbox to have one."
+
+
+def setup_inbox(app: web.Application, inbox: Inbox | None, people: People, days: int) -> None:
+    """Add the routes; ``inbox`` is ``None`` while the setting is off."""
+
+    async def show(_request: web.Request) -> web.Response:
+        entries = [] if inbox is None else [_entry(stranger) for stranger in inbox.strangers()]
+        return web.json_response(
+            {"enabled": inbox is not None, "keeps": keeps(days), "days": days, "strangers": entries}
+        )
+
+    async def sightings(request: web.Request) -> web.Response:
+        person = request.match_info["id"]
+        found = await people.run(lambda store: sightings_of(store.engine, person))
+        return web.json_response({"sightings": [_sighting(sighting) for sighting in found]})
+
+    app.router.add_get("/api/v1/inbox", show)
+    app.router.add_get("/api/v1/people/{id}/sightings", sightings)
+    app.router.add_delete("/api/v1/inbox", _forget_all)
+    app.router.add_get("/api/v1/inbox/{id}/crop", _crop)
+    app.router.add_post("/api/v1/inbox/{id}/name", _name)
+    app.router.add_delete("/api/v1/inbox/{id}", _forget)
+    if inbox is not None:
+        app[INBOX] = inbox
+
+
+def _inbox(request: web.Request) -> Inbox:
+    inbox = request.app.get(INBOX)
+    if inbox is None:
+        raise web.HTTPNotFound(text=OFF)
+    return inbox
+
+
+async def _forget_all(request: web.Request) -> web.Response:
+    await _inbox(request).forget_all()
+    return web.Response(status=204)
+
+
+async def _forget(request: web.Request) -> web.Response:
+    try:
+        await _inbox(request).forget(request.match_info["id"])
+    except NoSuchStranger as error:
+        return _gone(error)
+    return web.Response(status=204)
+
+
+async def _crop(request: web.Request) -> web.Response:
+    try:
+        crop = _inbox(request).get(request.match_info["id"]).crop
+    except NoSuchStranger as error:
+        return _gone(error)
+    if crop is None:
+        return problem(404, "Not Found", "There is no picture of this entry.")
+    return web.Response(body=crop, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+
+async def _name(request: web.Request) -> web.Response:
+    inbox = _inbox(request)
+    try:
+        body = await request.json()
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        body = None
+    if not isinstance(body, dict):
+        return problem(400, "Bad Request", 'Send an object as JSON: {"name": …}.')
+    try:
+        room = clean_room(body.get("room"))
+        person, seen = await inbox.name(request.match_info["id"], body.get("name"), room)
+    except NoSuchStranger as error:
+        return _gone(error)
+    except BadName as error:
+        return problem(400, "Bad Name", _sentence(error))
+    except DifferentPerson as error:
+        return problem(409, "different_person", _sentence(error))
+    except NameTaken:
+        return problem(409, "Name Taken", "Somebody of this name was enrolled a moment ago. Try again.")
+    return web.json_response({"person": {"id": person.id, "name": person.name, "room": person.room}, "seen": seen})
+
+
+def _gone(error: NoSuchStranger) -> web.Response:
+    return problem(404, "Not Found", _sentence(error))
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _entry(stranger: Stranger) -> dict[str, object]:
+    return {
+        "id": stranger.id,
+        "seen": stranger.seen,
+        "first": stranger.first.isoformat(),
+        "last": stranger.last.isoformat(),
+        "room": stranger.room,
+        "crop": stranger.crop is not None,
+        "quality": round(stranger.crop_quality or max(stranger.qualities), 3),
+        "sightings": [_sighting(sighting) for sighting in reversed(stranger.sightings)],
+    }
+
+
+def _sighting(sighting: Sighting) -> dict[str, str]:
+    return {
+        "session": sighting.session,
+        "began": sighting.began.isoformat(),
+        "ended": sighting.ended.isoformat(),
+    }

@@ -1,0 +1,483 @@
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import cv2
+import numpy as np
+import pytest
+from aiohttp import web
+
+from pipeline.face_models import PhotoFace, main_face, read_photo
+from pipeline.frame import Frame
+from pipeline.frame_pipeline import FramePipeline
+from server.inbox import MAX_STRANGERS, DifferentPerson, Inbox, NoSuchStranger, erase_inbox
+from server.inbox_routes import setup_inbox
+from server.inbox_watch import Noticed, Portrait, StrangerSighting, StrangerWatch, cut_portrait
+from server.people import People
+from server.problems import problem_middleware
+from server.storage import BadName, NewSample
+from server.storage.inbox import sightings_of
+from tests.packs import open_models
+from tests.pictures import camera_frame, group_photo
+from tests.server.test_storage import embedding
+
+DIGEST = open_models().manifest.digest
+RATE = 15
+
+
+class Clock:
+    """A wall clock that stands still until it is told."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2030, 5, 1, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def later(self, **time: float) -> None:
+        self.now += timedelta(**time)
+
+
+@functools.cache
+def faces() -> list[PhotoFace]:
+    """The people of the photo, from left to right."""
+    return sorted(read_photo(open_models(), group_photo()), key=lambda face: float(face.box[0]))
+
+
+@functools.cache
+def session(start: int, seconds: float = 7.0, light: int = 0) -> tuple[Noticed, ...]:
+    """What a camera moving over the photo makes a session notice; another ``start`` is another movement."""
+    pipeline, watch = FramePipeline(open_models(), lambda: _nobody()), StrangerWatch()
+    told = []
+    for index in range(int(seconds * RATE)):
+        picture, _ = camera_frame(group_photo(), start + index)
+        picture = np.clip(picture.astype(np.int16) + light, 0, 255).astype(np.uint8)
+        frame = Frame.from_image(picture, index / RATE)
+        if pipeline.advance(frame).keyframe and (noticed := watch.look(pipeline, frame, pipeline.look(frame))):
+            told.append(noticed)
+    return tuple(told)
+
+
+def _nobody():  # type: ignore[no-untyped-def]
+    from pipeline.gallery import Gallery
+
+    return Gallery.empty(128, DIGEST)
+
+
+def noticed(seed: int, track: int = 1, near: int | None = None, visible: frozenset[int] = frozenset()) -> Noticed:
+    """A made-up stranger; ``near`` somebody else's seed."""
+    vector = embedding(seed)
+    if near is not None:
+        vector = 0.99 * embedding(near) + 0.05 * vector
+        vector = (vector / np.linalg.norm(vector)).astype(np.float32)
+    portrait = Portrait(b"picture", np.zeros((5, 2), np.float32), 0.7)
+    return Noticed(DIGEST, (StrangerSighting(track, vector, 3, 0.7, portrait),), (), visible | {track})
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    path: Path, clock: Clock | None = None, days: int = 14, keep_crops: bool = False
+) -> AsyncIterator[tuple[Inbox, People]]:
+    people = await People.open(path, DIGEST, 128)
+    inbox = await Inbox.open(
+        people, open_models().matcher, DIGEST, days=days, keep_crops=keep_crops, clock=clock or Clock()
+    )
+    try:
+        yield inbox, people
+    finally:
+        await inbox.close()
+        await people.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "people.sqlite3"
+
+
+@functools.cache
+def stills(light: float, blur: int, scale: float) -> tuple[tuple[int, np.ndarray], ...]:
+    """The six people in another picture of the same scene: (who, embedding)."""
+    picture = cv2.GaussianBlur(group_photo(), (blur, blur), 0)
+    picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    picture = np.clip(picture * light, 0, 255).astype(np.uint8)
+    found = sorted(read_photo(open_models(), picture), key=lambda face: float(face.box[0]))
+    return tuple((number, face.embedding) for number, face in enumerate(found))
+
+
+async def test_six_people_seen_alone_in_three_sessions_are_six_entries(path: Path) -> None:
+    async with opened(path) as (inbox, _):
+        for light, blur, scale in ((1.0, 1, 0.9), (0.6, 3, 0.7), (1.2, 5, 1.0)):
+            pictures = stills(light, blur, scale)
+            assert len(pictures) == 6
+            for number, vector in pictures:
+                seen = StrangerSighting(1, vector, 3, 0.7, None)
+                inbox.observe(f"{light} {number}", None, Noticed(DIGEST, (seen,), (), frozenset({1})))
+        await inbox.settle()
+        entries = inbox.strangers()
+        whose = [{s.session.split()[1] for s in entry.sightings} for entry in entries]
+        assert all(len(one) == 1 for one in whose)  # nobody is in somebody else's entry
+        assert [entry.seen for entry in entries] == [3] * 6
+
+
+async def test_everybody_in_three_live_sessions_is_one_entry_seen_three_times(path: Path) -> None:
+    """Five of the six: the one who looks away from the camera cannot be told apart, and is not noticed."""
+    clock = Clock()
+    async with opened(path, clock) as (inbox, _):
+        for number, (start, light) in enumerate([(0, 0), (23, -25), (41, 20)]):
+            for told in session(start, light=light):
+                inbox.observe(f"session {number}", None, told)
+                clock.later(seconds=1)
+            inbox.left(f"session {number}")
+            await inbox.settle()
+            clock.later(hours=1)
+        entries = inbox.strangers()
+        assert [entry.seen for entry in entries] == [3] * 5
+        for entry in entries:
+            assert [s.session for s in entry.sightings] == ["session 0", "session 1", "session 2"]
+            assert all(s.began <= s.ended for s in entry.sightings)
+            # Every sample is of one and the same face of the photo.
+            nearest = {int(np.argmax([f.embedding @ vector for f in faces()])) for vector in entry.embeddings}
+            assert len(nearest) == 1
+        whose = {int(np.argmax([f.embedding @ entry.embeddings[0] for f in faces()])) for entry in entries}
+        assert whose == {0, 1, 2, 3, 5}
+
+
+async def test_the_picture_kept_is_small_and_shows_the_face(path: Path) -> None:
+    async with opened(path) as (inbox, _):
+        for told in session(0):
+            inbox.observe("s", None, told)
+        await inbox.settle()
+        for entry in inbox.strangers():
+            assert entry.crop is not None
+            picture = cv2.imdecode(np.frombuffer(entry.crop, np.uint8), cv2.IMREAD_COLOR)
+            assert picture.shape == (160, 160, 3)
+            assert len(entry.crop) < 20_000
+            big = cv2.resize(np.ascontiguousarray(picture[..., ::-1]), (480, 480))
+            found = main_face(read_photo(open_models(), big), 480, 480)
+            assert found is not None
+            nearest = int(np.argmax([f.embedding @ found.embedding for f in faces()]))
+            assert nearest == int(np.argmax([f.embedding @ entry.embeddings[0] for f in faces()]))
+            points = entry.crop_landmarks
+            assert points is not None
+            np.testing.assert_allclose(points * 3, found.landmarks, atol=30)
+
+
+async def test_nobody_is_noticed_before_there_is_evidence_or_once_known() -> None:
+    assert session(0, seconds=0.9) == ()
+    told = session(0)
+    assert all(s.votes >= 3 and s.quality >= 0.4 for n in told for s in n.strangers)
+    assert len({s.track for n in told for s in n.strangers}) == 5
+    assert all(not n.named for n in told)
+
+
+async def test_a_known_person_is_not_noticed_and_one_named_on_the_way_is_told() -> None:
+    from pipeline.gallery import Gallery, Person
+
+    gallery = Gallery.build([(Person("ada", "Ada"), faces()[0].embedding, None)], 128, DIGEST, 1)
+    current = [gallery]
+    pipeline, watch = FramePipeline(open_models(), lambda: current[0]), StrangerWatch()
+    told = []
+    for index in range(6 * RATE):
+        if index == 4 * RATE:
+            both = [(Person(n, n), faces()[i].embedding, None) for i, n in enumerate(["ada", "bob"])]
+            current[0] = Gallery.build(both, 128, DIGEST, 2)
+        frame = Frame.from_image(camera_frame(group_photo(), index)[0], index / RATE)
+        if pipeline.advance(frame).keyframe:
+            told.append(watch.look(pipeline, frame, pipeline.look(frame)))
+    strangers = {s.track for n in told for s in n.strangers}
+    assert len(strangers) == 4
+    named = [pair for n in told for pair in n.named]
+    assert [person for _, person in named] == ["bob"]
+    assert named[0][0] in strangers
+
+
+async def test_entries_survive_a_restart(path: Path) -> None:
+    clock = Clock()
+    async with opened(path, clock) as (inbox, _):
+        inbox.observe("one", "hall", noticed(1))
+        await inbox.settle()
+        before = inbox.strangers()
+    async with opened(path, clock) as (inbox, _):
+        (entry,) = inbox.strangers()
+        np.testing.assert_array_equal(entry.embeddings[0], before[0].embeddings[0])
+        assert replace(entry, embeddings=(), crop_landmarks=None) == replace(
+            before[0], embeddings=(), crop_landmarks=None, qualities=entry.qualities
+        )
+        clock.later(minutes=5)
+        inbox.observe("two", "hall", noticed(2, near=1))
+        await inbox.settle()
+        assert [e.seen for e in inbox.strangers()] == [2]
+
+
+async def test_what_waits_when_the_server_ends_is_kept(path: Path) -> None:
+    async with opened(path) as (inbox, _):
+        inbox.observe("one", None, noticed(1))
+    async with opened(path) as (inbox, _):
+        assert len(inbox.strangers()) == 1
+
+
+async def test_a_short_absence_is_no_new_sighting(path: Path) -> None:
+    clock = Clock()
+    async with opened(path, clock) as (inbox, _):
+        inbox.observe("one", None, noticed(1, track=1))
+        await inbox.settle()
+        clock.later(seconds=40)
+        inbox.observe("one", None, noticed(1, track=2))
+        await inbox.settle()
+        (entry,) = inbox.strangers()
+        assert (entry.seen, len(entry.sightings)) == (1, 1)
+        assert entry.sightings[0].ended - entry.sightings[0].began == timedelta(seconds=40)
+        clock.later(seconds=90)
+        inbox.observe("one", None, noticed(1, track=3))
+        await inbox.settle()
+        assert inbox.strangers()[0].seen == 2
+
+
+async def test_two_in_one_picture_are_never_one_however_alike(path: Path) -> None:
+    async with opened(path) as (inbox, _):
+        inbox.observe("one", None, noticed(1, track=1))
+        inbox.observe("one", None, noticed(2, track=2, near=1, visible=frozenset({1})))
+        await inbox.settle()
+        assert len(inbox.strangers()) == 2
+
+
+async def test_an_entry_joins_an_older_one_once_the_face_is_clear(path: Path) -> None:
+    clock = Clock()
+    async with opened(path, clock) as (inbox, _):
+        inbox.observe("one", None, noticed(1))
+        clock.later(hours=1)
+        inbox.observe("two", None, noticed(5, track=9))
+        await inbox.settle()
+        assert len(inbox.strangers()) == 2
+        inbox.observe("two", None, noticed(6, track=9, near=1))
+        await inbox.settle()
+        (entry,) = inbox.strangers()
+        assert entry.seen == 2
+
+
+async def test_rooms_do_not_share_strangers(path: Path) -> None:
+    async with opened(path) as (inbox, _):
+        inbox.observe("one", "hall", noticed(1))
+        inbox.observe("two", "yard", noticed(1))
+        inbox.observe("three", None, noticed(1))
+        await inbox.settle()
+        assert {e.room for e in inbox.strangers()} == {"hall", "yard", None}
+
+
+async def test_a_name_makes_a_person_of_the_samples_and_the_sightings_take_it(path: Path) -> None:
+    async with opened(path, keep_crops=True) as (inbox, people):
+        for number, start in enumerate((0, 23)):
+            for told in session(start):
+                inbox.observe(str(number), None, told)
+            await inbox.settle()
+        entry = next(e for e in inbox.strangers() if _who(e.embeddings[0]) == 2)
+        person, seen = await inbox.name(entry.id, " Cleo ")
+        assert (person.name, seen) == ("Cleo", 2)
+        assert len(inbox.strangers()) == 4
+        template = people.gallery.template(person.id)
+        assert template is not None
+        assert _who(template) == 2
+        stored = await people.embeddings(DIGEST)
+        assert {row.source for row in stored} == {"inbox"}
+        assert sum(row.crop for row in stored) == 1
+        found = await people.run(lambda store: sightings_of(store.engine, person.id))
+        assert {s.session for s in found} == {"0", "1"}
+        with pytest.raises(NoSuchStranger):
+            await inbox.name(entry.id, "Cleo")
+        await people.forget(person.id)
+        assert await people.run(lambda store: sightings_of(store.engine, person.id)) == []
+
+
+async def test_the_name_of_somebody_who_looks_different_is_refused(path: Path) -> None:
+    async with opened(path) as (inbox, people):
+        known = await people.add_person("Ada", [NewSample(embedding(1), 0.8, "live")])
+        inbox.observe("one", None, noticed(2))
+        inbox.observe("two", None, noticed(3, near=1))
+        await inbox.settle()
+        other, same = (next(e for e in inbox.strangers() if e.sightings[0].session == s) for s in ("one", "two"))
+        with pytest.raises(DifferentPerson, match="Ada"):
+            await inbox.name(other.id, "ada")
+        with pytest.raises(BadName):
+            await inbox.name(other.id, "\n")
+        assert len(inbox.strangers()) == 2
+        person, _ = await inbox.name(same.id, "ADA")
+        assert person.id == known.id
+        assert len(await people.embeddings(DIGEST)) == 2
+
+
+async def test_a_stranger_named_on_the_page_leaves_the_inbox(path: Path) -> None:
+    async with opened(path) as (inbox, people):
+        inbox.observe("one", None, noticed(1))
+        inbox.observe("two", None, noticed(2))
+        await inbox.settle()
+        ada = await people.add_person("Ada", [NewSample(embedding(1), 0.8, "live")])
+        inbox.observe("one", None, Noticed(DIGEST, (), ((1, ada.id),), frozenset({1})))
+        inbox.observe("two", None, Noticed(DIGEST, (), ((1, "f" * 32),), frozenset({1})))  # a guest's person
+        inbox.observe("one", None, Noticed(DIGEST, (), ((77, ada.id),), frozenset({77})))
+        await inbox.settle()
+        assert inbox.strangers() == []
+        assert len(await people.run(lambda store: sightings_of(store.engine, ada.id))) == 1
+    async with opened(path) as (inbox, _):
+        assert inbox.strangers() == []
+
+
+def _who(vector: np.ndarray) -> int:
+    return int(np.argmax([face.embedding @ vector for face in faces()]))
+
+
+def _bytes_of(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in sorted(folder.iterdir()) if file.is_file())
+
+
+async def test_forgetting_leaves_no_trace_in_the_files(path: Path) -> None:
+    async with opened(path) as (inbox, _):
+        inbox.observe("a very long name of a session", None, noticed(1))
+        inbox.observe("another", None, noticed(2))
+        await inbox.settle()
+        entry = next(e for e in inbox.strangers() if e.sightings[0].session != "another")
+        traces = [entry.embeddings[0].tobytes(), b"a very long name of a session"]
+        assert all(trace in _bytes_of(path.parent) for trace in traces)
+        await inbox.forget(entry.id)
+        assert not any(trace in _bytes_of(path.parent) for trace in traces)
+        with pytest.raises(NoSuchStranger):
+            await inbox.forget(entry.id)
+        await inbox.forget_all()
+        assert b"picture" not in _bytes_of(path.parent)
+        assert inbox.strangers() == []
+
+
+async def test_entries_expire(path: Path) -> None:
+    clock = Clock()
+    async with opened(path, clock, days=2) as (inbox, _):
+        inbox.observe("one", None, noticed(1))
+        await inbox.settle()
+        (entry,) = inbox.strangers()
+        clock.later(days=2, seconds=1)
+        assert inbox.strangers() == []
+        with pytest.raises(NoSuchStranger):
+            inbox.get(entry.id)
+        inbox.observe("two", None, noticed(2))
+        await inbox.settle()
+        assert len(inbox.strangers()) == 1
+        assert entry.embeddings[0].tobytes() not in _bytes_of(path.parent)
+    clock.later(days=3)
+    async with opened(path, clock, days=2) as (inbox, _):
+        assert inbox.strangers() == []
+        assert b"picture" not in _bytes_of(path.parent)
+
+
+async def test_the_number_of_strangers_is_bounded_and_the_oldest_go(path: Path) -> None:
+    clock = Clock()
+    async with opened(path, clock) as (inbox, _):
+        for seed in range(MAX_STRANGERS + 5):
+            inbox.observe(f"session {seed}", None, noticed(seed))
+            clock.later(seconds=1)
+            if seed % 200 == 0:
+                await inbox.settle()
+        await inbox.settle()
+        entries = inbox.strangers()
+        assert len(entries) <= MAX_STRANGERS
+        assert entries[0].sightings[0].session == f"session {MAX_STRANGERS + 4}"
+        assert all(e.sightings[0].session != "session 0" for e in entries)
+
+
+async def test_numbers_of_another_pack_are_neither_taken_in_nor_kept(path: Path) -> None:
+    async with opened(path) as (inbox, _):
+        inbox.observe("one", None, replace(noticed(1), digest="e" * 64))
+        await inbox.settle()
+        assert inbox.strangers() == []
+        inbox.observe("one", None, noticed(1))
+        await inbox.settle()
+        await inbox.change_models(open_models().matcher, "e" * 64)
+        assert inbox.strangers() == []
+        assert b"picture" not in _bytes_of(path.parent)
+
+
+async def test_switched_off_nothing_is_kept(path: Path) -> None:
+    async with opened(path) as (inbox, _):
+        inbox.observe("one", None, noticed(1))
+    assert b"picture" in _bytes_of(path.parent)
+    people = await People.open(path, DIGEST, 128)
+    await erase_inbox(people)
+    assert b"picture" not in _bytes_of(path.parent)
+    await people.close()
+
+
+def test_a_face_whose_landmarks_coincide_gives_no_picture() -> None:
+    assert cut_portrait(group_photo(), np.full((5, 2), 9, np.float32), 0.5) is None
+
+
+# -- over HTTP -----------------------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def served(inbox: Inbox | None, people: People) -> AsyncIterator[aiohttp.ClientSession]:
+    app = web.Application(middlewares=[problem_middleware])
+    setup_inbox(app, inbox, people, 14)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+            yield client
+    finally:
+        await runner.cleanup()
+
+
+async def test_the_inbox_over_http(path: Path) -> None:
+    async with opened(path) as (inbox, people), served(inbox, people) as client:
+        for told in session(0):
+            inbox.observe("one", None, told)
+        await inbox.settle()
+        async with client.get("/api/v1/inbox") as response:
+            body = await response.json()
+        assert (body["enabled"], body["days"], len(body["strangers"])) == (True, 14, 5)
+        assert "14 days" in body["keeps"]
+        first = body["strangers"][0]
+        assert set(first) == {"id", "seen", "first", "last", "room", "crop", "quality", "sightings"}
+        assert set(first["sightings"][0]) == {"session", "began", "ended"}
+        async with client.get(f"/api/v1/inbox/{first['id']}/crop") as response:
+            assert response.content_type == "image/jpeg"
+            assert (await response.read())[:2] == b"\xff\xd8"
+        for bad in (b"{", b"[]", b"\xff", b'{"name": 3}', b'{"name": ""}', b'{"name": "A", "room": "a room"}'):
+            async with client.post(f"/api/v1/inbox/{first['id']}/name", data=bad) as response:
+                assert response.status == 400, bad
+        async with client.post(f"/api/v1/inbox/{first['id']}/name", json={"name": "Ada"}) as response:
+            named = await response.json()
+        assert named["person"]["name"] == "Ada"
+        async with client.get(f"/api/v1/people/{named['person']['id']}/sightings") as response:
+            assert len((await response.json())["sightings"]) == 1
+        second, third = body["strangers"][1:3]
+        async with client.post(f"/api/v1/inbox/{second['id']}/name", json={"name": "Ada"}) as response:
+            assert response.status == 409
+            assert "looks different" in (await response.json())["detail"]
+        async with client.delete(f"/api/v1/inbox/{third['id']}") as response:
+            assert response.status == 204
+        for method, url in (("GET", "crop"), ("POST", "name"), ("DELETE", "")):
+            target = f"/api/v1/inbox/{third['id']}/{url}".rstrip("/")
+            async with client.request(method, target, json={"name": "Z"} if method == "POST" else None) as response:
+                assert response.status == 404
+        async with client.delete("/api/v1/inbox") as response:
+            assert response.status == 204
+        async with client.get("/api/v1/inbox") as response:
+            assert (await response.json())["strangers"] == []
+
+
+async def test_switched_off_it_says_so(path: Path) -> None:
+    people = await People.open(path, DIGEST, 128)
+    async with served(None, people) as client:
+        async with client.get("/api/v1/inbox") as response:
+            body = await response.json()
+        assert (body["enabled"], body["strangers"]) == (False, [])
+        async with client.delete("/api/v1/inbox") as response:
+            assert response.status == 404
+            assert "switched off" in (await response.json())["detail"]
+    await people.close()
