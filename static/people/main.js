@@ -9,7 +9,8 @@ import { followAddress, go } from "./tabs.js";
 import { Threshold } from "./threshold.js";
 import { Toast } from "./toast.js";
 
-const toast = new Toast($("toast"));
+const toast = new Toast(document.querySelector("#toast"));
+const panel = (tab) => $(`panel-${tab}`);
 
 /** What every tab may use. */
 const page = {
@@ -38,10 +39,10 @@ const page = {
 };
 
 const tabs = {
-  people: new PeopleTab($("panel-people"), page),
-  add: new AddPhotos($("panel-add"), page),
-  strangers: new Strangers($("panel-strangers"), page),
-  threshold: new Threshold($("panel-threshold"), page),
+  people: new PeopleTab(panel("people"), page),
+  add: new AddPhotos(panel("add"), page),
+  strangers: new Strangers(panel("strangers"), page),
+  threshold: new Threshold(panel("threshold"), page),
 };
 let current = null;
 let rest = "";

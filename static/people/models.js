@@ -4,7 +4,7 @@ import { element } from "../dom.js";
 import { get, post, remove } from "./api.js";
 import { ask } from "./dialogs.js";
 import { button, failure, paragraph } from "./parts.js";
-import { count } from "./words.js";
+import { count, percent } from "./words.js";
 
 const POLL = 1000; // ms
 
@@ -49,16 +49,15 @@ export class Models {
     this.#root.replaceChildren(
       title(),
       element("p", {}, "Recognition uses the models ", element("b", { textContent: current }), "."),
-      ...(going || change.state === "failed" ? [this.#job(change)] : []),
+      ...(going || change.state === "failed" ? [this.#job(change)] : change.words ? [paragraph(change.words, "soft")] : []),
       ...(going ? [] : [element("ul", { className: "changes" }, ...others.map((pack) => this.#pack(pack)))]),
       ...(others.length === 0 && !going ? [paragraph("There are no others.", "soft")] : []),
     );
   }
 
   #pack(pack) {
-    const line = element("small", { textContent: `${pack.summary} Licence: ${pack.licence}.` });
+    const line = element("small", { textContent: `${pack.summary} Licence: ${pack.licence}.${pack.installed ? "" : " Not installed yet."}` });
     const words = element("span", {}, element("b", { textContent: pack.name }), line);
-    if (!pack.installed) return element("li", {}, words, element("code", { textContent: `visavis models pull ${pack.name}` }));
     const change = button("Change to these …", () => this.#begin(pack));
     change.ariaLabel = `Change to ${pack.name} …`;
     return element("li", {}, words, change);
@@ -70,7 +69,7 @@ export class Models {
   }
 
   #job(change) {
-    if (change.state === "failed") return element("div", { className: "card notice", role: "alert" }, paragraph(change.words ?? `The change to ${change.pack} failed. Nothing was changed.`));
+    if (change.state === "failed") return element("div", { className: "card notice", role: "alert" }, paragraph(change.words || `The change to ${change.pack} failed. Nothing was changed.`));
     const cancel = button("Cancel the change", () => this.#try(() => remove("/model-change")));
     if (change.state === "running") {
       const bar = element("progress", { max: 1, ariaLabel: "Pictures learnt anew" });
@@ -79,7 +78,7 @@ export class Models {
       return box;
     }
     const use = button(`Switch to ${change.pack}`, () => this.#switch(change), "primary");
-    return element("div", { className: "card stack" }, element("h4", { textContent: `${change.pack} is ready` }), ...comparison(change.comparison), missing(change.without_crop), element("div", { className: "row" }, use, cancel));
+    return element("div", { className: "card stack" }, element("h4", { textContent: `${change.pack} is ready` }), ...comparison(change), missing(change), element("div", { className: "row" }, use, cancel));
   }
 
   #advance(bar, { done, total }) {
@@ -109,16 +108,26 @@ export class Models {
 
 const title = () => element("h3", { textContent: "Models" });
 
-function comparison(found) {
+function comparison({ comparison: found, pack }) {
   if (!found) return [];
-  return found.words ? [paragraph(found.words)] : [];
+  const cells = (tag, ...texts) => texts.map((textContent) => element(tag, { textContent }));
+  const head = element("thead", {}, element("tr", {}, element("td"), ...cells("th", "Now", pack)));
+  const row = (name, write) => element("tr", {}, element("th", { scope: "row", textContent: name }), ...cells("td", write(found.old), write(found.new)));
+  const rows = [];
+  if (found.old?.rank1 != null) rows.push(row("Most alike is the right person", ({ rank1 }) => percent(rank1, 1) || "–"));
+  if (found.old?.d_prime != null) rows.push(row("How far apart people are", ({ d_prime }) => d_prime?.toFixed(1) ?? "–"));
+  return [paragraph(found.words), ...(rows.length ? [element("table", {}, head, element("tbody", {}, ...rows))] : [])];
 }
 
-function missing(people = []) {
-  if (people.length === 0) return paragraph("Every picture could be learnt anew.", "soft");
+function missing({ without_crop: people = [], unreadable = 0, negatives = 0 }) {
+  const more = [];
+  if (unreadable) more.push(paragraph(`${count(unreadable, "kept crop")} could not be read.`));
+  if (negatives) more.push(paragraph(`${count(negatives, "“not this person” mark")} cannot be learnt anew and would rest.`));
+  if (people.length === 0) return element("div", {}, ...more, paragraph(more.length ? "All else could be learnt anew." : "Every picture could be learnt anew.", "soft"));
   return element(
     "div",
     {},
+    ...more,
     paragraph(`No crop was kept of some pictures of ${count(people.length, "person", "people")}: show these people again after the switch.`),
     element("ul", {}, ...people.map(({ person, name, samples }) => element("li", {}, element("a", { href: `#people/${person}`, textContent: name }), `: ${count(samples, "picture")}`))),
   );

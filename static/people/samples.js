@@ -5,18 +5,20 @@ import { post, remove } from "./api.js";
 import { askText } from "./dialogs.js";
 import { button, cropOf, paragraph } from "./parts.js";
 import { pickPerson } from "./pick.js";
-import { count, percent, resemblesOther, source, view, when } from "./words.js";
+import { count, percent, resemblesOther, source, usualSize, view, when } from "./words.js";
 
 export class Samples {
   #person;
   #page;
   #chosen = new Set();
   #bar;
+  #usual;
   drawn;
 
   constructor(person, page) {
     this.#person = person;
     this.#page = page;
+    this.#usual = usualSize(person.samples);
     this.#bar = element("div", { className: "choice", hidden: true, role: "group", ariaLabel: "What to do with the chosen pictures" });
     const spare = person.samples.some((sample) => !sample.used);
     const note = "Choose pictures to move, split off or remove. " + (spare ? "Spare ones are kept, but others tell more of this face." : "");
@@ -36,7 +38,7 @@ export class Samples {
       this.#chosen[box.checked ? "add" : "delete"](sample.id);
       this.#draw();
     });
-    const words = view(sample);
+    const words = view(sample, this.#usual);
     const face = element("span", { className: "face" }, element("span", { textContent: words || "face" }));
     if (sample.crop) {
       const image = element("img", { src: cropOf(sample.id), alt: "", loading: "lazy", decoding: "async" });

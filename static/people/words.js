@@ -31,19 +31,24 @@ export function initials(name) {
   return letters.toLocaleUpperCase();
 }
 
-// The views of guided enrolment: yaw and pitch are shares of a full turn away, size the face's share of the picture's height.
-const TURNED = 0.15;
-const TILTED = 0.15;
+// As in guided enrolment (server/coverage.py): from where on a face counts as turned or nodding, and the pitch of one that looks ahead.
+const [TURNED, NODDED, LEVEL, NEARER] = [0.15, 0.07, -0.08, 1.2];
 
-/** How a face stands in its picture: 'left, near'. */
-export function view({ yaw = null, pitch = null, size = null }) {
+/** How a face stands in its picture, 'left, near': left and right as seen there, near and far by the person's `usual` width. */
+export function view({ yaw = null, pitch = null, size = null }, usual = null) {
   const parts = [];
   if (yaw !== null && Math.abs(yaw) >= TURNED) parts.push(yaw < 0 ? "left" : "right");
-  if (pitch !== null && Math.abs(pitch) >= TILTED) parts.push(pitch < 0 ? "down" : "up");
+  if (pitch !== null && Math.abs(pitch - LEVEL) >= NODDED) parts.push(pitch < LEVEL ? "down" : "up");
   if (yaw !== null && pitch !== null && parts.length === 0) parts.push("front");
-  if (size !== null && size >= 0.45) parts.push("near");
-  if (size !== null && size <= 0.2) parts.push("far");
+  if (size && usual && size >= usual * NEARER) parts.push("near");
+  if (size && usual && size <= usual / NEARER) parts.push("far");
   return parts.join(", ");
+}
+
+/** The width in the middle of all, or `null`. */
+export function usualSize(samples) {
+  const sizes = samples.map(({ size }) => size).filter(Boolean).sort((a, b) => a - b);
+  return sizes.length > 1 ? sizes[Math.floor(sizes.length / 2)] : null;
 }
 
 const SOURCES = { live: "live camera", photo: "photo", import: "imported photo", inbox: "named stranger" };
@@ -51,8 +56,8 @@ const SOURCES = { live: "live camera", photo: "photo", import: "imported photo",
 /** Where a picture came from. */
 export const source = (kind) => SOURCES[kind] ?? kind;
 
-/** `82 %`; nothing for nothing. */
-export const percent = (share, digits = 0) => (Number.isFinite(share) ? `${(100 * share).toFixed(digits)} %` : "");
+/** `82 %`, kept on one line; nothing for nothing. */
+export const percent = (share, digits = 0) => (Number.isFinite(share) ? `${(100 * share).toFixed(digits)}\u00a0%` : "");
 
 /** Whether a picture looks more like somebody else than like its own person. */
 export const resemblesOther = (sample) => Boolean(sample.nearest) && (sample.fits === null ? false : sample.nearest.similarity > sample.fits);

