@@ -112,10 +112,10 @@ def judge_face(face: Face, accepted: bool, group: Group, others: Iterable[Group]
     complaint = face.quality.complaint
     if complaint is not None and not accepted:
         return Judgement(Verdict.POOR_QUALITY, COMPLAINTS[complaint])
-    if _copy(face.embedding, group, scene.matcher) and not accepted:
-        return Judgement(Verdict.DUPLICATE, f"This is practically the same as another picture of {group.name}.")
     if scene.review == "off" or (accepted and scene.review == "standard"):
         return Judgement(Verdict.USED, "Used.")
+    if _copy(face.embedding, group, scene.matcher) and not accepted:
+        return Judgement(Verdict.DUPLICATE, f"This is practically the same as another picture of {group.name}.")
     return _review(face.embedding, group, others, scene)
 
 
