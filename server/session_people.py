@@ -150,10 +150,8 @@ class SessionPeople:
 
     def _layer(self, person_id: str) -> _Own | None:
         """What the session knows of somebody, to be added to."""
-        if (own := self._own.get(person_id)) is not None:
-            return own
         person = self.gallery().person(person_id)
-        return None if person is None else _Own(person, True)
+        return None if person is None else self._own.get(person_id) or _Own(person, True)
 
     def _keep(self, own: _Own) -> None:
         self._own[own.person.id] = own
