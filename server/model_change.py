@@ -21,6 +21,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 import cv2
@@ -236,13 +237,13 @@ class ModelChange:
         digest, count = models.manifest.digest, 0
         while True:
             skip = tuple(self._unreadable)
-            samples = await self._run(lambda engine, skip=skip: table.waiting(engine, digest, BATCH, skip))  # type: ignore[misc]
+            samples = await self._run(partial(table.waiting, digest=digest, limit=BATCH, without=skip))
             if not samples:
                 return count
             began = time.perf_counter()
-            found = await self._in_thread(lambda samples=samples: embed_again(models, samples))  # type: ignore[misc]
+            found = await self._in_thread(partial(embed_again, models, samples))
             self._unreadable |= {s.id for s in samples} - {id for id, _ in found}
-            await self._run(lambda engine, found=found: table.keep(engine, digest, found))  # type: ignore[misc]
+            await self._run(partial(table.keep, digest=digest, embeddings=found))
             count += len(found)
             if rest:
                 await asyncio.sleep(PAUSE * (time.perf_counter() - began))
