@@ -150,9 +150,10 @@ def main() -> None:
         rows = run(args.times, args.seed)
     except Broken as error:
         raise SystemExit(f"Broken: {error}.") from error
-    print(f"{'while':12}{'kills':>7}{'acknowledged':>14}{'people kept':>13}{'lost':>6}{'half':>6}")
+    print(f"{'while':12}{'kills':>7}{'acknowledged':>14}{'people kept':>13}")
     for label, row in rows.items():
-        print(f"{label:12}{row['kills']:7}{row.get('acknowledged', '–'):>14}{row['kept']:13}{0:6}{0:6}")
+        print(f"{label:12}{row['kills']:7}{row.get('acknowledged', '–'):>14}{row['kept']:13}")
+    print("Nobody acknowledged is lost, nobody is half there, every store is sound.")
 
 
 if __name__ == "__main__":
