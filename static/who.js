@@ -172,7 +172,7 @@ export class Who {
     this.#step("choose");
     const sure = chance(probability);
     $("who-title").textContent = `Is this ${name}?`;
-    this.#status(`This looks like ${name}${sure ? ` (p = ${sure})` : ""}.`);
+    this.#status(`This looks like ${name}${sure ? ` (p\u00a0=\u00a0${sure.replace(" ", "\u00a0")})` : ""}.`);
     $("who-add").textContent = `Add to ${name}`;
     $("who-rename").textContent = `Rename ${name} to ${$("who-name").value.trim()}`;
     $("who-new").textContent = "No, somebody else";

@@ -144,7 +144,7 @@ def test_a_face_that_is_somebodys_is_asked_about(tmp_path, one_face):
             page.fill("#who-name", "Augusta")
             page.click("#who-save")
             page.wait_for_selector("#who-choice:visible", timeout=15_000)
-            assert re.search(r"This looks like \w+ \(p = \d+ %\)", page.inner_text("#who-status"))
+            assert re.search(r"This looks like \w+ \(p\s=\s\d+\s%\)", page.inner_text("#who-status"))
 
         ask()
         assert page.inner_text("#who-add") == "Add to Ada"
