@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.face_models import read_photo
 from pipeline.frame import Frame
-from pipeline.frame_pipeline import FramePipeline, PipelineConfig
+from pipeline.frame_pipeline import FramePipeline, PipelineConfig, _confusable
 from pipeline.gallery import Gallery, Person
 from tests.packs import open_models
 from tests.pictures import camera_frame, group_photo
@@ -158,3 +158,38 @@ def test_frames_that_are_none_are_refused():
         Frame.from_image(np.zeros((8, 200, 3), np.uint8))
     with pytest.raises(ValueError, match="uint8"):
         Frame(np.zeros((100, 100), np.float32), 0.0, lambda: np.zeros((100, 100, 3), np.uint8))
+
+
+def before_camera(face, count, start):
+    """One person of the photo alone before a camera held in the hand."""
+    x, y, w, h = (float(v) for v in face.box)
+    cut = group_photo()[max(0, int(y - 0.6 * h)) : int(y + 1.5 * h), max(0, int(x - 0.4 * w)) : int(x + 1.4 * w)]
+    scale = 130 / w
+    for index in range(start, start + count):
+        canvas = np.full((480, 640, 3), 110, np.uint8)
+        part = cv2.resize(cut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)[:440, :600]
+        left, top = 180 + int(6 * np.sin(index / 5)), 60 + int(4 * np.cos(index / 7))
+        canvas[top : top + part.shape[0], left : left + part.shape[1]] = part
+        yield Frame.from_image(canvas, index / RATE)
+
+
+def test_whoever_takes_the_watched_face_s_place_is_seen_to_disagree():
+    folk = Folk()
+    pipeline = FramePipeline(open_models(), lambda: folk.gallery, PipelineConfig(crops=True))
+    mine, other = folk.faces[0], folk.faces[3]
+    track = run(pipeline, before_camera(mine, 20, 0))[-1].faces[0].track
+    pipeline.watch(track)
+    first = [o for r in run(pipeline, before_camera(mine, 60, 20)) for o in r.observations]
+    after = [o for r in run(pipeline, before_camera(other, 60, 80)) for o in r.observations]
+    same = open_models().matcher.threshold(1, 0.02)
+    assert len(first) >= 4
+    assert all(o.agreement > same and o.width > 80 and o.crop is not None for o in first)
+    assert after
+    assert all(o.agreement is not None and o.agreement < same for o in after)
+
+
+def test_faces_side_by_side_crowd_each_other_and_small_ones_behind_do_not():
+    ours = np.array([200, 200, 100, 100], np.float32)
+    assert _confusable(ours, np.array([330, 200, 90, 90], np.float32))
+    assert not _confusable(ours, np.array([400, 200, 90, 90], np.float32))
+    assert not _confusable(ours, np.array([310, 180, 45, 45], np.float32))

@@ -54,3 +54,17 @@ def test_a_turned_head_is_named(face):
 
 def test_landmarks_that_coincide_are_the_worst_pose_not_an_error(face):
     assert measure_quality(face[0], np.ones((5, 2), np.float32), 110).pose < 0.05
+
+
+@pytest.mark.parametrize(
+    ("across", "down", "yaw", "pitch"),
+    [(0, 0, 0, 0), (9, 0, 1, 0), (-9, 0, -1, 0), (0, 8, 0, -1), (0, -8, 0, 1)],
+)
+def test_yaw_and_pitch_follow_the_nose_also_in_a_tilted_head(face, across, down, yaw, pitch):
+    chip, _ = face
+    marks = np.array([[80, 80], [120, 80], [100 + across, 100 + down], [84, 120], [116, 120]], np.float32)
+    for degrees in (0, 25):
+        a = np.radians(degrees)
+        turned = (marks - 100) @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]], np.float32) + 100
+        quality = measure_quality(chip, turned.astype(np.float32), 110)
+        assert (np.sign(round(quality.yaw, 2)), np.sign(round(quality.pitch, 2))) == (yaw, pitch)

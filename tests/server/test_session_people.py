@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -151,3 +152,40 @@ async def test_every_change_makes_a_new_version_and_nothing_else_does(people: Me
     await people.add_person("Bea", kept(2))
     seen.append(guest.gallery().version)
     assert seen == sorted(set(seen))
+
+
+async def test_a_correction_by_command_is_noted_and_a_guest_s_is_its_own(people: MemoryPeople) -> None:
+    ada = await people.add_person("Ada", kept(0))
+    executor, peers = ThreadPoolExecutor(1), [FakePeer(0), FakePeer(1)]
+    sessions = [
+        LiveSession(peer, open_models(), people, executor, PipelineConfig(), DEFAULT_POLICY, guest=guest)  # type: ignore[arg-type]
+        for peer, guest in zip(peers, (False, True), strict=True)
+    ]
+    for peer, session in zip(peers, sessions, strict=True):
+        for fields in ({"person": ada.id}, {"person": "nobody"}, {}, {"person": ada.id, "track": 9}):
+            session._faces = (replace(BLANK, template=face(0, 5)),)
+            session.on_command(json.dumps({"v": 1, "type": "not_person", "id": 2, "track": 7, **fields}))
+            await asyncio.gather(*session._tasks)
+        answers = [message for message in peer.said if message["type"] != "people"]
+        assert [a.get("code", a["type"]) for a in answers] == [
+            "noted",
+            "no_such_person",
+            "bad_message",
+            "no_such_track",
+        ]
+        assert answers[0]["person"] == ada.id
+        session._faces = (BLANK,)
+        session.on_command(json.dumps({"v": 1, "type": "not_person", "id": 3, "track": 7, "person": ada.id}))
+        await asyncio.gather(*session._tasks)
+        assert peer.said[-1]["code"] == "not_seen"
+    assert peers[0].said[0]["type"] == "people"
+    assert (len(people.negatives[ada.id]), people.writes) == (1, 2)
+    assert len(sessions[1]._known.gallery().negatives(ada.id)) == 2  # type: ignore[arg-type]
+    sessions[1].on_command(json.dumps({"v": 1, "type": "forget", "id": 4, "person": ada.id}))
+    assert peers[1].said[-1] == {"v": 1, "type": "forgotten", "id": 4, "person": ada.id}
+    sessions[1].on_command(json.dumps({"v": 1, "type": "forget", "id": 5, "person": ada.id}))
+    assert peers[1].said[-1]["code"] == "no_such_person"
+    assert len(people.gallery) == 1
+    for session in sessions:
+        await session.on_closed("bye")
+    executor.shutdown()

@@ -1,0 +1,49 @@
+"""The live sessions as JSON, and which room and guest an offer names."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+
+from server.session_routes import setup_sessions
+from server.signalling import PeerRegistry, setup_whip
+from server.transport import install, uninstall
+from tests.server.loopback import LOOPBACK, Recorder
+from tests.server.offers import CAMERA
+
+SDP = {"Content-Type": "application/sdp"}
+
+
+@pytest.fixture(autouse=True)
+def _transport():  # type: ignore[no-untyped-def]
+    install(LOOPBACK)
+    yield
+    uninstall()
+
+
+async def test_sessions_are_listed_here_and_not_on_the_network(serving) -> None:  # type: ignore[no-untyped-def]
+    peers = PeerRegistry(LOOPBACK, lambda _: Recorder(), 4)
+    parts = (lambda app: setup_whip(app, peers), lambda app: setup_sessions(app, peers))
+    async with serving(parts=parts, end_sessions=peers.close_all) as served, aiohttp.ClientSession() as client:
+        for query in ("", "?room=lab&guest=1"):
+            async with client.post(f"{served.local}/api/v1/whip{query}", data=CAMERA, headers=SDP) as response:
+                assert response.status == 201
+        async with client.get(f"{served.local}/api/v1/sessions") as response:
+            sessions = (await response.json())["sessions"]
+        assert [(s["room"], s["guest"]) for s in sessions] == [(None, False), ("lab", True)]
+        assert [s["id"] for s in sessions] == [peer.id for peer in peers.peers]
+        async with client.get(f"{served.local}/api/v1/sessions/never") as response:
+            assert response.status == 404
+        token = {"Authorization": "Bearer correct-horse-battery"}
+        async with served.client(headers=token) as outside, outside.get(f"{served.lan}/api/v1/sessions") as response:
+            assert response.status == 403
+
+
+@pytest.mark.parametrize("query", ["room=a b", "room=" + "x" * 41, "room=../etc", "guest=yes", "guest=2"])
+async def test_a_room_or_guest_that_is_none_is_refused(serving, query: str) -> None:  # type: ignore[no-untyped-def]
+    peers = PeerRegistry(LOOPBACK, lambda _: Recorder(), 4)
+    async with serving(parts=(lambda app: setup_whip(app, peers),)) as served, aiohttp.ClientSession() as client:
+        async with client.post(f"{served.local}/api/v1/whip?{query}", data=CAMERA, headers=SDP) as response:
+            assert response.status == 400
+            assert len((await response.json(content_type=None))["detail"]) > 10
+        assert peers.sessions == 0
