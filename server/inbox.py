@@ -41,6 +41,7 @@ WAITING = 256  # looks not yet taken in; the oldest are dropped
 TRACKS = 4_096  # whose entry is remembered
 TIDY_EVERY = timedelta(hours=1)  # between two looks for what has expired
 
+FORGOTTEN = ""  # instead of an entry: this face is not to be remembered again while it stays
 Key = tuple[str, int]  # session, track
 T = TypeVar("T")
 
@@ -84,8 +85,9 @@ class Inbox:
         self._keep_crops = keep_crops
         self._clock = clock
         self._entries: dict[str, Stranger] = {}
+        self._saved: dict[str, Stranger] = {}  # as the store has them
         self._templates: dict[str, Embedding] = {}
-        self._by_track: dict[Key, str] = {}
+        self._by_track: dict[Key, str] = {}  # the entry of a face that is or was in the picture; FORGOTTEN
         self._samples: dict[Key, int] = {}
         self._waiting: deque[tuple[datetime, str, str | None, Noticed | None]] = deque(maxlen=WAITING)
         self._come = asyncio.Event()
@@ -169,20 +171,28 @@ class Inbox:
             return person, entry.seen
 
     async def forget(self, id: str) -> None:
-        """Erase an entry: picture, numbers and times. Raises :class:`NoSuchStranger`."""
+        """Erase an entry: picture, numbers and times. The face is not noticed again while it stays in the picture.
+
+        Raises :class:`NoSuchStranger`.
+        """
         async with self._lock:
             await self._take_all()
             self.get(id)
+            keys = [key for key, entry in self._by_track.items() if entry == id]
             self._drop(id)
-            await self._run(lambda engine: table.save(engine, [], [id]))
+            self._by_track |= dict.fromkeys(keys, FORGOTTEN)
+            await self._save()
 
     async def forget_all(self) -> None:
         """Erase every entry, and the sightings of those who were named."""
         async with self._lock:
-            self._waiting.clear()
+            await self._take_all()
+            keys = tuple(self._by_track)
             for id in tuple(self._entries):
                 self._drop(id)
+            self._by_track = dict.fromkeys(keys, FORGOTTEN)
             await self._run(table.erase_all)
+            self._saved = {}
 
     async def change_models(self, matcher: Matcher, digest: str) -> None:
         """Another pack is used from now on: its numbers cannot be compared with the kept ones, which are erased."""
@@ -214,7 +224,6 @@ class Inbox:
 
     async def _take_all(self) -> None:
         """Group what waits and write it, in one transaction; under the lock."""
-        before = dict(self._entries)
         while self._waiting:
             now, session, room, noticed = self._waiting.popleft()
             if noticed is None:
@@ -225,24 +234,30 @@ class Inbox:
                 for sighting in noticed.strangers:
                     self._take(now, session, room, sighting, noticed.visible)
                 for track, person in noticed.named:
-                    await self._named(session, track, person, before)
+                    await self._named(session, track, person)
         self._tidy()
-        changed = [s for id, s in self._entries.items() if before.get(id) is not s]
-        gone = [id for id in before if id not in self._entries]
-        if changed or gone:
-            await self._run(lambda engine: table.save(engine, changed, gone))
+        await self._save()
         if self._clock() - self._tidied >= TIDY_EVERY:
             self._tidied, since = self._clock(), self._since()
             await self._run(lambda engine: table.erase_before(engine, since))
+
+    async def _save(self) -> None:
+        changed = [entry for id, entry in self._entries.items() if self._saved.get(id) is not entry]
+        gone = [id for id in self._saved if id not in self._entries]
+        if changed or gone:
+            await self._run(lambda engine: table.save(engine, changed, gone))
+            self._saved = dict(self._entries)
 
     def _take(
         self, now: datetime, session: str, room: str | None, seen: StrangerSighting, visible: frozenset[int]
     ) -> None:
         key = (session, seen.track)
-        current = self._entries.get(self._by_track.get(key, ""))
+        if self._by_track.get(key) == FORGOTTEN:
+            return
+        current = self._entries.get(self._by_track.get(key, FORGOTTEN))
         beside = {self._by_track.get((session, track)) for track in visible - {seen.track}}
         # An entry that only this track has made may turn out to be an older one once there is more to go by.
-        if current is None or (current.seen == 1 and current.first == current.sightings[-1].began):
+        if current is None or current.seen == 1:
             rivals = [s for s in self._entries.values() if s.room == room and s.id not in beside and s is not current]
             older = self._same(rivals, seen.template)
             if older is not None and current is not None:
@@ -272,15 +287,15 @@ class Inbox:
         best = int(similarities.argmax())
         return entries[best] if similarities[best] >= self._matcher.threshold(len(entries), SAME_FPIR) else None
 
-    async def _named(self, session: str, track: int, person: str, before: dict[str, Stranger]) -> None:
-        entry = self._entries.get(self._by_track.get((session, track), ""))
+    async def _named(self, session: str, track: int, person: str) -> None:
+        entry = self._entries.get(self._by_track.get((session, track), FORGOTTEN))
         if entry is not None:
             await self._given(entry, person)
-            before.pop(entry.id, None)
 
     async def _given(self, entry: Stranger, person: str) -> None:
         await self._run(lambda engine: table.give_name(engine, entry, person))
         self._drop(entry.id)
+        self._saved.pop(entry.id, None)
 
     def _new_samples(self, entry: Stranger) -> Iterable[NewSample]:
         best = int(np.argmax(entry.qualities))
@@ -297,6 +312,7 @@ class Inbox:
         self._entries, self._templates = {}, {}
         for stranger in await self._run(lambda engine: table.load(engine, digest, since)):
             self._keep(stranger)
+        self._saved = dict(self._entries)
 
     def _keep(self, stranger: Stranger) -> None:
         self._entries[stranger.id] = stranger

@@ -154,7 +154,10 @@ class ModelChange:
         self._start(name)
 
     async def cancel(self) -> None:
-        """Go on with the old pack; what was embedded is kept for another time. Raises :class:`ChangeRefused` if no change is going on."""
+        """Go on with the old pack; what was embedded is kept for another time.
+
+        Raises :class:`ChangeRefused` if no change is going on.
+        """
         async with self._switching:
             if self._state not in ("running", "ready"):
                 raise ChangeRefused("no change of models is going on")

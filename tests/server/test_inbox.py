@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ import aiohttp
 import cv2
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from aiohttp import web
 
 from pipeline.face_models import PhotoFace, main_face, read_photo
@@ -51,7 +53,7 @@ def faces() -> list[PhotoFace]:
 
 
 @functools.cache
-def session(start: int, seconds: float = 7.0, light: int = 0) -> tuple[Noticed, ...]:
+def session(start: int, seconds: float = 4.5, light: int = 0) -> tuple[Noticed, ...]:
     """What a camera moving over the photo makes a session notice; another ``start`` is another movement."""
     pipeline, watch = FramePipeline(open_models(), lambda: _nobody()), StrangerWatch()
     told = []
@@ -350,6 +352,43 @@ async def test_forgetting_leaves_no_trace_in_the_files(path: Path) -> None:
         await inbox.forget_all()
         assert b"picture" not in _bytes_of(path.parent)
         assert inbox.strangers() == []
+
+
+async def test_a_face_forgotten_is_not_noticed_again_while_it_stays(path: Path) -> None:
+    async with opened(path) as (inbox, _):
+        inbox.observe("one", None, noticed(1))
+        inbox.observe("two", None, noticed(2))
+        await inbox.settle()
+        entry = next(e for e in inbox.strangers() if e.sightings[0].session == "one")
+        await inbox.forget(entry.id)
+        inbox.observe("one", None, noticed(1))
+        await inbox.settle()
+        assert len(inbox.strangers()) == 1
+        await inbox.forget_all()
+        inbox.observe("two", None, noticed(2))
+        await inbox.settle()
+        assert inbox.strangers() == []
+        inbox.left("one")
+        inbox.observe("one", None, noticed(1))  # another visit
+        await inbox.settle()
+        assert len(inbox.strangers()) == 1
+
+
+async def test_what_could_not_be_written_is_written_next_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise sa.exc.OperationalError("", {}, Exception("disk full"))
+
+    async with opened(path) as (inbox, _):
+        with monkeypatch.context() as patch:
+            patch.setattr("server.storage.inbox.save", full)
+            inbox.observe("one", None, noticed(1))
+            async with asyncio.timeout(5):
+                while not inbox.strangers():  # noqa: ASYNC110 – the inbox tells nobody
+                    await asyncio.sleep(0.01)
+        inbox.observe("two", None, noticed(2))
+        await inbox.settle()
+    async with opened(path) as (inbox, _):
+        assert len(inbox.strangers()) == 2
 
 
 async def test_entries_expire(path: Path) -> None:
