@@ -93,15 +93,14 @@ export class PeopleList {
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       const name = input.value.trim();
-      if (name && name !== person.name) await this.#try(() => patch(`/people/${person.id}`, { name }), `${person.name} is called ${name} now.`);
+      const rename = () => patch(`/people/${person.id}`, { name });
+      if (name && name !== person.name && !(await this.#try(rename, `${person.name} is called ${name} now.`))) return input.focus();
       form.remove();
       await this.read();
       this.#focus(person, "summary");
     });
     form.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
-      event.stopPropagation(); // the panel stays
-      close();
+      if (event.key === "Escape") close();
     });
     row.querySelector(".row").replaceWith(form);
     input.focus();

@@ -1,6 +1,6 @@
 // Short words at the edge of the page that go by themselves, with one thing that can still be done.
 
-import { element } from "./dom.js";
+import { $, element } from "./dom.js";
 import { post, Refusal } from "./people/api.js";
 
 const SECONDS = 10;
@@ -31,7 +31,7 @@ export function toast(text, action = null) {
   }
   for (const event of ["pointerenter", "focusin"]) card.addEventListener(event, hold);
   for (const event of ["pointerleave", "focusout"]) card.addEventListener(event, wait);
-  region().replaceChildren(card); // one at a time: the newest counts
+  $("toasts").replaceChildren(card); // one at a time: the newest counts
   wait();
 }
 
@@ -49,12 +49,4 @@ export function undo(change, done = "Taken back.") {
       }
     },
   };
-}
-
-function region() {
-  const there = document.getElementById("toasts");
-  if (there) return there;
-  const made = element("div", { id: "toasts", role: "status" });
-  document.body.append(made);
-  return made;
 }

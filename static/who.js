@@ -20,7 +20,8 @@ export class Who {
   #noting = null; // the number of a 'not this person' that waits for its answer
   #guided = false;
   #waiting = false; // pictures wait on the server for an answer
-  #refused = false;
+  #refused = false; // somebody insisted already on pictures that do not agree
+  #greeting = null; // the timer of a ring that is closed
   #send;
   #guide;
   #why;
@@ -148,14 +149,14 @@ export class Who {
   #enrolled(message) {
     this.#command = null;
     const { name, added_to_existing: added } = message;
-    const finish = () => {
+    if (this.#guided) {
+      $("who-finish").hidden = $("who-cancel").hidden = true;
+      this.#guide.done(name);
+      this.#greeting = setTimeout(() => this.#dialog.close(), GREETING);
+    } else {
       this.#dialog.close();
-      toast(added ? `Added to ${name}.` : `${name} is known now.`);
-    };
-    if (!this.#guided) return finish();
-    $("who-finish").hidden = $("who-cancel").hidden = true;
-    this.#guide.done(name);
-    setTimeout(finish, GREETING);
+    }
+    toast(added ? `Added to ${name}.` : `${name} is known now.`);
   }
 
   #failed(message) {
@@ -232,6 +233,7 @@ export class Who {
   }
 
   #closed() {
+    clearTimeout(this.#greeting);
     if (this.#command !== null || this.#waiting) this.#send("cancelEnrol", this.#face.track);
     this.#command = this.#noting = null;
     this.#waiting = false;
