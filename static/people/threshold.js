@@ -65,25 +65,27 @@ export class Threshold {
   }
 
   #choices({ choices, now, cohort }) {
-    const option = (one_in, words, small) => {
-      const radio = element("input", { type: "radio", name: "one-in", value: String(one_in), checked: (now.one_in ?? null) === one_in });
-      radio.addEventListener("change", () => this.#choose(one_in));
-      return element("label", { className: "option" }, radio, element("span", {}, words, element("small", { textContent: small })));
+    const offered = choices.some(({ one_in }) => one_in === now.one_in) || !now.one_in ? choices : [...choices, now].sort((a, b) => a.one_in - b.one_in);
+    const option = (choice) => {
+      const radio = element("input", { type: "radio", name: "one-in", value: String(choice.one_in), checked: choice.one_in === now.one_in });
+      radio.addEventListener("change", () => this.#choose(choice.one_in));
+      const words = `About one wrong name in ${count(choice.one_in, "stranger")}`;
+      return element("label", { className: "option" }, radio, element("span", {}, words, element("small", { textContent: misses(choice) })));
     };
     return element(
       "fieldset",
       { className: "card options" },
       element("legend", { textContent: "How often may a stranger be given a name?" }),
-      option(null, "As the models come", "nothing chosen for these people"),
-      ...choices.map((choice) => option(choice.one_in, `About one wrong name in ${count(choice.one_in, "stranger")}`, misses(choice))),
+      ...offered.map(option),
       paragraph(cohort.faces ? `Strangers are stood in for by ${count(cohort.faces, "face")}: ${cohort.source}` : cohort.source, "soft"),
+      element("div", { className: "row" }, button("Back to what the models come with", () => this.#choose(null))),
     );
   }
 
   async #choose(one_in) {
     try {
       await put("/threshold", this.#room ? { one_in, room: this.#room } : { one_in });
-      this.#page.say(one_in ? `From now on: about one wrong name in ${count(one_in, "stranger")}.` : "From now on: as the models come.");
+      this.#page.say(one_in ? `From now on: about one wrong name in ${count(one_in, "stranger")}.` : "From now on: what the models come with.");
     } catch (error) {
       this.#page.say(error.message);
     }
