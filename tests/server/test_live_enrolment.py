@@ -240,3 +240,24 @@ async def test_saving_takes_far_less_than_half_a_second(people: MemoryPeople) ->
     done = await room.outcome()
     assert room.known.gallery().search(face(0), 1).people[0].id == done["person"]
     assert asyncio.get_running_loop().time() - began < 0.25
+
+
+@pytest.mark.parametrize(
+    ("review", "confirm", "saved"), [("standard", "new", True), ("strict", "new", False), ("off", None, True)]
+)
+async def test_what_a_review_refuses_is_kept_only_on_a_person_s_word(
+    people: MemoryPeople, monkeypatch: pytest.MonkeyPatch, review: str, confirm: str | None, saved: bool
+) -> None:
+    monkeypatch.setattr("server.live_enrolment.objection", lambda *_: "These pictures show two people.")
+    room = Room(people, review=review)
+    room.ask(mode="guided")
+    room.turns()
+    answer = await room.outcome()
+    if review != "off":
+        assert (answer["code"], answer["track"]) == ("review_failed", 7)
+        assert answer["message"] == "These pictures show two people."
+        assert people.writes == 0
+        room.faces = ()
+        room.ask(confirm=confirm)
+        answer = await room.outcome()
+    assert (answer["type"] == "enrolled", people.writes == 1) == (saved, saved)
