@@ -9,7 +9,7 @@ from aiohttp import web
 from server.inbox import DifferentPerson, Inbox, NoSuchStranger, keeps
 from server.people import People
 from server.problems import problem
-from server.storage import BadName, NameTaken
+from server.storage import BadName, NameTaken, NoSuchPerson
 from server.storage.inbox import Sighting, Stranger, sightings_of
 from server.storage.names import clean_room
 
@@ -88,8 +88,8 @@ async def _name(request: web.Request) -> web.Response:
         return problem(400, "Bad Name", _sentence(error))
     except DifferentPerson as error:
         return problem(409, "different_person", _sentence(error))
-    except NameTaken:
-        return problem(409, "Name Taken", "Somebody of this name was enrolled a moment ago. Try again.")
+    except (NameTaken, NoSuchPerson):
+        return problem(409, "Conflict", "Somebody of this name was enrolled or removed a moment ago. Try again.")
     return web.json_response({"person": {"id": person.id, "name": person.name, "room": person.room}, "seen": seen})
 
 
