@@ -13,7 +13,7 @@ from pipeline.gallery import Entry, Gallery, Person
 from pipeline.templates import fuse_template
 from server.people import People
 from server.storage import NameTaken, NewSample, name_key
-from server.storage.rows import Change
+from server.storage.rows import Change, NoSuchPerson
 from tracking import Embedding
 
 Scope = Literal["everyone", "room", "session"]
@@ -57,7 +57,7 @@ class SessionPeople:
 
     def gallery(self) -> Gallery:
         """The newest snapshot; the same object until something changes."""
-        shared = _shared(self._people, self._room)
+        shared = self._people.gallery_of(self._room)
         entries, edits = self._entries, self._edits
         if not edits or shared.digest != self._digest:
             return shared
@@ -85,12 +85,12 @@ class SessionPeople:
                 return own
             if self._room is not None and (found := await self._people.find(name, self._room)):
                 return found
-        return await self._people.find(name, *self._place(scope))
+        return await self._people.find(name, self._place(scope))
 
     async def add_person(self, name: str, samples: Sequence[NewSample], scope: Scope) -> Person:
         """Enrol somebody new. Raises :class:`server.storage.BadName` or :class:`server.storage.NameTaken`."""
         if scope != "session":
-            return await self._people.add_person(name, samples, *self._place(scope))
+            return await self._people.add_person(name, samples, self._place(scope))
         if await self.find(name, scope) is not None:
             raise NameTaken("somebody bears this name already")
         person = Person(secrets.token_hex(16), name)
@@ -111,8 +111,11 @@ class SessionPeople:
     async def rename(self, person_id: str, name: str, scope: Scope) -> bool:
         """Rename somebody; ``False`` if they are gone. Raises :class:`server.storage.NameTaken`."""
         if scope != "session" and person_id not in self._own:
-            await self._people.rename(person_id, name)
-            return self.gallery().person(person_id) is not None
+            try:
+                await self._people.rename(person_id, name)
+            except NoSuchPerson:
+                return False
+            return True
         own = self._layer(person_id)
         if own is None:
             return False
@@ -145,8 +148,8 @@ class SessionPeople:
             return mine
         return [*await self._people.person_embeddings(person_id), *mine]
 
-    def _place(self, scope: Scope) -> tuple[str, ...]:  # TEMPORARY until the facade has rooms
-        return (self._room,) if scope == "room" and self._room is not None else ()
+    def _place(self, scope: Scope) -> str | None:
+        return self._room if scope == "room" else None
 
     def _layer(self, person_id: str) -> _Own | None:
         """What the session knows of somebody, to be added to."""
@@ -188,7 +191,3 @@ def _entry(own: _Own, shared: Gallery) -> Entry | None:
     if known is not None:
         negatives = known if negatives is None else np.concatenate([known, negatives])
     return own.person, template, negatives
-
-
-def _shared(people: People, room: str | None) -> Gallery:  # TEMPORARY until the facade has rooms
-    return people.gallery_of(room) if hasattr(people, "gallery_of") else people.gallery
