@@ -140,7 +140,7 @@ def test_a_merge_is_looked_at_first_and_can_be_undone(standin: Standin) -> None:
     page.click("text=Merge into …")
     page.click("dialog label >> text=Grace")
     page.click("dialog >> text=Compare")
-    assert "Grace will have 6 pictures" in page.inner_text("dialog")
+    page.wait_for_selector("dialog >> text=Grace will have 6 pictures")
     assert standin.asked == []
     page.click("dialog button.primary")
     assert toast(page) == "Ada is merged into Grace."
@@ -302,6 +302,6 @@ def test_models_are_changed_after_a_look(standin: Standin) -> None:
     assert "Grace: 3 pictures" in text
     assert serious(page) == []
     page.click("text=Switch to other")
-    assert "1 person will not be recognised" in page.inner_text("dialog")
+    page.wait_for_selector("dialog >> text=1 person will not be recognised")
     page.click("dialog button.primary")
     assert toast(page) == "Recognition uses other now."
