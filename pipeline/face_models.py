@@ -80,12 +80,13 @@ def read_photo(models: FaceModels, image: Image, near_side: int = 320, far_side:
     return sorted(faces, key=lambda face: -float(face.box[2] * face.box[3]))
 
 
+def prominence(face: PhotoFace, width: int, height: int) -> float:
+    """How much a picture of these sides is about this face: large and near the centre; in pixels."""
+    x, y, w, h = face.box
+    off = np.hypot((x + w / 2) / width - 0.5, (y + h / 2) / height - 0.5)
+    return float(np.sqrt(w * h) * (1 - off))
+
+
 def main_face(faces: list[PhotoFace], width: int, height: int) -> PhotoFace | None:
-    """The face a portrait is of: large and near the centre. ``faces`` as from :func:`read_photo`."""
-
-    def prominence(face: PhotoFace) -> float:
-        x, y, w, h = face.box
-        off = np.hypot((x + w / 2) / width - 0.5, (y + h / 2) / height - 0.5)
-        return float(np.sqrt(w * h) * (1 - off))
-
-    return max(faces, key=prominence, default=None)
+    """The face a portrait is of, the most prominent. ``faces`` as from :func:`read_photo`."""
+    return max(faces, key=lambda face: prominence(face, width, height), default=None)

@@ -16,9 +16,7 @@ from server.photos.draft import Entry
 from server.photos.imports import FILES, ImportRefused, Imports, NoSuchImport, listed
 from server.photos.verdicts import REVIEWS
 from server.problems import problem
-from server.storage import BadName, NameTaken
-from server.storage.names import clean_room
-from server.storage.rows import NoSuchPerson
+from server.storage import BadName, NameTaken, NoSuchPerson, clean_room
 
 BASE = "/api/v1/imports"
 UPLOAD_TIMEOUT = 600.0  # seconds that one file may take to arrive
@@ -137,8 +135,20 @@ async def _correct(request: web.Request) -> web.Response:
 
 async def _commit(request: web.Request) -> web.Response:
     saved = await request.app[IMPORTS].commit(request.match_info["id"])
-    people = [{"id": person.id, "name": person.name, "added": added} for person, added in saved]
-    return web.json_response({"people": people})
+    change = saved.change
+    return web.json_response(
+        {
+            "people": [{"id": person.id, "name": person.name, "added": added} for person, added in saved.people],
+            "change": {
+                "id": change.id,
+                "kind": change.kind,
+                "at": change.at.isoformat(),
+                "until": change.until.isoformat(),
+                "words": change.words,
+                "undone": change.undone,
+            },
+        }
+    )
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

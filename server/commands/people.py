@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import sys
@@ -29,8 +30,7 @@ from server.photos.folder import FILES, BadFolder, Photos, Saved, import_photos,
 from server.photos.imports import ImportRefused, Imports
 from server.photos.verdicts import REVIEWS, Review
 from server.settings import configure
-from server.storage import BadName, NameTaken, PeopleStore, StorageError
-from server.storage.names import clean_room
+from server.storage import BadName, NameTaken, PeopleStore, StorageError, clean_room
 from server.storage.reading import list_people
 
 FILE = "people.sqlite3"
@@ -121,15 +121,18 @@ async def _import(
     with ThreadPoolExecutor(1, thread_name_prefix="photos") as executor:
         people = await _open(models, path)
         keep = settings.keep_crops
-        imports = Imports(people, models, executor, review=settings.review, keep_crops=keep, files=FILES)
+        imports = Imports(people, lambda: models, executor, review=settings.review, keep_crops=keep, files=FILES)
         try:
             with click.progressbar(length=len(photos.paths), label="Photos", file=sys.stderr, hidden=json_) as bar:
-
-                def said(what: Entry | BadFolder) -> None:
-                    rows.append(_row(what))
-                    bar.update(1)
-
-                saved = await import_photos(imports, photos, room=room, review=review, save=not dry_run, said=said)
+                saved = await import_photos(
+                    imports,
+                    photos,
+                    room=room,
+                    review=review,
+                    save=not dry_run,
+                    read=lambda: bar.update(1),
+                    said=lambda what: rows.append(_row(what)),
+                )
         finally:
             imports.close()
             await people.close()
@@ -157,7 +160,7 @@ async def _restore(models: FaceModels, folder: Path, path: Path, as_json: bool) 
         restored = []
         for person in exported:
             agrees = agrees_with(person)
-            restored.append(await people.run(lambda store, p=person, a=agrees: restore_person(store, p, a)))
+            restored.append(await people.run(functools.partial(restore_person, person=person, agrees=agrees)))
     finally:
         await people.close()
     for one in restored:

@@ -10,8 +10,7 @@ from pipeline.gallery import Gallery, Person
 from pipeline.matcher import Matcher
 from server.photos.reading import Photo
 from server.photos.verdicts import Group, Judgement, Review, Scene, Verdict, judge_face, judge_photo
-from server.storage import name_key
-from server.storage.rows import NewPerson
+from server.storage import NewPerson, name_key
 from tracking import Embedding
 
 
@@ -47,13 +46,14 @@ class Entry:
 class Draft:
     """Photos in the order they came, each judged against those before it and against who is enrolled."""
 
-    def __init__(self, matcher: Matcher, room: str | None, review: Review) -> None:
+    def __init__(self, matcher: Matcher, room: str | None, review: Review, people: int = 0) -> None:
         self.id = uuid4().hex
         self.room = room
         self.review = review
         self.entries: dict[str, Entry] = {}
         self.groups: dict[str, Group] = {}
         self._matcher = matcher
+        self._people = people  # who will be enrolled when all is done, where that is known
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -104,6 +104,14 @@ class Draft:
         self._judge_all(gallery)
         return before == {entry.id for entry in self.entries.values() if entry.verdict is Verdict.USED}
 
+    def reconsider(self, gallery: Gallery) -> None:
+        """Judge those once more who resembled somebody else: their person's later photos may speak for them."""
+        before = -1
+        while before != (before := sum(e.verdict is Verdict.USED for e in self.entries.values())):
+            for entry in tuple(self.entries.values()):
+                if entry.verdict is Verdict.LOOKS_LIKE:
+                    self._judge(entry, gallery)
+
     def people(self) -> list[NewPerson]:
         """What would be saved: everybody with at least one photo that is used."""
         people = []
@@ -136,7 +144,7 @@ class Draft:
         if judgement is None:
             assert entry.face is not None
             face = entry.photo.faces[entry.face]
-            scene = Scene(self._matcher, gallery, self.review)
+            scene = Scene(self._matcher, gallery, self.review, self._people)
             judgement = judge_face(face, entry.accepted, group, self.groups.values(), scene)
             if judgement.verdict is Verdict.USED:
                 group.take(face)

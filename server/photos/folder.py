@@ -88,29 +88,38 @@ async def import_photos(
     room: str | None,
     review: Review | None,
     save: bool,
+    read: Callable[[], None],
     said: Callable[[Entry | BadFolder], None],
 ) -> list[Saved]:
-    """Take in photos person by person, and tell of each file as it is judged; without ``save`` nothing is kept."""
+    """Take in photos person by person: ``read`` hears of each file, ``said`` what became of it once its person is
+    done. Without ``save`` nothing is kept."""
     groups: dict[str, list[int]] = {}
     for index, name in enumerate(person_names(photos.paths)):
         groups.setdefault(name, []).append(index)
     saved: list[Saved] = []
-    draft = imports.open(room, review)
+    draft = imports.open(room, review, len(groups))
     for name, files in groups.items():
         try:
             name = clean_name(name)
         except BadName as error:
             for index in files:
+                read()
                 said(BadFolder(photos.paths[index], f"Whose? Here {error}."))
             continue
+        entries = []
         for index in files:
             data = await asyncio.to_thread(photos.read, index)
-            said(await imports.add_photo(draft.id, photos.paths[index], name, data))
+            entries.append(await imports.add_photo(draft.id, photos.paths[index], name, data))
+            read()
+        await imports.reconsider(draft.id)
+        for entry in entries:
+            said(draft.entries[entry.id])
         if save:
             if draft.people():
-                saved += [Saved(person.name, added) for person, added in await imports.commit(draft.id)]
+                committed = await imports.commit(draft.id)
+                saved += [Saved(person.name, added) for person, added in committed.people]
             else:
                 imports.discard(draft.id)
-            draft = imports.open(room, review)
+            draft = imports.open(room, review, len(groups))
     imports.discard(draft.id)
     return saved

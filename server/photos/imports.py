@@ -17,7 +17,7 @@ from server.photos.decoding import Unreadable
 from server.photos.draft import Draft, Entry, Target
 from server.photos.reading import Photo, content_of, read
 from server.photos.verdicts import Review
-from server.storage import BadName, clean_name, name_key
+from server.storage import BadName, Change, clean_name, name_key
 
 T = TypeVar("T")
 DRAFTS = 8  # imports at the same time
@@ -34,11 +34,20 @@ class ImportRefused(ValueError):
     """What was asked of an import cannot be done; the message says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Who was saved with how many photos, and the change that undoes it."""
+
+    people: tuple[tuple[Person, int], ...]
+    change: Change
+
+
 @dataclass(slots=True)
 class _Running:
     """A draft with what its owner needs: one thing at a time, and an alarm clock."""
 
     draft: Draft
+    models: FaceModels
     lock: asyncio.Lock
     alarm: asyncio.TimerHandle | None = None
     held: int = 0
@@ -46,12 +55,15 @@ class _Running:
 
 
 class Imports:
-    """Owns every import of the process. Reading and judging is done in ``executor``, one photo at a time for each."""
+    """Owns every import of the process. Reading and judging is done in ``executor``, one photo at a time for each.
+
+    ``models`` gives those in use now: an import that began with others cannot go on.
+    """
 
     def __init__(
         self,
         people: People,
-        models: FaceModels,
+        models: Callable[[], FaceModels],
         executor: Executor,
         *,
         review: Review,
@@ -71,12 +83,14 @@ class Imports:
         for id in tuple(self._running):
             self.discard(id)
 
-    def open(self, room: str | None = None, review: Review | None = None) -> Draft:
-        """A new, empty import. Raises :class:`ImportRefused` while there are too many."""
+    def open(self, room: str | None = None, review: Review | None = None, people: int = 0) -> Draft:
+        """A new, empty import, part of one of so many ``people``. Raises :class:`ImportRefused` if there are too many
+        imports."""
         if len(self._running) >= DRAFTS:
             raise ImportRefused(f"{DRAFTS} imports are going on already; finish or discard one first.")
-        draft = Draft(self._models.matcher, room, review or self.review)
-        self._running[draft.id] = _Running(draft, asyncio.Lock())
+        models = self._models()
+        draft = Draft(models.matcher, room, review or self.review, people)
+        self._running[draft.id] = _Running(draft, models, asyncio.Lock())
         self._touch(self._running[draft.id])
         return draft
 
@@ -116,7 +130,8 @@ class Imports:
             for index, (path, whose) in enumerate(zip(archive.paths, names, strict=True)):
                 data = await self._compute(functools.partial(archive.read, index))
                 entries.append(await self._add_named(running, path, whose, data))
-            return entries
+            await self._reconsider(running)
+            return [running.draft.entries[entry.id] for entry in entries]
 
         return await self._alone(id, work)
 
@@ -129,6 +144,14 @@ class Imports:
 
         return await self._alone(id, work)
 
+    async def reconsider(self, id: str) -> None:
+        """Let later photos speak for earlier ones; see :meth:`server.photos.draft.Draft.reconsider`."""
+        await self._alone(id, self._reconsider)
+
+    async def _reconsider(self, running: _Running) -> None:
+        gallery = self._people.gallery_of(running.draft.room)
+        await self._compute(lambda: running.draft.reconsider(gallery))
+
     async def rename(self, id: str, entry: str, name: str) -> Entry:
         """Say whose photo it is. Raises ``KeyError`` besides what :meth:`add_photo` does."""
         name = clean_name(name)
@@ -140,14 +163,14 @@ class Imports:
 
         return await self._alone(id, work)
 
-    async def commit(self, id: str) -> list[tuple[Person, int]]:
-        """Save everybody with the number of photos added, all or nothing, and end the import.
+    async def commit(self, id: str) -> Committed:
+        """Save everybody, all or nothing, and end the import.
 
         Raises :class:`ImportRefused` if there is nothing to save or people have changed so that other photos would be
         used than were shown.
         """
 
-        async def work(running: _Running) -> list[tuple[Person, int]]:
+        async def work(running: _Running) -> Committed:
             draft = running.draft
             names = [group.name for group in draft.groups.values()]
             targets = {name_key(name): await self._target(draft, name, fresh=True) for name in names}
@@ -159,9 +182,12 @@ class Imports:
             batch = draft.people()
             if not batch:
                 raise ImportRefused("There is no photo to save yet.")
-            added = await self._people.add_people(batch)
-            self.discard(id)
-            return [(person, len(new.samples)) for person, new in zip(added, batch, strict=True)]
+            added = await self._people.enrol(batch)
+            if not running.gone:
+                self.discard(id)
+            return Committed(
+                tuple((person, len(new.samples)) for person, new in zip(added.people, batch, strict=True)), added.change
+            )
 
         return await self._alone(id, work)
 
@@ -185,7 +211,7 @@ class Imports:
             if content in known:
                 owner, photo = known[content][1], Photo(content)
             else:
-                photo = await self._compute(lambda: read(self._models, data, self._keep_crops))
+                photo = await self._compute(lambda: read(running.models, data, self._keep_crops))
         running.held += sum(face.held for face in photo.faces)
         target = await self._target(draft, name)
         gallery = self._people.gallery_of(draft.room)
@@ -198,9 +224,7 @@ class Imports:
         person = await self._people.find(name, draft.room)
         if person is None:
             return Target(name)
-        detail = await self._people.person(person.id)
-        digest = self._people.gallery.digest
-        kept = () if detail is None else tuple(s.embedding for s in detail.samples if s.digest == digest)
+        kept = tuple(embedding for _, embedding, _ in await self._people.person_embeddings(person.id))
         return Target(person.name, person, kept)
 
     def _require_room(self, running: _Running, files: int) -> None:
@@ -216,6 +240,8 @@ class Imports:
         async with running.lock:
             if running.gone:
                 raise NoSuchImport("This import has been discarded.")
+            if running.models is not self._models():
+                raise ImportRefused("The models have been changed meanwhile: discard this import and begin another.")
             self._rest(running)
             try:
                 return await work(running)

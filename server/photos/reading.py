@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.crop import cut_crop
-from pipeline.face_models import FaceModels, PhotoFace, main_face, read_photo
+from pipeline.face_models import FaceModels, PhotoFace, prominence, read_photo
 from pipeline.quality import Quality
 from server.photos.decoding import Unreadable, decode
 from server.storage import NewSample
 from tracking import Embedding
 
 FACES = 20  # of one photo: the largest; the rest of a crowd is nobody's portrait
-MAIN = 3.0  # times the area of any other: then there is no doubt whose portrait it is
+MAIN = 2.0  # times as prominent as any other: then there is no doubt whose portrait it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,6 @@ def _face(image: NDArray[np.uint8], face: PhotoFace, crops: bool) -> Face:
 
 
 def _main(faces: list[PhotoFace], width: int, height: int) -> int | None:
-    main = main_face(faces, width, height)
-    if main is None:
-        return None
-    area = main.box[2] * main.box[3]
-    clear = all(face is main or area >= MAIN * face.box[2] * face.box[3] for face in faces)
-    return next(i for i, face in enumerate(faces) if face is main) if clear else None
+    ranks = [prominence(face, width, height) for face in faces]
+    best = int(np.argmax(ranks)) if ranks else None
+    return best if all(i == best or ranks[best or 0] >= MAIN * rank for i, rank in enumerate(ranks)) else None

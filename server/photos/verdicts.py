@@ -85,11 +85,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What faces are compared with."""
+    """What faces are compared with. ``people`` is how many there are to be mistaken for, at least."""
 
     matcher: Matcher
     gallery: Gallery
     review: Review
+    people: int = 0
 
 
 def judge_photo(photo: Photo, face: int | None, owner: str | None) -> Judgement | None:
@@ -122,13 +123,13 @@ def judge_face(face: Face, accepted: bool, group: Group, others: Iterable[Group]
 def _review(embedding: Embedding, group: Group, others: Iterable[Group], scene: Scene) -> Judgement:
     """A person's faces must resemble each other more than anybody else's."""
     rivals, own = _neighbours(embedding, group, others, scene)
-    own = max([own, *(float(e @ embedding) for e in group.kept[:NEIGHBOURS])])
     if group.template is not None:
         own = max(own, float(group.template @ embedding))
     if rivals:
         best = max(range(len(rivals)), key=lambda i: rivals[i][2])
         person, name, similarity = rivals[best]
-        if similarity > own and similarity >= scene.matcher.threshold(len(rivals) + len(scene.gallery)):
+        crowd = max(len(scene.gallery) + len(rivals), scene.people)
+        if similarity > own and similarity >= scene.matcher.threshold(crowd):
             probabilities = scene.matcher.probabilities(np.array([s for _, _, s in rivals], np.float32))
             like = Like(person, name, float(probabilities[best]))
             return Judgement(Verdict.LOOKS_LIKE, f"This looks like {name} ({like.probability:.0%}).", like)

@@ -24,8 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from server.people import People
-from server.storage import NewSample, PeopleStore
-from server.storage.rows import NewPerson
+from server.storage import NewPerson, NewSample, PeopleStore
 from tests.load.imports import command, make
 from tests.packs import models_folder
 

@@ -53,7 +53,7 @@ async def client(serving: Any, tmp_path: Path) -> AsyncIterator[Client]:
         executor = stack.enter_context(ThreadPoolExecutor(1))
         people = await People.open(tmp_path / "p.sqlite3", MODELS.manifest.digest, MODELS.manifest.embedder.dimension)
         stack.push_async_callback(people.close)
-        imports = Imports(people, MODELS, executor, review="standard", keep_crops=True)
+        imports = Imports(people, lambda: MODELS, executor, review="standard", keep_crops=True)
         stack.callback(imports.close)
         served = await stack.enter_async_context(serving(parts=(lambda app: setup_imports(app, imports),)))
         http = await stack.enter_async_context(aiohttp.ClientSession(served.local))
@@ -89,7 +89,8 @@ async def test_photos_are_judged_one_by_one_and_saved_all_at_once(client: Client
         ("Bob", False, 4),
         ("Cleo", False, 1),
     ]
-    saved = (await client.ask("POST", f"/{id}/commit"))["people"]
+    answer = await client.ask("POST", f"/{id}/commit")
+    saved = answer["people"]
     assert [(p["name"], p["added"]) for p in saved] == [("Ada Ω", 1), ("Bob", 1)]
     assert [(row.name, row.samples) for row in await client.people.list()] == [("Ada Ω", 1), ("Bob", 1)]
     await client.ask("GET", f"/{id}", 404)
@@ -99,6 +100,8 @@ async def test_photos_are_judged_one_by_one_and_saved_all_at_once(client: Client
     assert (sample.source, sample.crop, len(sample.content or "")) == ("photo", True, 64)
     found = client.people.gallery.search(sample.embedding, 1)
     assert found.people[0].name == "Ada Ω"
+    await client.people.undo(answer["change"]["id"])
+    assert await client.people.list() == []
 
 
 async def test_what_was_imported_adds_nothing_again_and_is_not_even_read(
