@@ -90,10 +90,11 @@ class _Layer:
 class Gallery:
     """An immutable snapshot, safe to read from many threads. Make one with :meth:`empty` or :meth:`build`.
 
-    ``digest`` names the pack whose embeddings these are; ``version`` grows with every change.
+    ``digest`` names the pack whose embeddings these are; ``version`` grows with every change; ``target_fpir`` is the
+    share of strangers that may get a name here, ``None`` for what the pack advises.
     """
 
-    __slots__ = ("_approximate_above", "_layers", "digest", "dimension", "version")
+    __slots__ = ("_approximate_above", "_layers", "digest", "dimension", "target_fpir", "version")
 
     def __init__(
         self,
@@ -102,6 +103,7 @@ class Gallery:
         digest: str,
         version: int = 0,
         approximate_above: int = APPROXIMATE_ABOVE,
+        target_fpir: float | None = None,
     ) -> None:
         if isinstance(dimension, np.ndarray):  # TEMPORARY: Gallery(people, templates, digest, version)
             entries: Sequence[Any] = [(person, row, None) for person, row in zip(layers, dimension, strict=True)]
@@ -110,6 +112,7 @@ class Gallery:
         self.dimension = dimension
         self.digest = digest
         self.version = version
+        self.target_fpir = target_fpir
         self._approximate_above = approximate_above
 
     @staticmethod
@@ -191,7 +194,7 @@ class Gallery:
         for layer in self._layers:
             layer.erase(gone)
         layers = (*(layer.hiding(touched) for layer in below), newest)
-        after = Gallery(layers, self.dimension, self.digest, version, self._approximate_above)
+        after = Gallery(layers, self.dimension, self.digest, version, self._approximate_above, self.target_fpir)
         small = len(after) <= min(SMALL, self._approximate_above)
         return after.compacted() if small and (len(after) <= PENDING or after.wants_compaction) else after
 
@@ -202,7 +205,12 @@ class Gallery:
             raise ValueError("galleries of different packs cannot be joined")
         theirs = [person.id for person in other.people()]
         layers = (*(layer.hiding(theirs) for layer in self._layers), *other._layers)
-        return Gallery(layers, self.dimension, self.digest, self.version + other.version, self._approximate_above)
+        version = self.version + other.version
+        return Gallery(layers, self.dimension, self.digest, version, self._approximate_above, self.target_fpir)
+
+    def with_target(self, fpir: float | None) -> Gallery:
+        """The same people, of whom that share of strangers may get a name."""
+        return Gallery(self._layers, self.dimension, self.digest, self.version, self._approximate_above, fpir)
 
     @property
     def wants_compaction(self) -> bool:
@@ -217,7 +225,7 @@ class Gallery:
         """The same people and version in one layer; may run in another thread while this gallery is in use. What
         changes meanwhile is carried over by :meth:`rebased`."""
         layer = _merged(self._layers, self.dimension, self._approximate_above)
-        return Gallery((layer,), self.dimension, self.digest, self.version, self._approximate_above)
+        return Gallery((layer,), self.dimension, self.digest, self.version, self._approximate_above, self.target_fpir)
 
     def rebased(self, old: Gallery, compacted: Gallery) -> Gallery:
         """What became of ``old`` since (this gallery, derived from it by changes), on top of ``compacted``, which is

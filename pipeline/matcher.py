@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import MatchingSpec
-from pipeline.gallery import Gallery
+from pipeline.gallery import Gallery, Person
 from tracking import Embedding, Opinion, Verdict
 
 STRANGER_PRIOR = 0.5  # before looking, a face is as likely a stranger's as somebody's
 UNCERTAIN_FPIR = 10.0  # 'perhaps' begins where strangers reach this many times the target rate
+CANDIDATES = 32  # people compared; those beyond are too unlike to matter
 STRONG_FPIR = 0.1  # believed at first sight: strangers reach this only at a tenth of it
 
 
@@ -51,31 +52,48 @@ class Matcher:
         # A straight line is trusted only as far as there was data to fit it.
         return np.clip(ratio, -12.0, 9.0)
 
-    def probabilities(self, similarities: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The probability of each person, given cosine similarities (N,) to all; what is missing to 1 is a
+    def probabilities(self, similarities: NDArray[np.float32], people: int | None = None) -> NDArray[np.float64]:
+        """The probability of each person, given cosine similarities (N,) to the nearest of ``people``; what is missing to 1 is a
         stranger's."""
         ratio = self.log_likelihood_ratio(similarities)
-        weights = np.exp(ratio) * (1 - STRANGER_PRIOR) / max(len(ratio), 1)
+        weights = np.exp(ratio) * (1 - STRANGER_PRIOR) / max(people or len(ratio), 1)
         return np.asarray(weights / (weights.sum() + STRANGER_PRIOR), np.float64)
 
-    def decide(self, template: Embedding, gallery: Gallery) -> Opinion:
-        """Who this unit-length template shows."""
-        if len(gallery) == 0:
-            return Opinion(Verdict.UNKNOWN, None, 0.0, 0.0, None)
-        similarities = gallery.templates @ template
-        best = int(similarities.argmax())
+    def decide(self, template: Embedding, gallery: Gallery, target_fpir: float | None = None) -> Opinion:
+        """Who this unit-length template shows; strangers may get a name at the rate the gallery says, or else the
+        pack."""
+        n = len(gallery)
+        target = target_fpir or gallery.target_fpir or self.spec.target_fpir
+        threshold = self.threshold(n, target)
+        if n == 0:
+            return Opinion(Verdict.UNKNOWN, None, 0.0, 0.0, None, threshold=threshold)
+        found = gallery.search(template, CANDIDATES)
+        similarities = found.similarities
+        rejected = None
+        best = 0
+        while best < len(similarities) and not self._may_be(
+            template, float(similarities[best]), found.people[best], gallery
+        ):
+            rejected = rejected or found.people[best].id
+            best += 1
+        if best == len(similarities):
+            return Opinion(Verdict.UNKNOWN, None, 0.0, 0.0, None, threshold=threshold, rejected=rejected)
+        best = refused.index(False)
         top = float(similarities[best])
-        margin = None
-        if len(similarities) > 1:
-            margin = top - float(np.partition(similarities, -2)[-2])
-        probability = float(self.probabilities(similarities)[best])
-        n, target = len(gallery), self.spec.target_fpir
+        runner_up = found.people[best + 1].id if best + 1 < len(similarities) else None
+        margin = top - float(similarities[best + 1]) if runner_up else None
+        probability = float(self.probabilities(similarities[best:], n)[0])
         clear = margin is None or margin >= self.spec.margin
-        if top >= self.threshold(n) and clear:
+        if top >= threshold and clear:
             verdict = Verdict.KNOWN
         elif top >= self.threshold(n, min(0.5, target * UNCERTAIN_FPIR)):
             verdict = Verdict.UNCERTAIN
         else:
             verdict = Verdict.UNKNOWN
         strong = top >= self.threshold(n, target * STRONG_FPIR) and clear
-        return Opinion(verdict, gallery.people[best].id, probability, top, margin, strong)
+        return Opinion(verdict, found.people[best].id, probability, top, margin, strong, runner_up, threshold, rejected)
+
+    def _may_be(self, template: Embedding, similarity: float, person: Person, gallery: Gallery) -> bool:
+        """Whether this face is more like the person than like any face that was said not to be theirs."""
+        faces = gallery.negatives(person.id)
+        return faces is None or similarity >= float((faces @ template).max()) + self.spec.margin

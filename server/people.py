@@ -3,97 +3,378 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+import logging
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from pipeline.gallery import Gallery, Person
-from server.storage import NewSample, PeopleStore, PersonRow
+from pipeline.gallery import APPROXIMATE_ABOVE, Entry, Gallery, Person
+from server.storage import (
+    Added,
+    Change,
+    NewPerson,
+    NewSample,
+    NoSuchPerson,
+    PeopleStore,
+    PersonDetail,
+    PersonRow,
+    SampleRow,
+    reading,
+)
+from tracking import Embedding
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+POLL = 1.0  # seconds between two looks whether another process (visavis people import) has written
+ERASE_EVERY = 3600.0  # seconds between two looks for what can no longer be undone
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleOptions:
+    """How people are kept: samples in a template, days in which a correction can be undone, people above whom the
+    search is approximate."""
+
+    max_samples: int = 16
+    undo_days: float = 7.0
+    approximate_above: int = APPROXIMATE_ABOVE
 
 
 class People:
-    """The gallery, kept in step with the store. Open with ``await People.open(…)``, end with :meth:`close`."""
+    """The galleries, kept in step with the store. Open with ``await People.open(…)``, end with :meth:`close`.
 
-    def __init__(self, store: PeopleStore, thread: ThreadPoolExecutor, digest: str, dimension: int) -> None:
+    Whatever changes something raises what the method of the same name in :class:`server.storage.PeopleStore` raises.
+    """
+
+    def __init__(
+        self, store: PeopleStore, thread: ThreadPoolExecutor, digest: str, dimension: int, options: PeopleOptions
+    ) -> None:
         self._store = store
         self._thread = thread
         self._digest = digest
         self._dimension = dimension
+        self._options = options
         self._listeners: set[Callable[[int], None]] = set()
         self._lock = asyncio.Lock()
         self._changes: set[asyncio.Task[Any]] = set()
-        self.gallery = Gallery.empty(dimension, digest)
+        self._version = 0
+        self._seen = 0  # what the store said of other processes' writes
+        self._targets: dict[str, float] = {}
+        self._galleries: dict[str | None, Gallery] = {None: Gallery.build([], dimension, digest)}
+        self._joined: dict[str, tuple[Gallery, Gallery, Gallery]] = {}  # room → everyone's, the room's, both
+        self._compacting: set[str | None] = set()
+        self._watch: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, path: Path, digest: str, dimension: int) -> Self:
+    async def open(cls, path: Path, digest: str, dimension: int, options: PeopleOptions | None = None) -> Self:
         """Open the store and load everybody enrolled with this pack. Raises :class:`server.storage.StorageError`."""
+        options = options or PeopleOptions()
         thread = ThreadPoolExecutor(1, thread_name_prefix="people")
         try:
-            store = await asyncio.get_running_loop().run_in_executor(thread, PeopleStore, path)
-            people = cls(store, thread, digest, dimension)
+            loop = asyncio.get_running_loop()
+            store = await loop.run_in_executor(thread, partial(PeopleStore, path, options.undo_days))
+            people = cls(store, thread, digest, dimension, options)
             await people._reload()
         except BaseException:
             thread.shutdown(wait=False)
             raise
+        people._watch = asyncio.create_task(people._watching(), name="people: watch the store")
         return people
 
     async def close(self) -> None:
         """Finish what is being written, then let go of the file."""
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
         await asyncio.gather(*self._changes, return_exceptions=True)
         await self._run(self._store.close)
         self._thread.shutdown()
 
     def subscribe(self, listener: Callable[[int], None]) -> Callable[[], None]:
-        """Call ``listener`` with the number of people after every change; the result ends that."""
+        """Call ``listener`` with the number of everyone's people after every change; the result ends that."""
         self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
 
-    async def list(self) -> list[PersonRow]:
+    # -- snapshots -------------------------------------------------------------------------------------------------
+
+    @property
+    def gallery(self) -> Gallery:
+        """Everyone's people."""
+        return self.gallery_of(None)
+
+    def gallery_of(self, room: str | None) -> Gallery:
+        """Everyone's people and, on top of them, a room's; the same object until something changes."""
+        everyone = self._galleries[None]
+        own = self._galleries.get(room) if room is not None else None
+        if room is None or (own is None and room not in self._targets):
+            return everyone
+        if own is None:
+            own = Gallery.build([], self._dimension, self._digest)
+        made = self._joined.get(room)
+        if made is None or made[0] is not everyone or made[1].version != own.version:
+            both = everyone.joined(own).with_target(self._target_of(room))
+            made = self._joined[room] = (everyone, own, both)
+        return made[2]
+
+    # -- questions -------------------------------------------------------------------------------------------------
+
+    async def list(self) -> Sequence[PersonRow]:
         """Everybody, by name."""
         return await self._run(self._store.people)
 
-    async def find(self, name: str) -> Person | None:
-        """Who bears this name."""
-        return await self._run(lambda: self._store.find(name))
+    async def person(self, person_id: str) -> PersonDetail | None:
+        """Somebody with all samples."""
+        found: PersonDetail | None = await self._read(reading.person_detail, person_id)
+        return found
 
-    async def add_person(self, name: str, samples: Sequence[NewSample]) -> Person:
-        """Enrol somebody new. Raises :class:`server.storage.BadName` or :class:`server.storage.NameTaken`."""
-        return await self._change(lambda: self._store.add_person(name, samples, self._digest))
+    async def find(self, name: str, room: str | None = None) -> Person | None:
+        """Who bears this name, as seen from a room."""
+        return await self._run(lambda: self._store.find(name, room))
+
+    async def embeddings(self, digest: str) -> Sequence[SampleRow]:
+        """Every sample that the pack ``digest`` computed."""
+        return await self._run(
+            lambda: self._store.read(lambda connection: [*reading.stored_samples(connection, digest=digest)])
+        )
+
+    async def person_embeddings(self, person_id: str) -> Sequence[tuple[str, Embedding, bool]]:
+        """Somebody's samples of the pack in use: id, embedding, whether a crop is kept."""
+        rows = await self._run(
+            lambda: self._store.read(
+                lambda connection: [*reading.stored_samples(connection, person_id, digest=self._digest)]
+            )
+        )
+        return [(row.id, row.embedding, row.crop) for row in rows]
+
+    async def known_contents(self, contents: Collection[str]) -> dict[str, tuple[str, str]]:
+        """Which photos (SHA-256) are somebody's already: {content: (person's id, name)}."""
+        found: dict[str, tuple[str, str]] = await self._read(reading.known_contents, contents)
+        return found
+
+    async def crop(self, sample_id: str) -> bytes | None:
+        """A sample's picture (JPEG), if one is kept."""
+        found = await self._read(reading.crop, sample_id)
+        return None if found is None else found[0]
+
+    async def changes(self) -> Sequence[Change]:
+        """What can be undone, or was, newest first."""
+        return await self._run(self._store.changes)
+
+    async def target(self, room: str | None) -> float | None:
+        """The share of strangers that may get a name (FPIR), if one was chosen for this gallery."""
+        return self._target_of(room)
+
+    # -- changes ---------------------------------------------------------------------------------------------------
+
+    async def enrol(self, batch: Sequence[NewPerson]) -> Added:
+        """Enrol people and add samples: all of it or nothing."""
+        return await self._change(
+            lambda: self._store.enrol(batch, self._digest), lambda added: [person.id for person in added.people]
+        )
+
+    async def add_people(self, batch: Sequence[NewPerson]) -> Sequence[Person]:
+        """The same; who it was, in the order given."""
+        return [*(await self.enrol(batch)).people]
+
+    async def add_person(self, name: str, samples: Sequence[NewSample], room: str | None = None) -> Person:
+        """Enrol somebody new."""
+        return (await self.enrol([NewPerson(name, tuple(samples), room)])).people[0]
 
     async def add_samples(self, person_id: str, samples: Sequence[NewSample]) -> bool:
         """Add samples to somebody; ``False`` if they are gone."""
-        return await self._change(lambda: self._store.add_samples(person_id, samples, self._digest))
+        try:
+            await self.enrol([NewPerson("", tuple(samples), id=person_id)])
+        except NoSuchPerson:
+            return False
+        return True
 
-    async def rename(self, person_id: str, name: str) -> bool:
-        """Rename somebody; ``False`` if they are gone."""
-        return await self._change(lambda: self._store.rename(person_id, name))
+    async def rename(self, person_id: str, name: str) -> Change:
+        """Rename somebody."""
+        return await self._correct(lambda: self._store.rename(person_id, name))
+
+    async def set_room(self, person_id: str, room: str | None) -> Change:
+        """Let somebody belong to a room, or with ``None`` to everyone."""
+        return await self._correct(lambda: self._store.set_room(person_id, room))
+
+    async def remove_person(self, person_id: str) -> Change:
+        """Take somebody away for now."""
+        return await self._correct(lambda: self._store.remove_person(person_id))
+
+    async def merge(self, source: str, target: str, same_face: float = 1.0) -> Change:
+        """Give everything of one person to another. Marks 'not this person' of either that resemble the other by
+        ``same_face`` (cosine) contradict it, and go."""
+        return await self._correct(
+            lambda: self._store.merge(
+                source, target, self._store.read(reading.contradicted, source, target, self._digest, same_face)
+            )
+        )
+
+    async def split(self, person_id: str, samples: Collection[str], name: str) -> tuple[Person, Change]:
+        """Make somebody new of some of a person's samples."""
+        return await self._change(lambda: self._store.split(person_id, samples, name), lambda result: result[1].people)
+
+    async def move_sample(self, sample_id: str, person_id: str) -> Change:
+        """Give a sample to somebody else."""
+        return await self._correct(lambda: self._store.move_sample(sample_id, person_id))
+
+    async def remove_sample(self, sample_id: str) -> Change:
+        """Take a sample away for now."""
+        return await self._correct(lambda: self._store.remove_sample(sample_id))
+
+    async def add_negative(self, person_id: str, embedding: Embedding) -> Change:
+        """Note a face that is not this person's."""
+        return await self._correct(lambda: self._store.add_negative(person_id, embedding, self._digest))
+
+    async def remove_negative(self, negative_id: str) -> Change:
+        """Take such a note away."""
+        return await self._correct(lambda: self._store.remove_negative(negative_id))
+
+    async def undo(self, change_id: str) -> Change:
+        """Take a change back."""
+        return await self._correct(lambda: self._store.undo(change_id))
 
     async def forget(self, person_id: str) -> bool:
-        """Erase somebody; ``False`` if they are gone already."""
-        return await self._change(lambda: self._store.forget(person_id))
+        """Erase somebody for good; ``False`` if they are gone already."""
+        return await self._change(lambda: self._store.forget(person_id), lambda _done: [person_id])
 
-    async def _change(self, work: Callable[[], T]) -> T:
+    async def set_target(self, room: str | None, one_in: float | None) -> None:
+        """One wrong name in how many strangers a gallery may give; ``None``: what the pack advises."""
+        await self._change(lambda: self._store.set_target(room, one_in), None)
+
+    async def change_pack(self, digest: str, dimension: int, work: Callable[[PeopleStore], T] | None = None) -> None:
+        """Recognise with another pack's embeddings from now on, after ``work`` on the store."""
+
+        def exchange() -> None:
+            if work is not None:
+                work(self._store)
+            self._digest, self._dimension = digest, dimension
+
+        await self._change(exchange, None)
+
+    async def run(self, work: Callable[[PeopleStore], T]) -> T:
+        """Work with the store in its thread, for parts that have tables of their own."""
+        return await self._run(lambda: work(self._store))
+
+    # -- keeping in step -------------------------------------------------------------------------------------------
+
+    async def _correct(self, work: Callable[[], Change]) -> Change:
+        return await self._change(work, lambda change: change.people)
+
+    async def _change(self, work: Callable[[], T], touched: Callable[[T], Collection[str]] | None) -> T:
         # What is written is seen by all, even if whoever asked for it has gone in the meantime.
-        change = asyncio.create_task(self._write(work), name="people: change")
+        change = asyncio.create_task(self._write(work, touched), name="people: change")
         self._changes.add(change)
         change.add_done_callback(self._changes.discard)
         return await asyncio.shield(change)
 
-    async def _write(self, work: Callable[[], T]) -> T:
+    async def _write(self, work: Callable[[], T], touched: Callable[[T], Collection[str]] | None) -> T:
         # One change at a time, so that snapshots follow each other in the order of the writes.
         async with self._lock:
             result = await self._run(work)
-            await self._reload()
-        for listener in tuple(self._listeners):
-            listener(len(self.gallery))
+            if touched is None:
+                await self._reload()
+            else:
+                await self._refresh(touched(result))
+        self._tell()
         return result
 
+    def _tell(self) -> None:
+        for listener in tuple(self._listeners):
+            listener(len(self.gallery))
+
     async def _reload(self) -> None:
-        version = self.gallery.version + 1
-        self.gallery = await self._run(lambda: self._store.gallery(self._digest, self._dimension, version))
+        """Everything from the store."""
+
+        def load() -> tuple[list[Entry], dict[str, float], int]:
+            entries = self._store.read(
+                reading.gallery_entries, self._digest, self._dimension, self._options.max_samples
+            )
+            return entries, self._store.targets(), self._store.version()
+
+        entries, self._targets, self._seen = await self._run(load)
+        rooms: dict[str | None, list[Entry]] = {None: []}
+        for entry in entries:
+            rooms.setdefault(entry[0].room, []).append(entry)
+        self._version += 1
+        version = self._version
+
+        def build() -> dict[str | None, Gallery]:
+            above = self._options.approximate_above
+            return {
+                room: Gallery.build(members, self._dimension, self._digest, version, above)
+                for room, members in rooms.items()
+            }
+
+        galleries = await asyncio.to_thread(build)
+        galleries[None] = galleries[None].with_target(self._target_of(None))
+        self._galleries, self._joined = galleries, {}
+
+    async def _refresh(self, ids: Collection[str]) -> None:
+        """Some people from the store."""
+        entries: list[Entry] = await self._read(
+            reading.gallery_entries, self._digest, self._dimension, self._options.max_samples, list(ids)
+        )
+        self._version += 1
+        for room in {*self._galleries, *(person.room for person, _, _ in entries)}:
+            members = [entry for entry in entries if entry[0].room == room]
+            staying = {person.id for person, _, _ in members}
+            before = self._galleries.get(room)
+            if before is None:
+                before = Gallery.build([], self._dimension, self._digest, 0, self._options.approximate_above)
+            gone = [id for id in ids if id not in staying and before.person(id) is not None]
+            if members or gone:
+                self._galleries[room] = before.changed(members, gone, self._version)
+                self._compact_aside(room)
+
+    def _compact_aside(self, room: str | None) -> None:
+        """Fold a large gallery's pending changes into it while it goes on being searched and changed."""
+        old = self._galleries[room]
+        if not old.wants_compaction or room in self._compacting:
+            return
+
+        async def compact() -> None:
+            try:
+                folded = await asyncio.to_thread(old.compacted)
+                async with self._lock:
+                    now = self._galleries.get(room)
+                    if now is not None and now.digest == folded.digest:
+                        self._galleries[room] = now.rebased(old, folded)
+            finally:
+                self._compacting.discard(room)
+
+        self._compacting.add(room)
+        task = asyncio.create_task(compact(), name="people: compact")
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+
+    async def _watching(self) -> None:
+        """Follow what other processes write, and erase what can no longer be undone."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + ERASE_EVERY
+        while True:
+            await asyncio.sleep(POLL)
+            try:
+                if await self._run(self._store.version) != self._seen:
+                    async with self._lock:
+                        await self._reload()
+                    self._tell()
+                if loop.time() >= due:
+                    due = loop.time() + ERASE_EVERY
+                    await self._run(self._store.erase_expired)
+            except Exception as error:  # a full disk today must not end following for ever
+                logger.error("people: the store could not be read: %s", type(error).__name__)
+
+    def _target_of(self, room: str | None) -> float | None:
+        one_in = self._targets.get(room or "", self._targets.get(""))
+        return None if one_in is None else 1 / one_in
+
+    async def _read(self, question: Callable[..., Any], *arguments: Any) -> Any:
+        return await self._run(lambda: self._store.read(question, *arguments))
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

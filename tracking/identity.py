@@ -27,7 +27,8 @@ class IdentityState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Opinion:
     """One decision on fused evidence. ``person`` is the best candidate, also when it is not sure; ``None`` with an
-    empty gallery."""
+    empty gallery. ``margin`` is its lead over ``runner_up``, ``threshold`` what it had to reach, ``rejected`` somebody
+    it resembles more but was said not to be."""
 
     verdict: Verdict
     person: str | None
@@ -35,6 +36,9 @@ class Opinion:
     similarity: float
     margin: float | None
     strong: bool = False  # far enough above the threshold to be believed at first sight
+    runner_up: str | None = None
+    threshold: float = 0.0
+    rejected: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

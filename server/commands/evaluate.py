@@ -95,12 +95,14 @@ def openset(models: FaceModels, protocol: Path, images: Path, as_json: bool) -> 
     if missing:
         raise click.ClickException(f"{protocol}: no row of role {', '.join(missing)} with a face in its picture")
     gallery = _enrol(models, [(row["person"], faces.embeddings[row["file"]]) for row in by_role["enrol"]])
+    people = [*gallery.people()]
+    templates = np.stack([template for p in people if (template := gallery.template(p.id)) is not None])
     known = np.stack([faces.embeddings[row["file"]] for row in by_role["probe_known"]])
     unknown = np.stack([faces.embeddings[row["file"]] for row in by_role["probe_unknown"]])
-    scores = known @ gallery.templates.T
+    scores = known @ templates.T
     best = scores.argmax(1)
-    right = np.array([gallery.people[j].name == r["person"] for j, r in zip(best, by_role["probe_known"], strict=True)])
-    top, strangers = scores.max(1), (unknown @ gallery.templates.T).max(1)
+    right = np.array([people[j].name == r["person"] for j, r in zip(best, by_role["probe_known"], strict=True)])
+    top, strangers = scores.max(1), (unknown @ templates.T).max(1)
     at_one = identification_at(top, right, strangers, threshold_at_far(strangers, 0.01))
     opinions = [models.matcher.decide(e, gallery) for e in known]
     stranger_opinions = [models.matcher.decide(e, gallery) for e in unknown]
@@ -142,5 +144,5 @@ def video(models: FaceModels, file: Path, gallery: Path, truth: Path | None, as_
 
 def _enrol(models: FaceModels, samples: list[tuple[str, np.ndarray[tuple[int], np.dtype[np.float32]]]]) -> Gallery:
     names = sorted({name for name, _ in samples})
-    templates = [fuse_template([e for n, e in samples if n == name]) for name in names]
-    return Gallery(tuple(Person(n, n) for n in names), np.stack(templates), models.manifest.digest, 1)
+    entries = [(Person(n, n), fuse_template([e for name, e in samples if name == n]), None) for n in names]
+    return Gallery.build(entries, models.manifest.embedder.dimension, models.manifest.digest, 1)

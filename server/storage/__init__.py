@@ -1,19 +1,44 @@
 """Everything that is kept, in SQLite by SQLAlchemy; blocking, called from the one thread that owns it."""
 
-from server.storage.names import MAX_NAME, BadName, clean_name, name_key
-from server.storage.rows import NameTaken, NewSample, PersonRow, StorageError
+from server.storage import reading
+from server.storage.names import MAX_NAME, BadName, clean_name, clean_room, name_key
+from server.storage.rows import (
+    Change,
+    NameTaken,
+    NewPerson,
+    NewSample,
+    NoSuchChange,
+    NoSuchPerson,
+    NoSuchSample,
+    PersonDetail,
+    PersonRow,
+    SampleRow,
+    StorageError,
+    UndoConflict,
+)
 from server.storage.schema import METADATA
-from server.storage.store import PeopleStore
+from server.storage.store import Added, PeopleStore
 
 __all__ = [
     "MAX_NAME",
     "METADATA",
+    "Added",
     "BadName",
+    "Change",
     "NameTaken",
+    "NewPerson",
     "NewSample",
+    "NoSuchChange",
+    "NoSuchPerson",
+    "NoSuchSample",
     "PeopleStore",
+    "PersonDetail",
     "PersonRow",
+    "SampleRow",
     "StorageError",
+    "UndoConflict",
     "clean_name",
+    "clean_room",
     "name_key",
+    "reading",
 ]

@@ -31,7 +31,8 @@ def clean_name(text: object) -> str:
 
 
 def clean_room(text: object) -> str | None:
-    """The name of a room, or ``None`` for everyone; raises :class:`BadName` unless 1–40 letters, digits and ``. _ -``."""
+    """The name of a room, or ``None`` for everyone; raises :class:`BadName` unless it has 1–40 letters,
+    digits, dots, hyphens and underlines."""
     if text is None or text == "":
         return None
     if not isinstance(text, str) or not _ROOM.fullmatch(text):

@@ -1,143 +1,288 @@
-"""People and their samples in SQLite, by SQLAlchemy; the schema is brought up to date by Alembic when the store is
-opened.
+"""People and their samples, and every way to correct them.
 
-All methods block: :mod:`server.people` calls them from the one thread that owns the store.
+All methods block: :mod:`server.people` calls them from the one thread that owns the store. Each that changes something
+does so in one transaction and returns a :class:`Change`, which :meth:`PeopleStore.undo` can take back for a while;
+:meth:`PeopleStore.forget` alone is for good.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
 
-from pipeline.gallery import Gallery, Person
-from pipeline.templates import fuse_template
-from server.storage.names import clean_name, name_key
-from server.storage.rows import NameTaken, NewSample, PersonRow, StorageError
-from server.storage.schema import PERSON, SAMPLE
+from pipeline.gallery import Person
+from server.storage import reading
+from server.storage.engine import erase_traces, open_engine, writing
+from server.storage.journal import Journal, changes, erase_expired, forget_changes, undo
+from server.storage.names import clean_name, clean_room, unique_key
+from server.storage.rows import (
+    Change,
+    Kind,
+    NameTaken,
+    NewPerson,
+    NewSample,
+    NoSuchPerson,
+    NoSuchSample,
+    PersonRow,
+)
+from server.storage.schema import GALLERY_SETTING, NEGATIVE, PERSON, SAMPLE
 from tracking import Embedding
+
+UNDO_DAYS = 7.0
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """Who was enrolled or got samples, in the order given, and the change that did it."""
+
+    people: tuple[Person, ...]
+    change: Change
 
 
 class PeopleStore:
-    """The people of one server. ``path`` is the SQLite file; it and its folder are made with owner-only rights."""
+    """The people of one server. ``path`` is the SQLite file; it and its folder are made with owner-only rights.
 
-    def __init__(self, path: Path) -> None:
+    What was removed stays for ``undo_days``. Opening raises :class:`server.storage.StorageError`.
+    """
+
+    def __init__(self, path: Path, undo_days: float = UNDO_DAYS) -> None:
         self.path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.touch(mode=0o600, exist_ok=True)
-            path.chmod(0o600)
-        except OSError as error:
-            raise StorageError(f"cannot open {path}: {error.strerror}; see the setting data_dir") from error
-        # Parameters are names and embeddings: an error must not carry them into a log.
-        self._engine = sa.create_engine(f"sqlite:///{path}", hide_parameters=True)
-        sa.event.listen(self._engine, "connect", _configure)
-        try:
-            with self._engine.begin() as connection:
-                _migrate(connection)
-        except sa.exc.DatabaseError as error:
-            self._engine.dispose()
-            raise StorageError(
-                f"cannot open {path}: {error.orig}; check its rights and free space, or move it away"
-            ) from error
-        except CommandError as error:
-            self._engine.dispose()
-            raise StorageError(f"cannot open {path}: it was made by a newer version of Visavis") from error
+        self._keep = timedelta(days=undo_days)
+        self.engine = open_engine(path)
+        self.erase_expired()
 
     def close(self) -> None:
         """Let go of the file; may be called twice."""
-        self._engine.dispose()
+        self.engine.dispose()
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def read(self, question: Callable[..., Any], *arguments: Any) -> Any:
+        """Ask a question of :mod:`server.storage.reading`."""
+        with self.engine.connect() as connection:
+            return question(connection, *arguments)
 
     def people(self) -> list[PersonRow]:
         """Everybody, by name."""
-        count = sa.func.count(SAMPLE.c.id)
-        query = (
-            sa.select(PERSON.c.id, PERSON.c.name, count, PERSON.c.created)
-            .outerjoin(SAMPLE)
-            .group_by(PERSON.c.id)
-            .order_by(PERSON.c.name_key)
-        )
-        with self._engine.connect() as connection:
-            rows = connection.execute(query).all()
-        # SQLite keeps no time zone.
-        return [PersonRow(id, name, samples, created.replace(tzinfo=UTC)) for id, name, samples, created in rows]
+        return list(self.read(reading.list_people))
 
-    def find(self, name: str) -> Person | None:
+    def find(self, name: str, room: str | None = None) -> Person | None:
         """Who bears this name, compared without case."""
-        query = sa.select(PERSON.c.id, PERSON.c.name).where(PERSON.c.name_key == name_key(name))
-        with self._engine.connect() as connection:
-            row = connection.execute(query).first()
-        return Person(row.id, row.name) if row else None
-
-    def add_person(self, name: str, samples: Sequence[NewSample], digest: str) -> Person:
-        """Enrol somebody new, all samples or none. Raises :class:`BadName` or :class:`NameTaken`."""
-        name = clean_name(name)
-        if not samples:
-            raise ValueError("a person needs at least one sample")
-        person = Person(uuid4().hex, name)
-        row = {"id": person.id, "name": name, "name_key": name_key(name), "created": datetime.now(UTC)}
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(PERSON.insert(), [row])
-                connection.execute(SAMPLE.insert(), _rows(person.id, samples, digest))
-        except sa.exc.IntegrityError as error:
-            raise _name_taken(error) from error
-        return person
-
-    def add_samples(self, person_id: str, samples: Sequence[NewSample], digest: str) -> bool:
-        """Add samples to somebody; ``False`` if they are gone."""
-        with self._engine.begin() as connection:
-            if connection.execute(sa.select(PERSON.c.id).where(PERSON.c.id == person_id)).first() is None:
-                return False
-            connection.execute(SAMPLE.insert(), _rows(person_id, samples, digest))
-            return True
-
-    def rename(self, person_id: str, name: str) -> bool:
-        """Give somebody another name; ``False`` if they are gone. Raises :class:`BadName` or :class:`NameTaken`."""
-        name = clean_name(name)
-        update = PERSON.update().where(PERSON.c.id == person_id).values(name=name, name_key=name_key(name))
-        try:
-            with self._engine.begin() as connection:
-                return connection.execute(update).rowcount == 1
-        except sa.exc.IntegrityError as error:
-            raise _name_taken(error) from error
-
-    def forget(self, person_id: str) -> bool:
-        """Erase somebody with all samples, from the file's free pages and its log too; ``False`` if they are gone
-        already."""
-        with self._engine.begin() as connection:
-            found = connection.execute(PERSON.delete().where(PERSON.c.id == person_id)).rowcount == 1
-        if found:
-            with self._engine.connect() as connection:
-                connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        found: Person | None = self.read(reading.find_person, name, room)
         return found
 
-    def gallery(self, digest: str, dimension: int, version: int) -> Gallery:
-        """Everybody who has samples of the pack ``digest``, each with a quality-weighted template."""
-        query = (
-            sa.select(PERSON.c.id, PERSON.c.name, SAMPLE.c.embedding, SAMPLE.c.quality)
-            .join(SAMPLE)
-            .where(SAMPLE.c.pack_digest == digest)
-            .order_by(PERSON.c.created, PERSON.c.id)
-        )
-        samples: dict[Person, list[tuple[Embedding, float]]] = {}
-        with self._engine.connect() as connection:
-            for row in connection.execute(query):
-                vector = np.frombuffer(row.embedding, "<f4").astype(np.float32)
-                if vector.shape != (dimension,):
-                    raise StorageError(f"{self.path}: a sample has {vector.size} numbers instead of {dimension}")
-                samples.setdefault(Person(row.id, row.name), []).append((vector, max(row.quality, 0.02)))
-        templates = [fuse_template([v for v, _ in rows], [q for _, q in rows]) for rows in samples.values()]
-        stack = np.stack(templates) if templates else np.zeros((0, dimension), np.float32)
-        return Gallery(tuple(samples), stack, digest, version)
+    def version(self) -> int:
+        """A number that changes when another process has written."""
+        with self.engine.connect() as connection:
+            return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
+
+    def changes(self) -> list[Change]:
+        """What can be undone, or was, newest first."""
+        return list(self.read(changes))
+
+    # -- enrolling -------------------------------------------------------------------------------------------------
+
+    def enrol(self, batch: Sequence[NewPerson], digest: str) -> Added:
+        """Enrol people and add samples to some who are enrolled: all of it or nothing.
+
+        Raises :class:`BadName`, :class:`NameTaken`, :class:`NoSuchPerson`, and ``ValueError`` for somebody without
+        samples.
+        """
+        if not batch or any(not new.samples for new in batch):
+            raise ValueError("a person needs at least one sample")
+        known = any(new.id is not None for new in batch)
+        with self._change("add_samples" if known else "enrol") as (connection, journal):
+            people = []
+            for new in batch:
+                if new.id is None:
+                    people.append(_insert_person(connection, journal, new.name, new.room))
+                else:
+                    people.append(_person(connection, new.id))
+                journal.insert(SAMPLE, _rows(people[-1].id, new.samples, digest, journal))
+            words = _enrolled(people, sum(len(new.samples) for new in batch))
+            return Added(tuple(people), journal.close(words, [person.id for person in people]))
+
+    def add_person(self, name: str, samples: Sequence[NewSample], digest: str, room: str | None = None) -> Person:
+        """Enrol somebody new, all samples or none. Raises :class:`BadName` or :class:`NameTaken`."""
+        return self.enrol([NewPerson(name, tuple(samples), room)], digest).people[0]
+
+    # -- corrections -----------------------------------------------------------------------------------------------
+
+    def rename(self, person_id: str, name: str) -> Change:
+        """Give somebody another name. Raises :class:`BadName`, :class:`NameTaken` or :class:`NoSuchPerson`."""
+        name = clean_name(name)
+        with self._change("rename") as (connection, journal):
+            person = _person(connection, person_id)
+            _require_free(connection, name, person.room, person_id)
+            journal.update(PERSON, [person_id], name=name, name_key=unique_key(name, person.room))
+            return journal.close(f"{person.name} renamed to {name}", [person_id])
+
+    def set_room(self, person_id: str, room: str | None) -> Change:
+        """Let somebody belong to a room, or with ``None`` to everyone. Raises as :meth:`rename` does."""
+        room = clean_room(room)
+        with self._change("room") as (connection, journal):
+            person = _person(connection, person_id)
+            _require_free(connection, person.name, room, person_id)
+            journal.update(PERSON, [person_id], room=room, name_key=unique_key(person.name, room))
+            return journal.close(f"{person.name} belongs to {f'room {room}' if room else 'everyone'}", [person_id])
+
+    def remove_person(self, person_id: str) -> Change:
+        """Take somebody away for now. Raises :class:`NoSuchPerson`."""
+        with self._change("remove_person") as (connection, journal):
+            person = _person(connection, person_id)
+            _remove(journal, person)
+            return journal.close(f"{person.name} removed", [person_id])
+
+    def merge(self, source: str, target: str, contradicted: Collection[str] = ()) -> Change:
+        """Give all samples and marks of ``source`` to ``target``, and remove who is left without.
+
+        ``contradicted`` are marks that say of one what the other is: they go. Raises :class:`NoSuchPerson`, and
+        ``ValueError`` if both are the same.
+        """
+        if source == target:
+            raise ValueError("somebody cannot be merged with themselves")
+        with self._change("merge") as (connection, journal):
+            one, other = _person(connection, source), _person(connection, target)
+            journal.remove(NEGATIVE, contradicted)
+            for table in (SAMPLE, NEGATIVE):
+                journal.update(table, _owned(connection, table, source), person_id=target)
+            _remove(journal, one)
+            return journal.close(f"{one.name} merged into {other.name}", [source, target])
+
+    def split(self, person_id: str, samples: Collection[str], name: str) -> tuple[Person, Change]:
+        """Make somebody new of some of a person's samples.
+
+        Raises :class:`BadName`, :class:`NameTaken`, :class:`NoSuchPerson`, :class:`NoSuchSample`, and ``ValueError``
+        if none or all are named.
+        """
+        with self._change("split") as (connection, journal):
+            person = _person(connection, person_id)
+            owned = set(_owned(connection, SAMPLE, person_id))
+            chosen = set(samples)
+            if chosen - owned:
+                raise NoSuchSample(f"a picture that was chosen is not of {person.name} any more")
+            if not chosen or chosen == owned:
+                raise ValueError("choose some of the pictures, not none and not all")
+            other = _insert_person(connection, journal, name, person.room)
+            journal.update(SAMPLE, sorted(chosen), person_id=other.id)
+            words = f"{_pictures(len(chosen))} of {person.name} split off as {other.name}"
+            return other, journal.close(words, [person_id, other.id])
+
+    def move_sample(self, sample_id: str, person_id: str) -> Change:
+        """Give a sample to somebody else. Raises :class:`NoSuchPerson`, :class:`NoSuchSample`, and ``ValueError`` if it
+        is the only one."""
+        with self._change("move_sample") as (connection, journal):
+            person, owner = _person(connection, person_id), _owner(connection, SAMPLE, sample_id)
+            if owner.id != person.id:
+                _require_more(connection, owner)
+                journal.update(SAMPLE, [sample_id], person_id=person.id)
+            return journal.close(f"A picture of {owner.name} moved to {person.name}", [owner.id, person.id])
+
+    def remove_sample(self, sample_id: str) -> Change:
+        """Take a sample away for now. Raises :class:`NoSuchSample`, and ``ValueError`` if it is the only one."""
+        with self._change("remove_sample") as (connection, journal):
+            owner = _owner(connection, SAMPLE, sample_id)
+            _require_more(connection, owner)
+            journal.remove(SAMPLE, [sample_id])
+            return journal.close(f"A picture of {owner.name} removed", [owner.id])
+
+    def add_negative(self, person_id: str, embedding: Embedding, digest: str) -> Change:
+        """Note a face that is not this person's. Raises :class:`NoSuchPerson`."""
+        with self._change("add_negative") as (connection, journal):
+            person = _person(connection, person_id)
+            row = {
+                "id": uuid4().hex,
+                "person_id": person_id,
+                "pack_digest": digest,
+                "embedding": np.asarray(embedding, "<f4").tobytes(),
+                "created": journal.now,
+            }
+            journal.insert(NEGATIVE, [row])
+            return journal.close(f"Marked a face as not {person.name}", [person_id])
+
+    def remove_negative(self, negative_id: str) -> Change:
+        """Take such a note away. Raises :class:`NoSuchSample`."""
+        with self._change("remove_negative") as (connection, journal):
+            owner = _owner(connection, NEGATIVE, negative_id)
+            journal.remove(NEGATIVE, [negative_id])
+            return journal.close(f"A mark 'not {owner.name}' removed", [owner.id])
+
+    def undo(self, change_id: str) -> Change:
+        """Take a change back. Raises :class:`NoSuchChange`, :class:`UndoConflict` or :class:`NameTaken`."""
+        try:
+            with writing(self.engine) as connection:
+                return undo(connection, change_id)
+        except sa.exc.IntegrityError as error:
+            raise _name_taken(error) from error
+
+    # -- for good --------------------------------------------------------------------------------------------------
+
+    def forget(self, person_id: str) -> bool:
+        """Erase somebody with everything kept of them, also what was removed and could still be undone, from the file's
+        free pages and its log too; ``False`` if they are gone already."""
+        with writing(self.engine) as connection:
+            rows = {person_id}
+            for table in (SAMPLE, NEGATIVE):
+                rows |= set(connection.execute(sa.select(table.c.id).where(table.c.person_id == person_id)).scalars())
+            if connection.execute(sa.select(PERSON.c.id).where(PERSON.c.id == person_id)).first() is None:
+                return False
+            # Whoever was merged into them is the same person under another name.
+            touched = forget_changes(connection, rows)
+            merged = sa.and_(PERSON.c.id.in_(touched), PERSON.c.deleted.is_not(None))
+            has_samples = sa.exists().where(SAMPLE.c.person_id == PERSON.c.id)
+            connection.execute(PERSON.delete().where(sa.or_(PERSON.c.id == person_id, sa.and_(merged, ~has_samples))))
+        erase_traces(self.engine)
+        return True
+
+    def erase_expired(self) -> None:
+        """Erase for good what was removed so long ago that it cannot be undone any more."""
+        with writing(self.engine) as connection:
+            erased = erase_expired(connection, self._keep)
+        if erased:
+            erase_traces(self.engine)
+
+    # -- settings of a gallery -------------------------------------------------------------------------------------
+
+    def targets(self) -> dict[str, float]:
+        """One wrong name in how many strangers was chosen, by room; under the empty name for everyone's gallery."""
+        with self.engine.connect() as connection:
+            query = sa.select(GALLERY_SETTING.c.room, GALLERY_SETTING.c.one_in)
+            return {row.room: row.one_in for row in connection.execute(query)}
+
+    def set_target(self, room: str | None, one_in: float | None) -> None:
+        """Choose that; ``None``: what the pack advises."""
+        with writing(self.engine) as connection:
+            connection.execute(GALLERY_SETTING.delete().where(GALLERY_SETTING.c.room == (room or "")))
+            if one_in is not None:
+                connection.execute(GALLERY_SETTING.insert(), [{"room": room or "", "one_in": one_in}])
+
+    def _change(self, kind: Kind) -> _ChangeTransaction:
+        return _ChangeTransaction(self.engine, kind, self._keep)
+
+
+class _ChangeTransaction:
+    """A transaction with its journal; a name that is taken is said as :class:`NameTaken`."""
+
+    def __init__(self, engine: sa.Engine, kind: Kind, keep: timedelta) -> None:
+        self._transaction = writing(engine)
+        self._kind: Kind = kind
+        self._keep = keep
+
+    def __enter__(self) -> tuple[sa.Connection, Journal]:
+        connection = self._transaction.__enter__()
+        return connection, Journal(connection, self._kind, self._keep)
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self._transaction.__exit__(kind, error, trace)
+        if isinstance(error, sa.exc.IntegrityError):
+            raise _name_taken(error) from error
 
 
 def _name_taken(error: sa.exc.IntegrityError) -> Exception:
@@ -145,8 +290,55 @@ def _name_taken(error: sa.exc.IntegrityError) -> Exception:
     return NameTaken("somebody of this name is enrolled already") if unique else error
 
 
-def _rows(person_id: str, samples: Sequence[NewSample], digest: str) -> list[dict[str, Any]]:
-    now = datetime.now(UTC)
+def _person(connection: sa.Connection, person_id: str) -> Person:
+    query = sa.select(PERSON.c.id, PERSON.c.name, PERSON.c.room)
+    row = connection.execute(query.where(PERSON.c.id == person_id, PERSON.c.deleted.is_(None))).first()
+    if row is None:
+        raise NoSuchPerson("nobody of this id is enrolled")
+    return Person(row.id, row.name, row.room)
+
+
+def _require_free(connection: sa.Connection, name: str, room: str | None, but: str | None = None) -> None:
+    """In a room, nobody may bear the name of somebody who is everyone's: both could be seen there."""
+    found = reading.find_person(connection, name, room)
+    if found is not None and found.id != but:
+        raise NameTaken("somebody of this name is enrolled already")
+
+
+def _insert_person(connection: sa.Connection, journal: Journal, name: str, room: str | None) -> Person:
+    name, room = clean_name(name), clean_room(room)
+    _require_free(connection, name, room)
+    person = Person(uuid4().hex, name, room)
+    row = {"id": person.id, "name": name, "name_key": unique_key(name, room), "created": journal.now, "room": room}
+    journal.insert(PERSON, [row])
+    return person
+
+
+def _remove(journal: Journal, person: Person) -> None:
+    key = unique_key(person.name, person.room, removed=person.id)  # whoever is removed blocks no name
+    journal.update(PERSON, [person.id], deleted=journal.now, name_key=key)
+
+
+def _owned(connection: sa.Connection, table: sa.Table, person_id: str) -> list[str]:
+    query = sa.select(table.c.id).where(table.c.person_id == person_id, table.c.deleted.is_(None))
+    return list(connection.execute(query).scalars())
+
+
+def _owner(connection: sa.Connection, table: sa.Table, row_id: str) -> Person:
+    query = sa.select(PERSON.c.id, PERSON.c.name, PERSON.c.room).join(table)
+    live = (table.c.deleted.is_(None), PERSON.c.deleted.is_(None))
+    row = connection.execute(query.where(table.c.id == row_id, *live)).first()
+    if row is None:
+        raise NoSuchSample("this is not there any more")
+    return Person(row.id, row.name, row.room)
+
+
+def _require_more(connection: sa.Connection, owner: Person) -> None:
+    if len(_owned(connection, SAMPLE, owner.id)) < 2:
+        raise ValueError(f"this is the only picture of {owner.name}: remove {owner.name} instead, or merge")
+
+
+def _rows(person_id: str, samples: Sequence[NewSample], digest: str, journal: Journal) -> list[dict[str, Any]]:
     return [
         {
             "id": uuid4().hex,
@@ -155,21 +347,28 @@ def _rows(person_id: str, samples: Sequence[NewSample], digest: str) -> list[dic
             "embedding": np.asarray(sample.embedding, "<f4").tobytes(),
             "quality": float(sample.quality),
             "source": sample.source,
-            "created": now,
+            "created": journal.now,
+            "yaw": _number(sample.yaw),
+            "pitch": _number(sample.pitch),
+            "size": _number(sample.size),
+            "crop": sample.crop,
+            "crop_landmarks": None
+            if sample.crop_landmarks is None
+            else np.asarray(sample.crop_landmarks, "<f4").reshape(5, 2).tobytes(),
+            "content": sample.content,
         }
         for sample in samples
     ]
 
 
-def _configure(connection: Any, _record: Any) -> None:
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON", "busy_timeout=5000"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
 
 
-def _migrate(connection: sa.Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+def _pictures(count: int) -> str:
+    return "One picture" if count == 1 else f"{count} pictures"
+
+
+def _enrolled(people: Sequence[Person], samples: int) -> str:
+    who = people[0].name if len(people) == 1 else f"{len(people)} people"
+    return f"{_pictures(samples)} of {who} added"

@@ -1,0 +1,218 @@
+"""Questions to the store. What was removed and can still be undone is left out everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from pipeline.gallery import Entry, Person
+from pipeline.templates import choose_samples, fuse_template
+from server.storage.journal import chunks
+from server.storage.names import unique_key
+from server.storage.rows import NegativeRow, PersonDetail, PersonRow, SampleRow, StorageError
+from server.storage.schema import NEGATIVE, PERSON, SAMPLE
+from tracking import Embedding
+
+LEAST_WEIGHT = 0.02  # of a sample in its person's template
+
+
+def list_people(connection: sa.Connection, person_id: str | None = None) -> list[PersonRow]:
+    """Everybody, by name; or the one."""
+    samples = _per_person(SAMPLE, sa.func.count().label("count"), sa.func.max(_cover()).label("cover"))
+    negatives = _per_person(NEGATIVE, sa.func.count().label("count"))
+    query = (
+        sa.select(
+            *(PERSON.c[name] for name in ("id", "name", "created", "room")),
+            sa.func.coalesce(samples.c.count, 0).label("samples"),
+            sa.func.coalesce(negatives.c.count, 0).label("negatives"),
+            samples.c.cover,
+        )
+        .outerjoin(samples, samples.c.person_id == PERSON.c.id)
+        .outerjoin(negatives, negatives.c.person_id == PERSON.c.id)
+        .where(PERSON.c.deleted.is_(None))
+        .order_by(PERSON.c.name_key)
+    )
+    if person_id is not None:
+        query = query.where(PERSON.c.id == person_id)
+    return [
+        PersonRow(
+            row.id,
+            row.name,
+            row.samples,
+            row.created.replace(tzinfo=UTC),
+            row.room,
+            row.negatives,
+            # The best crop: quality in front makes it the greatest, the id after it says which.
+            row.cover.split(" ")[1] if row.cover else None,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def _cover() -> sa.ColumnElement[str | None]:
+    ranked = sa.func.printf("%.6f %s", SAMPLE.c.quality, SAMPLE.c.id)
+    return sa.case((SAMPLE.c.crop.is_not(None), ranked))
+
+
+def _per_person(table: sa.Table, *columns: sa.ColumnElement[Any]) -> sa.Subquery:
+    live = sa.select(table.c.person_id, *columns).where(table.c.deleted.is_(None))
+    return live.group_by(table.c.person_id).subquery()
+
+
+def find_person(connection: sa.Connection, name: str, room: str | None = None) -> Person | None:
+    """Who bears this name, compared without case: in the room, or else among everyone's."""
+    for where in dict.fromkeys((room, None)):
+        query = sa.select(PERSON.c.id, PERSON.c.name, PERSON.c.room).where(
+            PERSON.c.name_key == unique_key(name, where), PERSON.c.deleted.is_(None)
+        )
+        if row := connection.execute(query).first():
+            return Person(row.id, row.name, row.room)
+    return None
+
+
+def person_detail(connection: sa.Connection, person_id: str) -> PersonDetail | None:
+    """Somebody with all samples, newest first."""
+    rows = list_people(connection, person_id)
+    if not rows:
+        return None
+    samples = tuple(stored_samples(connection, person_id))[::-1]
+    query = (
+        sa.select(NEGATIVE.c.id, NEGATIVE.c.created)
+        .where(NEGATIVE.c.person_id == person_id, NEGATIVE.c.deleted.is_(None))
+        .order_by(NEGATIVE.c.created.desc())
+    )
+    negatives = tuple(NegativeRow(row.id, row.created.replace(tzinfo=UTC)) for row in connection.execute(query))
+    return PersonDetail(rows[0], samples, negatives)
+
+
+def stored_samples(
+    connection: sa.Connection, person_id: str | None = None, digest: str | None = None
+) -> Iterator[SampleRow]:
+    """Samples in the order they came: all, or one person's, or one pack's."""
+    names = ("id", "person_id", "pack_digest", "embedding", "quality", "source", "created", "yaw", "pitch", "size")
+    query = (
+        sa.select(*(SAMPLE.c[name] for name in names), SAMPLE.c.crop.is_not(None).label("cropped"), SAMPLE.c.content)
+        .join(PERSON)
+        .where(SAMPLE.c.deleted.is_(None), PERSON.c.deleted.is_(None))
+        .order_by(SAMPLE.c.created, SAMPLE.c.id)
+    )
+    if person_id is not None:
+        query = query.where(SAMPLE.c.person_id == person_id)
+    if digest is not None:
+        query = query.where(SAMPLE.c.pack_digest == digest)
+    for row in connection.execute(query):
+        yield SampleRow(
+            id=row.id,
+            person=row.person_id,
+            digest=row.pack_digest,
+            embedding=np.frombuffer(row.embedding, "<f4").astype(np.float32),
+            quality=row.quality,
+            source=row.source,
+            created=row.created.replace(tzinfo=UTC),
+            yaw=row.yaw,
+            pitch=row.pitch,
+            size=row.size,
+            crop=bool(row.cropped),
+            content=row.content,
+        )
+
+
+def crop(connection: sa.Connection, sample_id: str) -> tuple[bytes, NDArray[np.float32] | None] | None:
+    """A sample's JPEG and where its landmarks (5, 2) lie in it; ``None`` if there is no sample or no crop."""
+    query = (
+        sa.select(SAMPLE.c.crop, SAMPLE.c.crop_landmarks)
+        .join(PERSON)
+        .where(SAMPLE.c.id == sample_id, SAMPLE.c.deleted.is_(None), PERSON.c.deleted.is_(None))
+    )
+    row = connection.execute(query).first()
+    if row is None or row.crop is None:
+        return None
+    points = None if row.crop_landmarks is None else np.frombuffer(row.crop_landmarks, "<f4").reshape(5, 2)
+    return row.crop, points
+
+
+def known_contents(connection: sa.Connection, contents: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Which photos (SHA-256) are somebody's samples already: {content: (person's id, name)}."""
+    found: dict[str, tuple[str, str]] = {}
+    for chunk in chunks(contents):
+        query = (
+            sa.select(SAMPLE.c.content, PERSON.c.id, PERSON.c.name)
+            .join(PERSON)
+            .where(SAMPLE.c.content.in_(chunk), SAMPLE.c.deleted.is_(None), PERSON.c.deleted.is_(None))
+        )
+        found |= {row.content: (row.id, row.name) for row in connection.execute(query)}
+    return found
+
+
+def contradicted(connection: sa.Connection, one: str, other: str, digest: str, same_face: float) -> list[str]:
+    """Marks 'not this person' of either that the other's samples resemble by ``same_face`` (cosine) or more."""
+    found = []
+    for person_id, rival in ((one, other), (other, one)):
+        samples = [row.embedding for row in stored_samples(connection, rival, digest)]
+        query = sa.select(NEGATIVE.c.id, NEGATIVE.c.embedding).where(
+            NEGATIVE.c.person_id == person_id, NEGATIVE.c.pack_digest == digest, NEGATIVE.c.deleted.is_(None)
+        )
+        for row in connection.execute(query):
+            mark = np.frombuffer(row.embedding, "<f4")
+            if samples and float((np.stack(samples) @ mark).max()) >= same_face:
+                found.append(row.id)
+    return found
+
+
+def gallery_entries(
+    connection: sa.Connection, digest: str, dimension: int, max_samples: int, ids: Collection[str] | None = None
+) -> list[Entry]:
+    """Who can be recognised with the pack ``digest``, each with template and negatives; all, or those of some ids.
+
+    The template is the fusion of the ``max_samples`` samples that :func:`pipeline.templates.choose_samples` keeps.
+    """
+    entries: list[Entry] = []
+    for chunk in [None] if ids is None else chunks(ids):
+        people = _live(sa.select(PERSON.c.id, PERSON.c.name, PERSON.c.room), chunk)
+        named = {row.id: Person(row.id, row.name, row.room) for row in connection.execute(people)}
+        negatives = _stacks(connection, NEGATIVE, digest, dimension, chunk)
+        for person_id, (vectors, qualities) in _stacks(connection, SAMPLE, digest, dimension, chunk).items():
+            marks = negatives.get(person_id)
+            template = person_template(vectors, qualities, max_samples)
+            entries.append((named[person_id], template, None if marks is None else marks[0]))
+    return entries
+
+
+def person_template(vectors: NDArray[np.float32], qualities: NDArray[np.float32], max_samples: int) -> Embedding:
+    """The template of samples (N, dimension) with qualities (N,)."""
+    if len(vectors) > max_samples:
+        kept = choose_samples(vectors, qualities, max_samples)
+        vectors, qualities = vectors[kept], qualities[kept]
+    return fuse_template(list(vectors), np.maximum(qualities, LEAST_WEIGHT).tolist())
+
+
+def _live(query: Any, ids: Sequence[str] | None) -> Any:
+    query = query.where(PERSON.c.deleted.is_(None)).order_by(PERSON.c.created, PERSON.c.id)
+    return query if ids is None else query.where(PERSON.c.id.in_(ids))
+
+
+def _stacks(
+    connection: sa.Connection, table: sa.Table, digest: str, dimension: int, ids: Sequence[str] | None
+) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """{person's id: embeddings (N, dimension) and qualities (N,)}, people and samples in the order they came."""
+    quality = table.c.quality if "quality" in table.c else sa.literal(1.0)
+    query = _live(sa.select(table.c.person_id, table.c.embedding, quality).join(PERSON), ids)
+    query = query.where(table.c.pack_digest == digest, table.c.deleted.is_(None)).order_by(table.c.created, table.c.id)
+    rows = connection.execute(query).all()
+    if any(len(row[1]) != 4 * dimension for row in rows):
+        wrong = next(len(row[1]) for row in rows if len(row[1]) != 4 * dimension)
+        raise StorageError(f"the store holds a sample of {wrong // 4} numbers instead of {dimension}")
+    vectors = np.frombuffer(b"".join(row[1] for row in rows), "<f4").reshape(-1, dimension).astype(np.float32)
+    qualities = np.array([row[2] for row in rows], np.float32)
+    stacks = {}
+    start = 0
+    for end in range(1, len(rows) + 1):
+        if end == len(rows) or rows[end][0] != rows[start][0]:
+            stacks[rows[start][0]] = (vectors[start:end], qualities[start:end])
+            start = end
+    return stacks
