@@ -3,17 +3,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
+import cv2
 import numpy as np
 import pytest
 import sqlalchemy as sa
 from aiohttp import web
 
-from models import PackNotInstalled, load_pack
+from models import EmbedderSpec, PackNotInstalled, load_pack
 from pipeline.crop import cut_crop
 from pipeline.face_models import FaceModels, PhotoFace, read_photo
 from pipeline.frame import Frame
@@ -322,6 +323,36 @@ async def test_a_running_camera_keeps_numbers_and_names_through_the_switch(path:
             assert said == before
             assert {f.track for f in result.faces} == {f.track for f in results[changed - 1].faces}
         assert all(f.votes >= 1 for f in results[-1].faces if f.track in before)  # of the new models
+
+
+class Thumbnails:
+    """An embedder of another dimension: the chip in eight by eight grey values."""
+
+    def __init__(self, spec: EmbedderSpec) -> None:
+        self.spec = spec
+
+    def embed(self, chips: Sequence[np.ndarray]) -> np.ndarray:
+        small = [cv2.resize(chip.mean(2).astype(np.float32), (8, 8)).ravel() - 128 for chip in chips]
+        return np.stack([v / np.linalg.norm(v) for v in small]).astype(np.float32)
+
+
+async def test_packs_may_differ_in_dimension_also_while_a_camera_runs(path: Path) -> None:
+    manifest = other_models().manifest
+    manifest = replace(manifest, embedder=replace(manifest.embedder, dimension=64))
+    models = replace(other_models(), manifest=manifest, embedder=Thumbnails(manifest.embedder))
+    async with house(path, lambda name: models) as h:
+        await h.people.add_person("Ada", samples(0))
+        await h.people.add_person("Cleo", samples(2))
+        pipeline = FramePipeline(open_models(), lambda: h.people.gallery)
+        await h.change.begin("buffalo_s", installed)
+        await h.until("ready")
+        for index in range(60):
+            if index == 30:
+                pipeline.change_models(models)
+                await h.change.switch()
+                assert (h.people.gallery.dimension, len(h.people.gallery)) == (64, 2)
+            result = pipeline.process(Frame.from_image(camera_frame(group_photo(), index)[0], index / 30))
+        assert max(face.votes for face in result.faces) >= 1  # of the new models
 
 
 # -- over HTTP -----------------------------------------------------------------------------------------------------
