@@ -29,7 +29,7 @@ from server.photos.export import BadExport, export_people, is_export, read_expor
 from server.photos.folder import FILES, BadFolder, Photos, Saved, import_photos, open_photos
 from server.photos.imports import ImportRefused, Imports
 from server.photos.verdicts import REVIEWS, Review
-from server.settings import configure
+from server.settings import Settings, configure
 from server.storage import BadName, NameTaken, PeopleStore, StorageError, clean_room
 from server.storage.reading import list_people
 
@@ -215,5 +215,5 @@ def _plainly() -> Iterator[None]:
         raise click.ClickException(str(error)) from error
 
 
-def _settings() -> Any:
+def _settings() -> Settings:
     return configure({}, os.environ).settings
