@@ -53,8 +53,8 @@ class Matcher:
         return np.clip(ratio, -12.0, 9.0)
 
     def probabilities(self, similarities: NDArray[np.float32], people: int | None = None) -> NDArray[np.float64]:
-        """The probability of each person, given cosine similarities (N,) to the nearest of ``people``; what is missing to 1 is a
-        stranger's."""
+        """The probability of each person, given cosine similarities (N,) to the nearest of ``people``; what is
+        missing to 1 is a stranger's."""
         ratio = self.log_likelihood_ratio(similarities)
         weights = np.exp(ratio) * (1 - STRANGER_PRIOR) / max(people or len(ratio), 1)
         return np.asarray(weights / (weights.sum() + STRANGER_PRIOR), np.float64)
@@ -69,14 +69,10 @@ class Matcher:
             return Opinion(Verdict.UNKNOWN, None, 0.0, 0.0, None, threshold=threshold)
         found = gallery.search(template, CANDIDATES)
         similarities = found.similarities
-        rejected = None
-        best = 0
-        while best < len(similarities) and not self._may_be(
-            template, float(similarities[best]), found.people[best], gallery
-        ):
-            rejected = rejected or found.people[best].id
-            best += 1
-        if best == len(similarities):
+        pairs = zip(similarities.tolist(), found.people, strict=True)
+        refused = [not self._may_be(template, similarity, person, gallery) for similarity, person in pairs]
+        rejected = found.people[0].id if refused[0] else None
+        if all(refused):
             return Opinion(Verdict.UNKNOWN, None, 0.0, 0.0, None, threshold=threshold, rejected=rejected)
         best = refused.index(False)
         top = float(similarities[best])
