@@ -7,8 +7,6 @@ import { avatar, button, cropOf, failure, paragraph } from "./parts.js";
 import { pickPerson } from "./pick.js";
 import { count } from "./words.js";
 
-const VERDICTS = { same: "Looks like the same face", perhaps: "Could be the same face", different: "Looks like two different people" };
-
 /** Merge `person` into somebody, after a look. */
 export async function mergeInto(person, page) {
   const people = await page.people().catch(() => []);
@@ -49,11 +47,11 @@ function shown(from, into, preview, close) {
     ),
   );
   const different = preview.verdict === "different";
+  const similarity = preview.similarity === null ? "" : `Similarity ${preview.similarity.toFixed(2)}. `;
   return [
     pair,
-    element("p", { className: different ? "warning" : "" }, element("strong", { textContent: VERDICTS[preview.verdict] ?? preview.verdict })),
-    paragraph(preview.words),
-    paragraph(`Similarity ${preview.similarity.toFixed(2)}. ${into.name} will have ${count(preview.samples, "picture")}; ${from.name} will be gone. You can undo it for a while.`, "soft"),
+    element("p", { className: different ? "warning" : "" }, element("strong", { textContent: preview.words })),
+    paragraph(`${similarity}${into.name} will have ${count(preview.samples, "picture")}; ${from.name} will be gone. You can undo it for a while.`, "soft"),
     element(
       "div",
       { className: "row end" },

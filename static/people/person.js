@@ -2,7 +2,6 @@
 
 import { element } from "../dom.js";
 import { get, patch, post, remove } from "./api.js";
-import { newest } from "./changes.js";
 import { ask, askText } from "./dialogs.js";
 import { mergeInto } from "./merge.js";
 import { avatar, button, cropOf, paragraph } from "./parts.js";
@@ -65,7 +64,7 @@ export class PersonPage {
       value: person.name,
       submit: (name) => patch(`/people/${person.id}`, { name }),
     });
-    if (done && done.text !== person.name) this.#page.changed(`${person.name} is ${done.text} now.`, await newest("rename"));
+    if (done && done.text !== person.name) this.#page.changed(`${person.name} is ${done.text} now.`, [done.answer.change]);
   }
 
   async #room(person) {
@@ -79,7 +78,7 @@ export class PersonPage {
       optional: true,
       submit: (room) => patch(`/people/${person.id}`, { room: room || null }),
     });
-    if (done && (done.text || null) !== person.room) this.#page.changed(`${person.name}: ${roomWords(done.text).toLowerCase()}.`, await newest("room"));
+    if (done && (done.text || null) !== person.room) this.#page.changed(`${person.name}: ${done.text ? roomWords(done.text) : "everyone"}.`, [done.answer.change]);
   }
 
   async #remove(person) {

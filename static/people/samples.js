@@ -50,6 +50,7 @@ export class Samples {
       element("span", { textContent: `${sample.used ? "Used" : "Spare"} · quality ${percent(sample.quality)}` }),
       element("span", { textContent: `${source(sample.source)}, ${when(sample.created)}` }),
     ];
+    if (sample.comparable === false) lines.push(element("strong", { className: "warning", textContent: "The models in use have not read it" }));
     if (sample.fits !== null) lines.push(element("span", { textContent: `Fits the others: ${sample.fits.toFixed(2)}` }));
     if (resemblesOther(sample)) {
       lines.push(element("strong", { className: "warning", textContent: `Resembles ${sample.nearest.name} more (${sample.nearest.similarity.toFixed(2)})` }));
