@@ -65,6 +65,7 @@ export class AddPhotos {
   }
 
   async show() {
+    this.#saved.replaceChildren(); // once something else happened (an undo, say) it may be so no more
     const people = await this.#page.people().catch(() => []);
     this.#names.replaceChildren(...people.map(({ name }) => element("option", { value: name })));
   }
@@ -198,6 +199,7 @@ export class AddPhotos {
     try {
       const { people, change } = await this.#importing.commit();
       const words = `${count(people.length, "person", "people")} saved.`;
+      this.#page.changed(words, change ? [change] : await newest("enrol", "add_samples"));
       this.#found.textContent = "";
       const row = ({ id, name, added }) => element("li", {}, element("a", { href: `#people/${id}`, textContent: name }), `: ${count(added, "new picture")}`);
       this.#saved.replaceChildren(
@@ -209,7 +211,6 @@ export class AddPhotos {
           paragraph("They are recognised from now on. To take it back: Recent changes, on the first tab.", "soft"),
         ),
       );
-      this.#page.changed(words, change ? [change] : await newest("enrol", "add_samples"));
     } catch (error) {
       save.disabled = false;
       this.#saving.querySelector("p").textContent = `${error.message} Nothing was saved.`;

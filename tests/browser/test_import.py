@@ -113,6 +113,7 @@ def test_photos_of_every_kind_are_judged_decided_and_saved(server: Any, browser:
     assert list(people(server)) == ["Ada"]
     page.click("#toast >> text=Undo")
     page.wait_for_selector("#toast >> text=Undone.")
+    page.wait_for_selector("#panel-add >> text=1 person saved.", state="detached")
     assert people(server) == {}
 
 
