@@ -74,6 +74,7 @@ class Matcher:
         rejected = found.people[0].id if refused[0] else None
         if all(refused):
             return Opinion(Verdict.UNKNOWN, None, 0.0, 0.0, None, threshold=threshold, rejected=rejected)
+        best = refused.index(False)
         top = float(similarities[best])
         runner_up = found.people[best + 1].id if best + 1 < len(similarities) else None
         margin = top - float(similarities[best + 1]) if runner_up else None
