@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from server import __version__
+from server.guests import guest_middleware, is_guest
 from server.join import Door, setup_join
 from server.problems import problem_middleware
 from server.security import access_middleware, add_headers
@@ -25,8 +26,8 @@ RETENTION = "Video is never stored. A name you type keeps numbers computed from 
 class Services:
     """What the application serves, opened and closed by whoever starts it."""
 
-    pack_name: str
-    pack_licence: str
+    pack: Callable[[], Mapping[str, str]]
+    """Name and licence of the pack in use now."""
     sessions: Callable[[], int]
     people: Callable[[], int]
     end_sessions: Callable[[str], Awaitable[None]]
@@ -44,7 +45,8 @@ SERVICES = web.AppKey("services", Services)
 def create_app(settings: Settings, services: Services) -> web.Application:
     """The application for loopback and LAN alike; :mod:`server.security` tells them apart by TLS."""
     guard = services.door.guard if services.door else None
-    app = web.Application(middlewares=[problem_middleware, access_middleware(guard)], client_max_size=BODY_LIMIT)
+    middlewares = [problem_middleware, access_middleware(guard), guest_middleware(settings)]
+    app = web.Application(middlewares=middlewares, client_max_size=BODY_LIMIT)
     app[SETTINGS] = settings
     app[SERVICES] = services
     app.on_response_prepare.append(add_headers)
@@ -71,6 +73,9 @@ def _setup_page(app: web.Application, folder: Path) -> None:
     async def index(_request: web.Request) -> web.StreamResponse:
         return web.FileResponse(folder / "index.html")
 
+    async def people(_request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(folder / "people.html")
+
     async def file(request: web.Request) -> web.StreamResponse:
         path = (folder / request.match_info["path"]).resolve()  # follows links and '..', so that neither leads out
         if not path.is_relative_to(folder) or not path.is_file():
@@ -78,6 +83,7 @@ def _setup_page(app: web.Application, folder: Path) -> None:
         return web.FileResponse(path)
 
     app.router.add_get("/", index)
+    app.router.add_get("/people", people)
     app.router.add_get("/static/{path:.+}", file)
 
 
@@ -96,9 +102,10 @@ async def _config(request: web.Request) -> web.Response:
             "version": __version__,
             "protocol": PROTOCOL,
             "iceServers": ice_servers(request.app[SETTINGS]),
-            "pack": {"name": services.pack_name, "licence": services.pack_licence},
+            "pack": dict(services.pack()),
             "video": VIDEO,
             "people": services.people(),
+            "guest": is_guest(request.app[SETTINGS], request),
             "secure": True,  # TLS, or loopback, which browsers trust as well: there is no third listener
             "retention": RETENTION,
         }

@@ -22,6 +22,7 @@ MOUNTED = {
     "models": "models.cli:models",
     "bench": "server.commands.bench:bench",
     "evaluate": "server.commands.evaluate:evaluate",
+    "people": "server.commands.people:people",
 }
 
 
@@ -55,9 +56,12 @@ def cli(ctx: click.Context) -> None:
 
 def _defaults_from_settings(ctx: click.Context, group: str) -> dict[str, Any]:
     """So that `visavis models list` looks into the folder that the environment or the settings file names."""
-    found = configure({}, os.environ).settings
+    from server.chosen_pack import chosen_pack  # SQLAlchemy takes its time: only for the commands that measure
+
+    configuration = configure({}, os.environ)
+    found = configuration.settings
     defaults = {
-        "pack": found.pack,
+        "pack": chosen_pack(configuration),
         "provider": found.provider,
         "models_dir": found.models_dir,
         "cache_dir": found.models_dir,

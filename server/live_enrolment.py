@@ -7,9 +7,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pipeline.face_models import FaceModels
 from pipeline.frame_pipeline import Face, FramePipeline, FrameResult
 from pipeline.gallery import Person
+from pipeline.matcher import Matcher
 from server.coverage import SECTORS
 from server.enrolment import MODES, NEEDED, Enrolment
 from server.messages import BadMessage, Command
@@ -59,14 +59,14 @@ class LiveEnrolments:
         self,
         voice: Voice,
         pipeline: FramePipeline,
-        models: FaceModels,
+        matcher: Matcher,
         people: SessionPeople,
         review: Level,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._voice = voice
         self._pipeline = pipeline
-        self._matcher = models.matcher
+        self._matcher = matcher
         self._people = people
         self._review = review
         self._clock = clock
@@ -154,6 +154,16 @@ class LiveEnrolments:
         self._running.clear()
         self._waiting.clear()
 
+    def change_models(self, matcher: Matcher) -> None:
+        """Samples of other models cannot be mixed: what was gathered is dropped, and the page told."""
+        self._matcher = matcher
+        for track in tuple(self._running):
+            ended = self._end(track)
+            if ended is not None:
+                text = "The models were changed a moment ago. Try again."
+                self._voice.fail(ended[0].command, "models_changed", text, track=track)
+        self._waiting.clear()
+
     def _end(self, track: int) -> tuple[Enrolment, Scope] | None:
         self._pipeline.unwatch(track)
         return self._running.pop(track, None)
@@ -214,7 +224,7 @@ class LiveEnrolments:
                 return None
             return None if self._objected(enrolment, scope, answer, same) else same
         opinion = self._matcher.decide(template, gallery)
-        alike = self._alike(opinion, enrolment.track, len(gallery))
+        alike = self._alike(opinion, enrolment.track)
         if answer.alike is not None and answer.confirm == "rename":
             alike = gallery.person(answer.alike)
         if alike is not None and answer.confirm == "rename":
@@ -227,10 +237,10 @@ class LiveEnrolments:
             return None
         return None if self._objected(enrolment, scope, answer, None) else NOBODY
 
-    def _alike(self, opinion: Opinion, track: int, people: int) -> Person | None:
+    def _alike(self, opinion: Opinion, track: int) -> Person | None:
         """Whom these samples look like, unless that person is recognised in the picture now, on another track: then
         this face is somebody else's."""
-        if opinion.person is None or opinion.similarity < self._matcher.threshold(people):
+        if opinion.person is None or opinion.similarity < opinion.threshold:
             return None
         elsewhere = any(
             face.identity is IdentityState.KNOWN and face.opinion is not None and face.opinion.person == opinion.person
@@ -260,7 +270,8 @@ class LiveEnrolments:
             return False
         if self._review == "standard":
             self._wait(enrolment, scope, None)
-        self._voice.fail(enrolment.command, "review_failed", words, track=enrolment.track)
+        final = self._review == "strict"
+        self._voice.fail(enrolment.command, "review_failed", words, track=enrolment.track, final=final)
         return True
 
     def _wait(self, enrolment: Enrolment, scope: Scope, alike: str | None) -> None:

@@ -18,6 +18,8 @@ from pipeline.frame import Frame
 from pipeline.frame_pipeline import Face, FramePipeline, FrameResult, PipelineConfig
 from pipeline.metrics import percentile
 from server import __version__
+from server.inbox import Inbox
+from server.inbox_watch import Noticed, StrangerWatch
 from server.live_enrolment import LiveEnrolments
 from server.messages import VERSION, BadMessage, Command, error_message, message, parse_command, result_message
 from server.peer import Peer, ReceivedFrame
@@ -62,6 +64,7 @@ class LiveSession:
         config: PipelineConfig,
         policy: TrackingPolicy,
         options: SessionOptions = DEFAULT_OPTIONS,
+        inbox: Inbox | None = None,
         *,
         room: str | None = None,
         guest: bool = False,
@@ -72,7 +75,11 @@ class LiveSession:
         self._known = SessionPeople(people, room, guest, self._people_changed)
         config = replace(config, crops=options.keep_crops)
         self._pipeline = FramePipeline(models, self._known.gallery, config, policy)
-        self._enrolments = LiveEnrolments(self, self._pipeline, models, self._known, options.review)
+        self._enrolments = LiveEnrolments(self, self._pipeline, models.matcher, self._known, options.review)
+        self._room, self._guest = room, guest
+        # What a guest brings is gone when it leaves: nothing of it goes to the inbox.
+        self._inbox = None if guest else inbox
+        self._strangers = StrangerWatch()
         self._tasks: set[asyncio.Task[None]] = set()
         self._bad: deque[float] = deque(maxlen=BAD_MESSAGES)
         self._seq = 0
@@ -101,14 +108,29 @@ class LiveSession:
         result = await self._run(self._pipeline.advance, frame)
         looking = result.keyframe
         if looking and not result.faces:
-            result = await self._run(self._pipeline.look, frame)
+            result = await self._look(frame)
             looking = False
         self._answer(result, received, started)
         if looking:
-            seen = await self._run(self._pipeline.look, frame)
+            seen = await self._look(frame)
             self._looked = seen.timing
             result = seen
         self._enrolments.observe(result, self._faces)
+
+    async def _look(self, frame: Frame) -> FrameResult:
+        """Detect, and note strangers."""
+        if self._inbox is None:
+            return await self._run(self._pipeline.look, frame)
+        noticed: list[Noticed] = []
+
+        def look(frame: Frame) -> FrameResult:
+            result = self._pipeline.look(frame)
+            noticed.append(self._strangers.look(self._pipeline, frame, result))
+            return result
+
+        result = await self._run(look, frame)
+        self._inbox.observe(self._peer.id, self._room, noticed[0])
+        return result
 
     async def _run(self, step: Callable[[Frame], FrameResult], frame: Frame) -> FrameResult:
         return await asyncio.get_running_loop().run_in_executor(self._executor, step, frame)
@@ -149,6 +171,8 @@ class LiveSession:
             version=__version__,
             pack=self._models.manifest.name,
             people=len(self._known.gallery()),
+            room=self._room,
+            guest=self._guest,
         )
 
     def on_command(self, raw: str | bytes) -> None:
@@ -193,9 +217,19 @@ class LiveSession:
         else:
             self.say("notice", code="no_video", message="No picture has come for two seconds.")
 
+    def change_models(self, models: FaceModels) -> None:
+        """Go on with other models. What is being learnt was read with the old ones and is dropped, and so are a
+        guest's own people."""
+        self._models = models
+        self._enrolments.change_models(models.matcher)
+        self._known.forget_all()
+        self._pipeline.change_models(models)
+
     async def on_closed(self, reason: str) -> None:
         """Release everything; what was half enrolled is dropped."""
         self._enrolments.clear()
+        if self._inbox is not None:
+            self._inbox.left(self._peer.id)
         self._known.end()
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:

@@ -252,9 +252,8 @@ class People:
         def exchange() -> None:
             if work is not None:
                 work(self._store)
-            self._digest, self._dimension = digest, dimension
 
-        await self._change(exchange, None)
+        await self._change(exchange, None, (digest, dimension))
 
     async def run(self, work: Callable[[PeopleStore], T]) -> T:
         """Work with the store in its thread, for parts that have tables of their own."""
@@ -265,19 +264,26 @@ class People:
     async def _correct(self, work: Callable[[], Change]) -> Change:
         return await self._change(work, lambda change: change.people)
 
-    async def _change(self, work: Callable[[], T], touched: Callable[[T], Collection[str]] | None) -> T:
+    async def _change(
+        self,
+        work: Callable[[], T],
+        touched: Callable[[T], Collection[str]] | None,
+        pack: tuple[str, int] | None = None,
+    ) -> T:
         # What is written is seen by all, even if whoever asked for it has gone in the meantime.
-        change = asyncio.create_task(self._write(work, touched), name="people: change")
+        change = asyncio.create_task(self._write(work, touched, pack), name="people: change")
         self._changes.add(change)
         change.add_done_callback(self._changes.discard)
         return await asyncio.shield(change)
 
-    async def _write(self, work: Callable[[], T], touched: Callable[[T], Collection[str]] | None) -> T:
+    async def _write(
+        self, work: Callable[[], T], touched: Callable[[T], Collection[str]] | None, pack: tuple[str, int] | None
+    ) -> T:
         # One change at a time, so that snapshots follow each other in the order of the writes.
         async with self._lock:
             result = await self._run(work)
             if touched is None:
-                await self._reload()
+                await self._reload(pack)
             else:
                 await self._refresh(touched(result))
         self._tell()
@@ -287,16 +293,15 @@ class People:
         for listener in tuple(self._listeners):
             listener(len(self.gallery))
 
-    async def _reload(self) -> None:
-        """Everything from the store."""
+    async def _reload(self, pack: tuple[str, int] | None = None) -> None:
+        """Everything from the store, from now on as another pack sees it if one is named."""
+        digest, dimension = pack or (self._digest, self._dimension)
 
         def load() -> tuple[list[Entry], dict[str, float], int]:
-            entries = self._store.read(
-                reading.gallery_entries, self._digest, self._dimension, self._options.max_samples
-            )
+            entries = self._store.read(reading.gallery_entries, digest, dimension, self._options.max_samples)
             return entries, self._store.targets(), self._store.version()
 
-        entries, self._targets, self._seen = await self._run(load)
+        entries, targets, self._seen = await self._run(load)
         rooms: dict[str | None, list[Entry]] = {None: []}
         for entry in entries:
             rooms.setdefault(entry[0].room, []).append(entry)
@@ -305,14 +310,13 @@ class People:
 
         def build() -> dict[str | None, Gallery]:
             above = self._options.approximate_above
-            return {
-                room: Gallery.build(members, self._dimension, self._digest, version, above)
-                for room, members in rooms.items()
-            }
+            return {room: Gallery.build(members, dimension, digest, version, above) for room, members in rooms.items()}
 
         galleries = await asyncio.to_thread(build)
+        self._targets = targets
         galleries[None] = galleries[None].with_target(self._target_of(None))
-        self._galleries, self._joined = galleries, {}
+        # All at once, so that nobody sees one pack's people with another's numbers.
+        self._digest, self._dimension, self._galleries, self._joined = digest, dimension, galleries, {}
 
     async def _refresh(self, ids: Collection[str]) -> None:
         """Some people from the store."""

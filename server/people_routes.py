@@ -1,29 +1,337 @@
-"""Who is enrolled, and forgetting them."""
+"""People, their samples, and every correction of them, over HTTP."""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import numpy as np
 from aiohttp import web
 
+from pipeline.face_models import FaceModels
+from pipeline.gallery import Gallery
+from pipeline.templates import choose_samples, fuse_template
 from server.people import People
 from server.problems import problem
+from server.storage import (
+    BadName,
+    Change,
+    NameTaken,
+    NoSuchChange,
+    NoSuchPerson,
+    NoSuchSample,
+    PersonDetail,
+    PersonRow,
+    SampleRow,
+    UndoConflict,
+    clean_room,
+)
+from tracking import Embedding
 
-PEOPLE = web.AppKey("people", People)
+BASE = "/api/v1"
+MAX_BODY = 64 * 1024
+_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def setup_people(app: web.Application, people: People) -> None:
+class _BadBody(ValueError):
+    """A body that says nothing that can be done; the text says why."""
+
+
+class PeopleRoutes:
+    """The handlers. ``models`` are those in use now; ``max_samples`` how many of somebody's count."""
+
+    def __init__(self, people: People, models: Callable[[], FaceModels], max_samples: int) -> None:
+        self._people = people
+        self._models = models
+        self._max_samples = max_samples
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    async def everybody(self, request: web.Request) -> web.Response:
+        """Everybody, or those of one room (``?room=NAME``, empty for everyone's)."""
+        rows = await self._people.list()
+        if "room" in request.query:
+            room = clean_room(request.query["room"])
+            rows = [row for row in rows if row.room == room]
+        return web.json_response({"people": [self._row(row) for row in rows]})
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Somebody with samples and marks."""
+        return web.json_response(await self._detail(request.match_info["id"]))
+
+    async def crop(self, request: web.Request) -> web.Response:
+        """A sample's picture."""
+        jpeg = await self._people.crop(request.match_info["id"])
+        if jpeg is None:
+            return problem(404, "Not Found", "No picture is kept of this.")
+        return web.Response(body=jpeg, content_type="image/jpeg")
+
+    async def merge_preview(self, request: web.Request) -> web.Response:
+        """What merging two people would give."""
+        source, target = await self._pair(request.match_info["id"], request.query.get("into"))
+        one, other = self._template(source), self._template(target)
+        similarity = None if one is None or other is None else float(one @ other)
+        verdict, words = self._alike(similarity, source, target)
+        return web.json_response(
+            {
+                "from": self._row(source.row),
+                "into": self._row(target.row),
+                "samples": source.row.samples + target.row.samples,
+                "similarity": None if similarity is None else round(similarity, 4),
+                "verdict": verdict,
+                "words": words,
+            }
+        )
+
+    async def changes(self, _request: web.Request) -> web.Response:
+        """What can be undone, or was."""
+        return web.json_response({"changes": [_change(change) for change in await self._people.changes()]})
+
+    # -- changing --------------------------------------------------------------------------------------------------
+
+    async def edit(self, request: web.Request) -> web.Response:
+        """Another name, another room."""
+        id, body = request.match_info["id"], await _body(request, {"name", "room"})
+        changes = []
+        if "name" in body:
+            changes.append(await self._people.rename(id, _text(body, "name")))
+        if "room" in body:
+            changes.append(await self._people.set_room(id, clean_room(body["room"])))
+        if not changes:
+            raise _BadBody("say a name or a room")
+        return web.json_response({**await self._detail(id), "change": _change(changes[-1])})
+
+    async def remove(self, request: web.Request) -> web.Response:
+        """Take somebody away for now."""
+        return _changed(await self._people.remove_person(request.match_info["id"]))
+
+    async def forget(self, request: web.Request) -> web.Response:
+        """Erase somebody for good."""
+        if not await self._people.forget(request.match_info["id"]):
+            raise NoSuchPerson("nobody of this id is enrolled")
+        return web.Response(status=204)
+
+    async def merge(self, request: web.Request) -> web.Response:
+        """Give everything of one person to another."""
+        body = await _body(request, {"into"})
+        source, target = await self._pair(request.match_info["id"], body.get("into"))
+        same_face = self._models().manifest.matching.same_face
+        change = await self._people.merge(source.row.id, target.row.id, same_face)
+        return web.json_response({"change": _change(change), "person": await self._detail(target.row.id)})
+
+    async def split(self, request: web.Request) -> web.Response:
+        """Make somebody new of some samples."""
+        body = await _body(request, {"samples", "name"})
+        samples = body.get("samples")
+        if not isinstance(samples, list) or not all(isinstance(id, str) for id in samples):
+            raise _BadBody("samples must be a list of ids")
+        person, change = await self._people.split(request.match_info["id"], samples, _text(body, "name"))
+        return web.json_response({"change": _change(change), "person": await self._detail(person.id)}, status=201)
+
+    async def move_sample(self, request: web.Request) -> web.Response:
+        """Give a sample to somebody else."""
+        body = await _body(request, {"person"})
+        return _changed(await self._people.move_sample(request.match_info["id"], _text(body, "person")))
+
+    async def remove_sample(self, request: web.Request) -> web.Response:
+        """Take a sample away for now."""
+        return _changed(await self._people.remove_sample(request.match_info["id"]))
+
+    async def remove_negative(self, request: web.Request) -> web.Response:
+        """Take a mark 'not this person' away for now."""
+        return _changed(await self._people.remove_negative(request.match_info["id"]))
+
+    async def undo(self, request: web.Request) -> web.Response:
+        """Take a change back."""
+        return _changed(await self._people.undo(request.match_info["id"]))
+
+    # -- words -----------------------------------------------------------------------------------------------------
+
+    async def _pair(self, source: str, target: object) -> tuple[PersonDetail, PersonDetail]:
+        if not isinstance(target, str) or not _ID.fullmatch(target):
+            raise _BadBody("into must be the id of a person")
+        if source == target:
+            raise _BadBody("somebody cannot be merged with themselves")
+        one, other = await self._people.person(source), await self._people.person(target)
+        if one is None or other is None:
+            raise NoSuchPerson("nobody of this id is enrolled")
+        return one, other
+
+    async def _detail(self, id: str) -> dict[str, Any]:
+        detail = await self._people.person(id)
+        if detail is None:
+            raise NoSuchPerson("nobody of this id is enrolled")
+        samples = self._comparable(detail)
+        kept: set[str] = set()
+        if samples:
+            vectors, weights = _stack(samples)
+            kept = {samples[i].id for i in choose_samples(vectors, weights, self._max_samples)}
+        gallery = self._people.gallery_of(detail.row.room)
+        return {
+            **self._row(detail.row),
+            "samples": [self._sample(sample, sample.id in kept, samples, gallery) for sample in detail.samples],
+            "negatives": [{"id": mark.id, "created": mark.created.isoformat()} for mark in detail.negatives],
+        }
+
+    def _row(self, row: PersonRow) -> dict[str, Any]:
+        return {
+            "id": row.id,
+            "name": row.name,
+            "room": row.room,
+            "samples": row.samples,
+            "used": min(row.samples, self._max_samples),
+            "negatives": row.negatives,
+            "created": row.created.isoformat(),
+            "cover": row.cover,
+        }
+
+    def _sample(self, sample: SampleRow, used: bool, all_: list[SampleRow], gallery: Gallery) -> dict[str, Any]:
+        others = [other for other in all_ if other.id != sample.id]
+        comparable = sample.digest == gallery.digest
+        fits = None
+        if comparable and others:
+            vectors, weights = _stack(others)
+            fits = round(float(fuse_template(list(vectors), weights.tolist()) @ sample.embedding), 4)
+        nearest = _nearest(sample.embedding, sample.person, gallery) if comparable else None
+        return {
+            "id": sample.id,
+            "quality": round(sample.quality, 3),
+            "source": sample.source,
+            "created": sample.created.isoformat(),
+            "used": used,
+            "comparable": comparable,  # computed by the pack in use
+            "yaw": sample.yaw,
+            "pitch": sample.pitch,
+            "size": sample.size,
+            "crop": sample.crop,
+            "fits": fits,
+            "nearest": nearest,
+        }
+
+    def _comparable(self, detail: PersonDetail) -> list[SampleRow]:
+        digest = self._people.gallery.digest
+        return [sample for sample in detail.samples if sample.digest == digest]
+
+    def _template(self, detail: PersonDetail) -> Embedding | None:
+        samples = self._comparable(detail)
+        if not samples:
+            return None
+        vectors, weights = _stack(samples)
+        return fuse_template(list(vectors), weights.tolist())
+
+    def _alike(self, similarity: float | None, one: PersonDetail, other: PersonDetail) -> tuple[str, str]:
+        if similarity is None:
+            return "perhaps", "These cannot be compared: there are no pictures that the models in use have read."
+        matcher = self._models().matcher
+        names = f"{one.row.name} and {other.row.name}"
+        if similarity >= matcher.threshold(max(len(self._people.gallery_of(one.row.room)), 1)):
+            return "same", f"{names} look like the same person."
+        if similarity >= matcher.threshold(1, 0.1):
+            return "perhaps", f"{names} resemble each other, but not enough to be sure."
+        return "different", f"{names} look like two different people."
+
+
+def _stack(samples: list[SampleRow]) -> tuple[np.ndarray[Any, np.dtype[np.float32]], np.ndarray[Any, Any]]:
+    return np.stack([s.embedding for s in samples]), np.maximum([s.quality for s in samples], 0.02)
+
+
+def _nearest(embedding: Embedding, own: str, gallery: Gallery) -> dict[str, Any] | None:
+    """Who else this sample resembles most."""
+    if len(gallery) == 0:
+        return None
+    found = gallery.search(embedding, 2)
+    for person, similarity in zip(found.people, found.similarities.tolist(), strict=True):
+        if person.id != own:
+            return {"person": person.id, "name": person.name, "similarity": round(similarity, 4)}
+    return None
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "id": change.id,
+        "kind": change.kind,
+        "words": change.words,
+        "at": change.at.isoformat(),
+        "until": change.until.isoformat(),
+        "undone": change.undone,
+    }
+
+
+def _changed(change: Change) -> web.Response:
+    return web.json_response({"change": _change(change)})
+
+
+def _text(body: dict[str, Any], field: str) -> str:
+    value = body.get(field)
+    if not isinstance(value, str):
+        raise _BadBody(f"{field} must be text")
+    return value
+
+
+async def _body(request: web.Request, allowed: set[str]) -> dict[str, Any]:
+    """The JSON object of a request. Raises :class:`_BadBody` for anything else, also for fields nobody would read."""
+    if (request.content_length or 0) > MAX_BODY:
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY, request.content_length or 0)
+    try:
+        body = json.loads(await request.text())
+    except (ValueError, RecursionError):
+        raise _BadBody("the body must be JSON") from None
+    if not isinstance(body, dict):
+        raise _BadBody("the body must be a JSON object")
+    if unknown := sorted(set(body) - allowed):
+        raise _BadBody(f"there is no field {unknown[0][:40]!r} here")
+    return body
+
+
+def _said(handler: Handler) -> Handler:
+    """What goes wrong, as problem details."""
+
+    async def wrapped(request: web.Request) -> web.StreamResponse:
+        if not _ID.fullmatch(request.match_info.get("id", "0" * 32)):
+            return problem(404, "Not Found", "There is nothing of this id.")
+        try:
+            return await handler(request)
+        except (NoSuchPerson, NoSuchSample, NoSuchChange) as error:
+            return problem(404, "Not Found", _sentence(error))
+        except (NameTaken, UndoConflict) as error:
+            return problem(409, "Conflict", _sentence(error))
+        except BadName as error:
+            return problem(422, "Bad name", _sentence(error))
+        except _BadBody as error:
+            return problem(400, "Bad request", _sentence(error))
+        except ValueError as error:
+            return problem(409, "Conflict", _sentence(error))
+
+    return wrapped
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error.args[0]) if error.args else "That cannot be done"
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def setup_people(app: web.Application, people: People, models: Callable[[], FaceModels], max_samples: int) -> None:
     """Add the routes."""
-    app[PEOPLE] = people
-    app.router.add_get("/api/v1/people", _list)
-    app.router.add_delete("/api/v1/people/{id}", _forget)
-
-
-async def _list(request: web.Request) -> web.Response:
-    rows = await request.app[PEOPLE].list()
-    people = [{"id": r.id, "name": r.name, "samples": r.samples, "created": r.created.isoformat()} for r in rows]
-    return web.json_response({"people": people})
-
-
-async def _forget(request: web.Request) -> web.Response:
-    if not await request.app[PEOPLE].forget(request.match_info["id"]):
-        return problem(404, "Not Found", "Nobody of this id is enrolled.")
-    return web.Response(status=204)
+    routes = PeopleRoutes(people, models, max_samples)
+    add: list[tuple[str, str, Handler]] = [
+        ("GET", "/people", routes.everybody),
+        ("GET", "/people/{id}", routes.show),
+        ("PATCH", "/people/{id}", routes.edit),
+        ("DELETE", "/people/{id}", routes.forget),
+        ("POST", "/people/{id}/remove", routes.remove),
+        ("GET", "/people/{id}/merge", routes.merge_preview),
+        ("POST", "/people/{id}/merge", routes.merge),
+        ("POST", "/people/{id}/split", routes.split),
+        ("GET", "/samples/{id}/crop", routes.crop),
+        ("POST", "/samples/{id}/move", routes.move_sample),
+        ("DELETE", "/samples/{id}", routes.remove_sample),
+        ("DELETE", "/negatives/{id}", routes.remove_negative),
+        ("GET", "/changes", routes.changes),
+        ("POST", "/changes/{id}/undo", routes.undo),
+    ]
+    for method, path, handler in add:
+        app.router.add_route(method, BASE + path, _said(handler))

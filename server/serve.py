@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from models import Pack, load_pack
 from server.app import Services, create_app
 from server.certificates import CertificateStore, certificate_names, tls_folder
+from server.chosen_pack import chosen_pack
 from server.join import Door, load_token
 from server.lan import Address, addresses, diff, host_name, watching
 from server.listeners import Listeners, bind, listening, port_of
@@ -37,8 +38,9 @@ def serve(configuration: Configuration, say: Say) -> None:
     for remark in configuration.remarks:
         say(f"Note: {remark}")
     with contextlib.closing(bind(settings)) as listeners:
-        say(f"Preparing the models of pack {settings.pack} …")
-        pack = load_pack(settings.pack, settings.models_dir, settings.provider, say)
+        name = chosen_pack(configuration)
+        say(f"Preparing the models of pack {name} …")
+        pack = load_pack(name, settings.models_dir, settings.provider, say)
         door, store = open_door(settings, listeners, say)
         asyncio.run(_run(settings, pack, listeners, door, store, say))
     say("Visavis has ended.")

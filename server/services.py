@@ -8,21 +8,31 @@ import os
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import cv2
 
-from models import Pack
+from models import Pack, load_pack
 from pipeline.face_models import FaceModels
 from pipeline.frame_pipeline import PipelineConfig
 from server.app import VIDEO, Services
+from server.guests import is_guest
+from server.import_routes import setup_imports
+from server.inbox import Inbox, erase_inbox
+from server.inbox_routes import setup_inbox
 from server.join import Door
-from server.live_session import LiveSession
+from server.live_session import LiveSession, SessionOptions
+from server.model_change import ModelChange
+from server.model_change_routes import setup_model_change
 from server.peer import Peer
-from server.people import People
+from server.people import People, PeopleOptions
 from server.people_routes import setup_people
+from server.photos.imports import Imports
+from server.session_routes import setup_sessions
 from server.settings import Settings, StartError
 from server.signalling import PeerRegistry, setup_whip
 from server.storage import StorageError
+from server.threshold_routes import setup_threshold
 from server.transport import IceServer, TransportOptions, install
 from tracking import DEFAULT_POLICY
 
@@ -35,38 +45,99 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
     opened."""
     # Sessions share the processors; OpenCV's own threads would only get in each other's way.
     cv2.setNumThreads(1)
-    models = FaceModels.from_pack(pack)
-    models.warm_up(VIDEO["width"], VIDEO["height"], settings.detect_size, settings.far_detect_size)
-    options = transport_options(settings)
-    for remark in install(options).remarks:
+    models = ready_models(settings, pack)
+    transport = transport_options(settings)
+    for remark in install(transport).remarks:
         logger.warning("%s", remark)
     config = PipelineConfig(settings.detect_size, settings.far_detect_size, min_face=settings.min_face)
     policy = replace(DEFAULT_POLICY, keyframe_interval=settings.keyframe_interval)
-    path = settings.data_dir / "people.sqlite3"
-    try:
-        people = await People.open(path, pack.manifest.digest, pack.manifest.embedder.dimension)
-    except StorageError as error:
-        raise StartError(str(error)) from error
-    executor = ThreadPoolExecutor(settings.workers or os.cpu_count() or 1, thread_name_prefix="recognise")
+    options = SessionOptions(settings.review, settings.keep_crops)
 
     def make_session(peer: Peer) -> LiveSession:
-        return LiveSession(peer, models, people, executor, config, policy)
+        visit = peer.visit
+        return LiveSession(
+            peer, change.models, people, executor, config, policy, options, inbox, room=visit.room, guest=visit.guest
+        )
 
-    peers = PeerRegistry(options, make_session, settings.max_sessions)
-    try:
+    async def adopt(newer: FaceModels) -> None:
+        for peer in peers.peers:
+            if isinstance(peer.handler, LiveSession):
+                peer.handler.change_models(newer)
+        imports.close()  # what they read, they read with the old models
+        if inbox is not None:
+            await inbox.change_models(newer.matcher, newer.manifest.digest)
+
+    async with contextlib.AsyncExitStack() as stack:
+        people = await _open_people(settings, models)
+        stack.push_async_callback(people.close)
+        inbox = await _open_inbox(settings, people, models)
+        if inbox is not None:
+            stack.push_async_callback(inbox.close)
+        change = ModelChange(people, models, partial(_load_models, settings), adopt, settings.max_samples)
+        stack.push_async_callback(change.close)
+        executor = ThreadPoolExecutor(settings.workers or os.cpu_count() or 1, thread_name_prefix="recognise")
+        stack.callback(executor.shutdown, wait=True, cancel_futures=True)
+        # Photos have a thread of their own, so that no live frame waits for one.
+        photographs = ThreadPoolExecutor(1, thread_name_prefix="photos")
+        stack.callback(photographs.shutdown, wait=True, cancel_futures=True)
+        imports = Imports(
+            people, lambda: change.models, photographs, review=settings.review, keep_crops=settings.keep_crops
+        )
+        stack.callback(imports.close)
+        peers = PeerRegistry(transport, make_session, settings.max_sessions)
+        stack.push_async_callback(peers.close_all, "shutdown")
+        await change.resume()
         yield Services(
-            pack_name=pack.manifest.name,
-            pack_licence=pack.manifest.licence,
+            pack=lambda: {"name": change.models.manifest.name, "licence": change.models.manifest.licence},
             sessions=lambda: peers.sessions,
             people=lambda: len(people.gallery),
             end_sessions=peers.close_all,
             door=door,
-            parts=(lambda app: setup_whip(app, peers), lambda app: setup_people(app, people)),
+            parts=(
+                lambda app: setup_whip(app, peers, partial(is_guest, settings)),
+                lambda app: setup_sessions(app, peers),
+                lambda app: setup_people(app, people, lambda: change.models, settings.max_samples),
+                lambda app: setup_imports(app, imports),
+                lambda app: setup_inbox(app, inbox, people, settings.inbox_days),
+                lambda app: setup_threshold(app, people, lambda: change.models, settings.max_samples),
+                lambda app: setup_model_change(app, change, settings.models_dir),
+            ),
         )
-    finally:
-        await peers.close_all("shutdown")
-        executor.shutdown(wait=True, cancel_futures=True)
-        await people.close()
+
+
+def ready_models(settings: Settings, pack: Pack) -> FaceModels:
+    """A pack's models, warmed up."""
+    models = FaceModels.from_pack(pack)
+    models.warm_up(VIDEO["width"], VIDEO["height"], settings.detect_size, settings.far_detect_size)
+    return models
+
+
+def people_options(settings: Settings) -> PeopleOptions:
+    """The settings that concern people."""
+    return PeopleOptions(settings.max_samples, settings.undo_days, settings.approximate_above)
+
+
+def _load_models(settings: Settings, name: str) -> FaceModels:
+    return ready_models(settings, load_pack(name, settings.models_dir, settings.provider, logger.info))
+
+
+async def _open_people(settings: Settings, models: FaceModels) -> People:
+    manifest = models.manifest
+    try:
+        return await People.open(
+            settings.data_dir / "people.sqlite3", manifest.digest, manifest.embedder.dimension, people_options(settings)
+        )
+    except StorageError as error:
+        raise StartError(str(error)) from error
+
+
+async def _open_inbox(settings: Settings, people: People, models: FaceModels) -> Inbox | None:
+    if not settings.inbox:
+        await erase_inbox(people)
+        return None
+    return await Inbox.open(
+        people, models.matcher, models.manifest.digest, days=settings.inbox_days, keep_crops=settings.keep_crops
+    )
 
 
 def transport_options(settings: Settings) -> TransportOptions:

@@ -140,6 +140,12 @@ class SessionPeople:
         self._publish()
         return True
 
+    def forget_all(self) -> None:
+        """Forget all that the session alone knows."""
+        if self._own:
+            self._own.clear()
+            self._publish()
+
     async def person_embeddings(self, person_id: str) -> list[tuple[str, Embedding, bool]]:
         """Each sample's id, embedding and whether a crop of it can be asked for."""
         own = self._own.get(person_id)

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from platformdirs import user_config_path, user_data_path
 
@@ -22,6 +22,7 @@ from server.setting_kinds import Kind
 
 PREFIX = "VISAVIS_"
 CONFIG = f"{PREFIX}CONFIG"
+Review = Literal["off", "standard", "strict"]
 
 
 class StartError(Exception):
@@ -78,6 +79,32 @@ class Settings:
     far_detect_size: int = setting(kinds.detector_size(), 640, "The same while small faces are about.")
     min_face: int = setting(
         kinds.whole(0, 1000), 0, "Width of the smallest face that is recognised.", shown="0: what the pack advises"
+    )
+    max_samples: int = setting(
+        kinds.whole(1, 200), 16, "Pictures of a person that count in recognising them; the most different good ones."
+    )
+    review: Review = setting(
+        kinds.choice("off", "standard", "strict"),
+        "standard",
+        "How strictly new pictures are compared with the person's others, and with everybody else's, before they stay.",
+    )
+    keep_crops: bool = setting(
+        kinds.SWITCH, False, "Keep a small picture of the face with each sample, so that another pack can read it anew."
+    )
+    undo_days: float = setting(kinds.number(0, 365), 7.0, "Days in which a correction of people can be undone.")
+    inbox: bool = setting(
+        kinds.SWITCH,
+        False,
+        "Keep a small picture and numbers of faces nobody has named, to be named later.",
+    )
+    inbox_days: int = setting(kinds.whole(1, 365), 14, "Days after which an unnamed face not seen again is erased.")
+    lan_guests: bool = setting(
+        kinds.SWITCH, False, "Other devices are guests: they recognise, and whom they add is gone when they leave."
+    )
+    approximate_above: int = setting(
+        kinds.whole(1000, 100_000_000),
+        200_000,
+        "People above whom the nearest are searched approximately (needs the extra `large`).",
     )
     ice_servers: tuple[str, ...] = setting(
         kinds.ICE_SERVERS, (), "STUN and TURN servers, one of each at most (`stun:HOST:PORT`, `turn:HOST:PORT`)."

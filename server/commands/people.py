@@ -22,7 +22,7 @@ from pipeline.face_models import FaceModels
 from pipeline.templates import fuse_template
 from server.commands.models_option import models_options
 from server.commands.report import show, table
-from server.people import People
+from server.people import People, PeopleOptions
 from server.photos.archive import BadArchive
 from server.photos.draft import Entry
 from server.photos.export import BadExport, export_people, is_export, read_export, restore_person
@@ -194,7 +194,9 @@ def _print(rows: list[dict[str, Any]], saved: list[Saved], seconds: float, dry_r
 
 
 async def _open(models: FaceModels, path: Path) -> People:
-    return await People.open(path, models.manifest.digest, models.manifest.embedder.dimension)
+    manifest, found = models.manifest, _settings()
+    options = PeopleOptions(found.max_samples, found.undo_days, found.approximate_above)
+    return await People.open(path, manifest.digest, manifest.embedder.dimension, options)
 
 
 @contextlib.contextmanager
@@ -202,7 +204,7 @@ def _store(data_dir: Path | None) -> Iterator[PeopleStore]:
     path = (data_dir or _settings().data_dir) / FILE
     if not path.is_file():
         raise click.ClickException(f"{path.parent}: nobody has been enrolled here; see the setting data_dir")
-    with contextlib.closing(PeopleStore(path)) as store:
+    with contextlib.closing(PeopleStore(path, _settings().undo_days)) as store:
         yield store
 
 

@@ -77,7 +77,8 @@ def serving(tmp_path: Path) -> Serving:
             async def note(reason: str) -> None:
                 served.ended.append(reason)
 
-            services = Services("open", "MIT and CC0-1.0", lambda: 2, lambda: 3, end_sessions or note, door, parts)
+            pack = {"name": "open", "licence": "MIT and CC0-1.0"}
+            services = Services(lambda: pack, lambda: 2, lambda: 3, end_sessions or note, door, parts)
             app, trust_app = create_app(settings, services), create_trust_app(door, store.authority)
             async with listening(listeners, app, trust_app, store.context):
                 yield served

@@ -1,0 +1,29 @@
+"""Devices that may look and not keep: with the setting ``lan_guests`` all that joined over the network."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from server.problems import problem
+from server.settings import Settings
+
+OPEN_TO_GUESTS = ("/api/v1/config", "/api/v1/join", "/api/v1/whip")
+
+
+def is_guest(settings: Settings, request: web.Request) -> bool:
+    """Whether what this device adds goes when it leaves."""
+    return settings.lan_guests and request.secure
+
+
+def guest_middleware(settings: Settings) -> Middleware:
+    """Keep everything about people but the live session itself from guests."""
+
+    @web.middleware
+    async def guests(request: web.Request, handler: Handler) -> web.StreamResponse:
+        about_people = request.path.startswith("/api/") and not request.path.startswith(OPEN_TO_GUESTS)
+        if about_people and is_guest(settings, request):
+            return problem(403, "For the host", "Guests cannot see or change who is known here.")
+        return await handler(request)
+
+    return guests
