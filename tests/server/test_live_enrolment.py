@@ -38,7 +38,7 @@ class Room:
         self.work: list[Coroutine[Any, Any, None]] = []
         self.now = 0.0
         self.known = SessionPeople(people, room, guest, lambda: None)  # type: ignore[arg-type]
-        self.enrolments = LiveEnrolments(self, self, open_models(), self.known, review, lambda: self.now)  # type: ignore[arg-type]
+        self.enrolments = LiveEnrolments(self, self, open_models().matcher, self.known, review, lambda: self.now)  # type: ignore[arg-type]
         self.faces: tuple[Face, ...] = (BLANK,)
 
     def watch(self, track: int) -> None:

@@ -129,6 +129,8 @@ async def test_faces_are_boxed_where_they_are(house: House) -> None:
         "version": __version__,
         "pack": "open",
         "people": 0,
+        "room": None,
+        "guest": False,
     }
     assert house.peers.get(hello["session"])
     await page.until(lambda: len(page.results) > 20, what="results")
