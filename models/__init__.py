@@ -26,6 +26,7 @@ from models.manifest import (
     FileEntry,
     MatchingSpec,
     PackManifest,
+    Population,
     SourceFile,
 )
 from models.manifest_reader import available_packs, load_manifest, parse_manifest
@@ -45,6 +46,7 @@ __all__ = [
     "PackDamaged",
     "PackManifest",
     "PackNotInstalled",
+    "Population",
     "ProviderSetting",
     "ProviderUnavailable",
     "SourceFile",

@@ -64,7 +64,8 @@ class EmbedderSpec:
 
     ``template`` is float32 (5, 2), read-only: where left eye, right eye, nose, left and right mouth corner (as seen in
     the picture) lie in a chip of ``size`` by ``size`` pixels, as x, y. With ``mirror`` an enrolled face is the mean of
-    the chip's embedding and its mirror image's.
+    the chip's embedding and its mirror image's; with ``shift`` above 0 also of those of the chip moved by that many
+    pixels to each of the four sides.
     """
 
     kind: EmbedderKind
@@ -73,6 +74,22 @@ class EmbedderSpec:
     dimension: int
     template: NDArray[np.float32] = field(compare=False)
     mirror: bool
+    shift: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """How faces vary in this embedder's numbers; see :class:`pipeline.resemblance.Resemblance`.
+
+    ``mean`` (dimension,) is the mean person, ``between`` (dimension, dimension) the covariance of people, both float32
+    and read-only; ``within`` is the variance of one person's photos along any axis.
+    """
+
+    mean: NDArray[np.float32] = field(compare=False)
+    between: NDArray[np.float32] = field(compare=False)
+    within: float
+    scale: float  # of the likelihood ratio's logarithm …
+    offset: float  # … so that it reads like a cosine
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +109,7 @@ class MatchingSpec:
     calibration_intercept: float
     same_face: float  # similarity from which two faces inside one session are the same
     min_face: int  # no recognition of faces narrower than this, pixels
+    population: Population | None = None  # without it similarities are plain cosines
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from importlib import resources
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from models.manifest import (
     MatchingSpec,
     Origin,
     PackManifest,
+    Population,
     Recipe,
     SourceFile,
 )
@@ -75,6 +77,9 @@ def parse_manifest(text: str, where: str) -> PackManifest:
         attributes_file=attributes.text("file", _FILE) if attributes else None,
         matching=_matching(root.table("matching")),
     )
+    population = manifest.matching.population
+    if population is not None and len(population.mean) != manifest.embedder.dimension:
+        root.refuse("matching.population", len(population.mean), f"{manifest.embedder.dimension} numbers per face")
     if attributes:
         attributes.done()
     root.done()
@@ -137,6 +142,7 @@ def _embedder(table: _Table) -> EmbedderSpec:
         dimension=table.whole("dimension", at_least=1),
         template=template,
         mirror=table.flag("mirror"),
+        shift=table.whole("shift", at_least=0, optional=0),
     )
     table.done()
     return spec
@@ -157,9 +163,32 @@ def _matching(table: _Table) -> MatchingSpec:
         calibration_intercept=table.number("calibration_intercept"),
         same_face=table.number("same_face", above=-1, below=1),
         min_face=table.whole("min_face", at_least=1),
+        population=_population(table.table("population", optional=True)),
     )
     table.done()
     return spec
+
+
+def _population(table: _Table | None) -> Population | None:
+    """Reads the numbers from a file beside the manifests."""
+    if table is None:
+        return None
+    name = table.text("file", _FILE)
+    path = resources.files("models").joinpath("packs", name)
+    if not path.is_file():
+        table.refuse("file", name, "a file in models/packs")
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as numbers:
+            mean, between = (np.asarray(numbers[key], np.float32) for key in ("mean", "between"))
+            within = float(numbers["within"])
+    except (ValueError, KeyError, TypeError, OSError, BadZipFile) as error:
+        table.refuse("file", name, f"mean, between and within in a NumPy archive ({error})")
+    if mean.ndim != 1 or between.shape != (len(mean), len(mean)) or not within > 0:
+        table.refuse("file", name, "a mean (d,), a covariance (d, d) and a variance above 0")
+    mean.flags.writeable = between.flags.writeable = False
+    population = Population(mean, between, within, scale=table.number("scale", above=0), offset=table.number("offset"))
+    table.done()
+    return population
 
 
 class _Table:
@@ -171,7 +200,7 @@ class _Table:
         self._path = path
         self._read: set[str] = set()
 
-    def refuse(self, key: str, value: object, expected: str) -> None:
+    def refuse(self, key: str, value: object, expected: str) -> NoReturn:
         shown = "missing" if value is _MISSING else repr(value)
         raise ManifestInvalid(f"{self._where}: {self._path}{key} is {shown}, expected {expected}")
 
@@ -191,7 +220,9 @@ class _Table:
     def flag(self, key: str) -> bool:
         return bool(self._take(key, lambda v: isinstance(v, bool), "true or false"))
 
-    def whole(self, key: str, at_least: int) -> int:
+    def whole(self, key: str, at_least: int, optional: int | None = None) -> int:
+        if optional is not None and key not in self._values:
+            return optional
         return int(
             self._take(key, lambda v: type(v) is int and v >= at_least, f"a whole number of at least {at_least}")
         )

@@ -55,12 +55,24 @@ class ArcFaceEmbedder:
         return _unit(np.asarray(self._model.get_feat([np.ascontiguousarray(c[..., ::-1]) for c in chips]), np.float32))
 
 
-def embed_chip(embedder: Embedder, chip: Image, mirror: bool) -> Embedding:
-    """The embedding of a chip; with ``mirror`` the mean of it and its mirror image, which costs twice and is
-    steadier."""
-    chips = [chip, np.ascontiguousarray(chip[:, ::-1])] if mirror else [chip]
+def embed_chip(embedder: Embedder, chip: Image, mirror: bool, shift: int = 0) -> Embedding:
+    """The embedding of a chip: the mean over its views, of which each costs as much as one and steadies the result.
+
+    ``mirror`` adds the mirror image, ``shift`` the chip moved by so many pixels to each side.
+    """
+    chips = [chip, *_moved(chip, shift)] if shift else [chip]
+    if mirror:
+        chips += [np.ascontiguousarray(view[:, ::-1]) for view in chips]
     mean = embedder.embed(chips).mean(0)
     return np.asarray(_unit(mean[None])[0])
+
+
+def _moved(chip: Image, by: int) -> list[Image]:
+    """A chip moved right, left, down and up; its edge is repeated."""
+    height, width = chip.shape[:2]
+    room = np.pad(chip, ((by, by), (by, by), (0, 0)), mode="edge")
+    starts = ((by, 0), (by, 2 * by), (0, by), (2 * by, by))
+    return [np.ascontiguousarray(room[y : y + height, x : x + width]) for y, x in starts]
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

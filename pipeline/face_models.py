@@ -75,7 +75,7 @@ def read_photo(models: FaceModels, image: Image, near_side: int = 320, far_side:
     faces = []
     for box, score, points in zip(found.boxes, found.scores, found.landmarks, strict=True):
         chip = face_chip(image, points, spec.template, spec.size)
-        embedding = embed_chip(models.embedder, chip, mirror=spec.mirror)
+        embedding = embed_chip(models.embedder, chip, mirror=spec.mirror, shift=spec.shift)
         faces.append(PhotoFace(box, float(score), embedding, measure_quality(chip, points, float(box[2])), points))
     return sorted(faces, key=lambda face: -float(face.box[2] * face.box[3]))
 

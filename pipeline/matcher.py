@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models import MatchingSpec
 from pipeline.gallery import Gallery, Person
+from pipeline.resemblance import Cosine, Resemblance
 from tracking import Embedding, Opinion, Verdict
 
 STRANGER_PRIOR = 0.5  # before looking, a face is as likely a stranger's as somebody's
@@ -21,20 +22,26 @@ class Matcher:
     """Decides with the numbers of a pack's manifest; holds no people.
 
     The threshold keeps the rate at which strangers get a name (FPIR, ISO/IEC 19795-1) where it was asked to be,
-    whatever the
-    size of the gallery: with N people each comparison may err N times more rarely.
+    whatever the size of the gallery: with N people each comparison may err N times more rarely. What is compared with
+    it comes from :meth:`similarities`.
     """
 
     def __init__(self, spec: MatchingSpec) -> None:
         if spec.metric != "cosine":
             raise ValueError(f"matching.metric {spec.metric!r} is not supported; use 'cosine'")
         self.spec = spec
+        self._compare = Cosine() if spec.population is None else Resemblance(spec.population)
         points = sorted(spec.fmr, reverse=True)
         self._log_rate = np.array([math.log10(rate) for rate, _ in points])
         self._similarity = np.array([similarity for _, similarity in points])
 
+    def similarities(self, probes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How alike unit-length embeddings (M, dimension) and (N, dimension) are, as (M, N): the likelihood ratio of
+        :mod:`pipeline.resemblance` where the pack says how faces vary, else cosines. Symmetric."""
+        return self._compare(probes, others)
+
     def threshold(self, people: int, fpir: float | None = None) -> float:
-        """The cosine similarity at which strangers get a name at rate ``fpir`` (the manifest's target) among that
+        """The similarity at which strangers get a name at rate ``fpir`` (the manifest's target) among that
         many people."""
         rate = math.log10((self.spec.target_fpir if fpir is None else fpir) / max(people, 1))
         x, y = -self._log_rate, self._similarity  # rising
@@ -67,16 +74,14 @@ class Matcher:
         threshold = self.threshold(n, target)
         if n == 0:
             return Opinion(Verdict.UNKNOWN, None, 0.0, 0.0, None, threshold=threshold)
-        found = gallery.search(template, CANDIDATES)
-        similarities = found.similarities
-        pairs = zip(similarities.tolist(), found.people, strict=True)
-        refused = [not self._may_be(template, similarity, person, gallery) for similarity, person in pairs]
-        rejected = found.people[0].id if refused[0] else None
+        found, similarities = self._candidates(template, gallery)
+        refused = [not self._may_be(template, top, who, gallery) for top, who in zip(similarities, found, strict=True)]
+        rejected = found[0].id if refused[0] else None
         if all(refused):
             return Opinion(Verdict.UNKNOWN, None, 0.0, 0.0, None, threshold=threshold, rejected=rejected)
         best = refused.index(False)
         top = float(similarities[best])
-        runner_up = found.people[best + 1].id if best + 1 < len(similarities) else None
+        runner_up = found[best + 1].id if best + 1 < len(found) else None
         margin = top - float(similarities[best + 1]) if runner_up else None
         probability = float(self.probabilities(similarities[best:], n)[0])
         clear = margin is None or margin >= self.spec.margin
@@ -87,9 +92,20 @@ class Matcher:
         else:
             verdict = Verdict.UNKNOWN
         strong = top >= self.threshold(n, target * STRONG_FPIR) and clear
-        return Opinion(verdict, found.people[best].id, probability, top, margin, strong, runner_up, threshold, rejected)
+        return Opinion(verdict, found[best].id, probability, top, margin, strong, runner_up, threshold, rejected)
+
+    def _candidates(self, template: Embedding, gallery: Gallery) -> tuple[tuple[Person, ...], NDArray[np.float32]]:
+        """Who is most alike, best first. The gallery finds the nearest by cosine; only those are compared fully."""
+        found = gallery.search(template, CANDIDATES)
+        # Each id was just found in this very snapshot.
+        templates = [t for person in found.people if (t := gallery.template(person.id)) is not None]
+        similarities = self.similarities(template[None], np.stack(templates))[0]
+        order = np.argsort(-similarities, kind="stable")
+        return tuple(found.people[i] for i in order.tolist()), similarities[order]
 
     def _may_be(self, template: Embedding, similarity: float, person: Person, gallery: Gallery) -> bool:
         """Whether this face is more like the person than like any face that was said not to be theirs."""
         faces = gallery.negatives(person.id)
-        return faces is None or similarity >= float((faces @ template).max()) + self.spec.margin
+        if faces is None or len(faces) == 0:
+            return True
+        return similarity >= float(self.similarities(template[None], faces).max()) + self.spec.margin
