@@ -19,7 +19,6 @@ from server.settings import Settings, StartError
 PROTOCOL = 1
 BODY_LIMIT = 64 * 1024
 VIDEO = {"width": 640, "height": 480, "frameRate": 30, "maxBitrate": 1_500_000}
-RETENTION = "Video is never stored. A name you type keeps numbers computed from the face on this server."
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +106,21 @@ async def _config(request: web.Request) -> web.Response:
             "people": services.people(),
             "guest": is_guest(request.app[SETTINGS], request),
             "secure": True,  # TLS, or loopback, which browsers trust as well: there is no third listener
-            "retention": RETENTION,
+            "retention": retention(request.app[SETTINGS]),
         }
     )
+
+
+def retention(settings: Settings) -> str:
+    """What is kept, in words, as it stands beside the button that starts the camera."""
+    said = ["Video is never stored."]
+    if settings.keep_crops:
+        said.append("A name you type keeps numbers computed from the face, and small pictures of it, on this server.")
+    else:
+        said.append("A name you type keeps numbers computed from the face on this server.")
+    if settings.inbox:
+        said.append(f"Faces nobody has named are remembered, with a small picture, for {settings.inbox_days} days.")
+    return " ".join(said)
 
 
 def ice_servers(settings: Settings) -> list[dict[str, Any]]:
