@@ -89,7 +89,8 @@ class Population:
     between: NDArray[np.float32] = field(compare=False)
     within: float
     scale: float  # of the likelihood ratio's logarithm …
-    offset: float  # … so that it reads like a cosine
+    offset: float  # … so that it reads like a cosine …
+    limit: float  # … and parts from it by no more than this
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,7 +186,14 @@ def _population(table: _Table | None) -> Population | None:
     if mean.ndim != 1 or between.shape != (len(mean), len(mean)) or not within > 0:
         table.refuse("file", name, "a mean (d,), a covariance (d, d) and a variance above 0")
     mean.flags.writeable = between.flags.writeable = False
-    population = Population(mean, between, within, scale=table.number("scale", above=0), offset=table.number("offset"))
+    population = Population(
+        mean,
+        between,
+        within,
+        scale=table.number("scale", above=0),
+        offset=table.number("offset"),
+        limit=table.number("limit", at_least=0),
+    )
     table.done()
     return population
 

@@ -28,7 +28,8 @@ class Resemblance:
 
         b / (1 + 2b) · q t  −  ½ b² / ((1 + b)(1 + 2b)) · (q² + t²)
 
-    up to a constant. The pack's ``scale`` and ``offset`` turn it into something that reads like a cosine.
+    up to a constant. The pack's ``scale`` and ``offset`` turn it into something that reads like a cosine. It parts from
+    the cosine itself by ``limit`` at most, which is more than it does for faces: what is no face gains nothing.
     """
 
     def __init__(self, population: Population) -> None:
@@ -40,10 +41,13 @@ class Resemblance:
         self._cross = (unit * b / (1 + 2 * b)).astype(np.float32)
         self._own = (-0.5 * unit * b**2 / ((1 + b) * (1 + 2 * b))).astype(np.float32)
         self._offset = np.float32(population.offset)
+        self._limit = np.float32(population.limit)
 
     def __call__(self, probes: Floats, others: Floats) -> Floats:
         """Unit-length embeddings (M, dimension) and (N, dimension) → (M, N). Raises ``ValueError`` for another
         dimension."""
         q, t = (probes - self._mean) @ self._axes, (others - self._mean) @ self._axes
         ratio = (q * self._cross) @ t.T + (q**2 @ self._own)[:, None] + (t**2 @ self._own)[None]
-        return np.asarray(ratio + self._offset, np.float32)
+        cosine = probes @ others.T
+        similarity = np.clip(ratio + self._offset, cosine - self._limit, cosine + self._limit)
+        return np.asarray(np.minimum(similarity, 1), np.float32)

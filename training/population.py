@@ -9,6 +9,7 @@ from models import Population
 
 Floats = NDArray[np.float64]
 SHRINKAGE = 0.3  # share by which the covariance of people is drawn to a round one; chosen by cross-validation
+UNLIMITED = 1e9  # while fitting
 EQUAL_AT = (1e-2, 1e-4)  # shares of pairs of two people at whose similarity both scales agree
 
 
@@ -38,6 +39,7 @@ def fit_population(embeddings: NDArray[np.float32], people: NDArray[np.int64]) -
         float(np.trace(noise)) / x.shape[1],
         scale=1.0,
         offset=0.0,
+        limit=UNLIMITED,
     )
 
 
