@@ -8,16 +8,13 @@ import click
 import numpy as np
 
 from pipeline.face_models import FaceModels
-from pipeline.gallery import Gallery, Person
 from pipeline.metrics import (
     cross_validated_accuracy,
     equal_error_rate,
     expected_calibration_error,
-    identification_at,
     operating_point,
-    threshold_at_far,
 )
-from pipeline.templates import fuse_template
+from server.commands.evaluate_openset import compare_rules
 from server.commands.models_option import models_options
 from server.commands.pictures import embed_pictures, gallery_from_folder, read_table
 from server.commands.report import show
@@ -48,7 +45,11 @@ def pairs(models: FaceModels, table: Path, images: Path, as_json: bool) -> None:
     same = np.array([row["same"] == "1" for row in usable], bool)
     if not same.any() or same.all():
         raise click.ClickException(f"{table}: pairs of both kinds, with faces in both pictures, are needed")
-    scores = np.array([faces.embeddings[r["first"]] @ faces.embeddings[r["second"]] for r in usable], np.float64)
+    compared = [
+        models.matcher.similarities(faces.embeddings[r["first"]][None], faces.embeddings[r["second"]][None])
+        for r in usable
+    ]
+    scores = np.array(compared, np.float64)[:, 0, 0]
     accuracy, deviation = cross_validated_accuracy(scores, same, min(10, int(same.sum()), int((~same).sum())))
     genuine, impostor = scores[same], scores[~same]
     ratio = models.matcher.log_likelihood_ratio(scores)
@@ -82,52 +83,14 @@ def pairs(models: FaceModels, table: Path, images: Path, as_json: bool) -> None:
 def openset(models: FaceModels, protocol: Path, images: Path, as_json: bool) -> None:
     """Identification with strangers: PROTOCOL.csv has the columns role,person,file.
 
-    Roles are enrol, probe_known and probe_unknown.
+    Roles are enrol, probe_known and probe_unknown. Prints the rule in use beside plainer ones.
     """
     rows = read_table(protocol, ("role", "person", "file"))
     roles = ("enrol", "probe_known", "probe_unknown")
     strange = next((row["role"] for row in rows if row["role"] not in roles), None)
     if strange is not None:
         raise click.ClickException(f"{protocol}: role must be one of {', '.join(roles)}, not {strange!r}")
-    faces = embed_pictures(models, images, (row["file"] for row in rows), quiet=as_json)
-    by_role = {role: [r for r in rows if r["role"] == role and r["file"] in faces.embeddings] for role in roles}
-    missing = [role for role in roles if not by_role[role]]
-    if missing:
-        raise click.ClickException(f"{protocol}: no row of role {', '.join(missing)} with a face in its picture")
-    gallery = _enrol(models, [(row["person"], faces.embeddings[row["file"]]) for row in by_role["enrol"]])
-    people = [*gallery.people()]
-    templates = np.stack([template for p in people if (template := gallery.template(p.id)) is not None])
-    known = np.stack([faces.embeddings[row["file"]] for row in by_role["probe_known"]])
-    unknown = np.stack([faces.embeddings[row["file"]] for row in by_role["probe_unknown"]])
-    scores = known @ templates.T
-    best = scores.argmax(1)
-    right = np.array([people[j].name == r["person"] for j, r in zip(best, by_role["probe_known"], strict=True)])
-    top, strangers = scores.max(1), (unknown @ templates.T).max(1)
-    at_one = identification_at(top, right, strangers, threshold_at_far(strangers, 0.01))
-    opinions = [models.matcher.decide(e, gallery) for e in known]
-    stranger_opinions = [models.matcher.decide(e, gallery) for e in unknown]
-    named = np.array([o.verdict == "known" for o in opinions])
-    probability = np.array([o.probability for o in (*opinions, *stranger_opinions)])
-    truth = np.concatenate([right, np.zeros(len(unknown), bool)])
-    show(
-        f"Open-set identification with pack {models.manifest.name}: {protocol.name}",
-        [
-            ("people enrolled", len(gallery)),
-            ("known probes", len(known)),
-            ("strangers", len(unknown)),
-            ("pictures left out (no face)", len(faces.without_face)),
-            ("rank-1 [%]", round(100 * float(right.mean()), 1)),
-            ("TPIR at FPIR 1 % [%]", round(100 * at_one.tpir, 1)),
-            ("threshold that gives it", round(at_one.threshold, 4)),
-            ("default threshold for this many", round(models.matcher.threshold(len(gallery)), 4)),
-            ("default: TPIR [%]", round(100 * float((named & right).mean()), 1)),
-            ("default: FPIR [%]", round(100 * float(np.mean([o.verdict == "known" for o in stranger_opinions])), 2)),
-            ("default: wrong names [%]", round(100 * float((named & ~right).mean()), 2)),
-            ("calibration error of the probability", round(expected_calibration_error(probability, truth), 4)),
-        ],
-        as_json,
-        without_face=faces.without_face,
-    )
+    compare_rules(models, rows, images, protocol.name, as_json)
 
 
 @evaluate.command()
@@ -140,9 +103,3 @@ def video(models: FaceModels, file: Path, gallery: Path, truth: Path | None, as_
     """Tracks, names, switches and time to name on a video."""
     rows = None if truth is None else read_table(truth, ("frame", "person", "x", "y", "w", "h"))
     evaluate_video(models, file, gallery_from_folder(models, gallery, quiet=as_json), rows, as_json)
-
-
-def _enrol(models: FaceModels, samples: list[tuple[str, np.ndarray[tuple[int], np.dtype[np.float32]]]]) -> Gallery:
-    names = sorted({name for name, _ in samples})
-    entries = [(Person(n, n), fuse_template([e for name, e in samples if name == n]), None) for n in names]
-    return Gallery.build(entries, models.manifest.embedder.dimension, models.manifest.digest, 1)
