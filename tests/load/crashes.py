@@ -81,15 +81,20 @@ def kill_enrolling(path: Path, first: int, chance: random.Random) -> list[str]:
     return [line for line in said.splitlines(keepends=True) if line.endswith("\n")]
 
 
-def kill_importing(data: Path, photos: Path, chance: random.Random) -> bool:
-    """Kill an import once its store is there; returns whether it had not ended before."""
+def importing(data: Path, photos: Path) -> subprocess.Popen[bytes]:
+    """The command, begun."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("VISAVIS_")}
     line = command(data, "import", str(photos), "--review", "off", "--models-dir", str(models_folder()))
-    with subprocess.Popen(line, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        while not (data / STORE).exists() and process.poll() is None:
-            time.sleep(0.005)
-        time.sleep(chance.uniform(0, 1.5))
-        process.send_signal(signal.SIGKILL)
+    return subprocess.Popen(line, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def kill_importing(data: Path, photos: Path, after: float) -> bool:
+    """Kill an import after so many seconds; returns whether it had not ended before."""
+    with importing(data, photos) as process:
+        try:
+            process.wait(after)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
         return process.wait() == -signal.SIGKILL
 
 
@@ -109,11 +114,15 @@ def crash_enrolments(folder: Path, times: int, chance: random.Random) -> Counter
 def crash_imports(folder: Path, times: int, people: int, photos: int, chance: random.Random) -> Counter[str]:
     """Kill an import so often, going on with it each time, and anew once it has ended. Raises :class:`Broken`."""
     make(folder / "photos", people, photos)
+    began = time.monotonic()
+    with importing(folder / "whole", folder / "photos") as process:
+        process.wait()
+    lasts = time.monotonic() - began  # of which the first part goes by before anything is read
     data, before = folder / "import 0", dict[str, int]()
-    result = Counter(kills=0)
+    result, rounds = Counter(kills=0), 0
     while result["kills"] < times:
-        killed = kill_importing(data, folder / "photos", chance)
-        kept = check(data / STORE)
+        killed = kill_importing(data, folder / "photos", chance.uniform(0.4, 1.0) * lasts)
+        kept = check(data / STORE) if (data / STORE).exists() else {}
         if before.keys() - kept.keys():
             raise Broken("somebody imported is lost")
         if set(kept.values()) - {photos}:
@@ -121,7 +130,8 @@ def crash_imports(folder: Path, times: int, people: int, photos: int, chance: ra
         result.update(kills=int(killed), ended=int(not killed), kept=len(kept) - len(before))
         before = kept
         if len(kept) == people:
-            data, before = folder / f"import {result['kills']}", {}
+            rounds += 1
+            data, before = folder / f"import {rounds}", {}
     return result
 
 
