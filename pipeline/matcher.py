@@ -40,6 +40,10 @@ class Matcher:
         :mod:`pipeline.resemblance` where the pack says how faces vary, else cosines. Symmetric."""
         return self._compare(probes, others)
 
+    def similarity(self, one: Embedding, other: Embedding) -> float:
+        """The same of two."""
+        return float(self.similarities(one[None], other[None])[0, 0])
+
     def threshold(self, people: int, fpir: float | None = None) -> float:
         """The similarity at which strangers get a name at rate ``fpir`` (the manifest's target) among that
         many people."""

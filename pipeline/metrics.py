@@ -72,13 +72,16 @@ def cross_validated_accuracy(scores: Scores, same: NDArray[np.bool_], folds: int
 
 
 def best_threshold(scores: Scores, same: NDArray[np.bool_]) -> float:
-    """The threshold with the most right answers; between two scores, so that it is not one side's own."""
+    """The threshold with the most right answers, the middle one where several have; between two scores, so that it is
+    not one side's own."""
     order = np.argsort(scores)
     ranked, truth = np.asarray(scores, np.float64)[order], np.asarray(same, bool)[order]
     # Accept everything from position i on: same ones at or after i are right, different ones before i.
     right = np.concatenate([[0], np.cumsum(~truth)]) + np.concatenate([np.cumsum(truth[::-1])[::-1], [0]])
     possible = np.concatenate([[True], ranked[1:] > ranked[:-1], [True]])  # equal scores cannot be told apart
-    best = int(np.where(possible, right, -1).argmax())
+    counted = np.where(possible, right, -1)
+    equals = np.flatnonzero(counted == counted.max())
+    best = int(equals[len(equals) // 2])
     if best == 0:
         return float(ranked[0])
     if best == len(ranked):

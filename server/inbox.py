@@ -161,7 +161,7 @@ class Inbox:
             same = await self._people.find(name, room)
             if same is not None:
                 template = self._people.gallery_of(same.room).template(same.id)
-                alike = None if template is None else float(template @ self._templates[id])
+                alike = None if template is None else self._matcher.similarity(template, self._templates[id])
                 if alike is not None and alike < self._matcher.threshold(1):
                     raise DifferentPerson(f"there is a {same.name} already who looks different; choose another name")
             samples = tuple(self._new_samples(entry))
@@ -283,7 +283,7 @@ class Inbox:
         """The entry that this face belongs to, if one resembles it enough among so many."""
         if not entries:
             return None
-        similarities = np.stack([self._templates[s.id] for s in entries]) @ template
+        similarities = self._matcher.similarities(template[None], np.stack([self._templates[s.id] for s in entries]))[0]
         best = int(similarities.argmax())
         return entries[best] if similarities[best] >= self._matcher.threshold(len(entries), SAME_FPIR) else None
 

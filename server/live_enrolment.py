@@ -10,10 +10,11 @@ from typing import Any, Protocol
 from pipeline.frame_pipeline import Face, FramePipeline, FrameResult
 from pipeline.gallery import Person
 from pipeline.matcher import Matcher
+from pipeline.templates import Level
 from server.coverage import SECTORS
 from server.enrolment import MODES, NEEDED, Enrolment
 from server.messages import BadMessage, Command
-from server.sample_review import Level, objection
+from server.sample_review import objection
 from server.session_people import SCOPES, Scope, SessionPeople
 from server.storage import BadName, NameTaken, clean_name
 from tracking import IdentityState, Opinion
@@ -217,7 +218,7 @@ class LiveEnrolments:
         same = await self._people.find(enrolment.name, scope)
         if same is not None and answer.confirm != "rename":
             known = gallery.template(same.id)
-            if known is not None and float(known @ template) < self._matcher.threshold(1):
+            if known is not None and self._matcher.similarity(known, template) < self._matcher.threshold(1):
                 text = f"There is a {same.name} already who looks different. Choose another name."
                 fields = {"track": enrolment.track, "name": same.name}
                 self._voice.fail(enrolment.command, "different_person", text, **fields)

@@ -17,6 +17,7 @@ from pipeline.face_models import FaceModels
 from pipeline.frame import Frame
 from pipeline.frame_pipeline import Face, FramePipeline, FrameResult, PipelineConfig
 from pipeline.metrics import percentile
+from pipeline.templates import Level
 from server import __version__
 from server.inbox import Inbox
 from server.inbox_watch import Noticed, StrangerWatch
@@ -25,7 +26,6 @@ from server.messages import VERSION, BadMessage, Command, error_message, message
 from server.peer import Peer, ReceivedFrame
 from server.people import People
 from server.pixels import luma, rgb
-from server.sample_review import Level
 from server.session_people import SessionPeople
 from server.storage.rows import NoSuchPerson
 from server.why import explain

@@ -32,6 +32,7 @@ from models import ModelError, PackManifest, available_packs
 from pipeline.align import face_chip
 from pipeline.embed import embed_chip
 from pipeline.face_models import FaceModels
+from pipeline.matcher import Matcher
 from server.people import People
 from server.separation import separate
 from server.storage import model_change as table
@@ -222,7 +223,9 @@ class ModelChange:
             await self._embed_waiting(models, rest=True)
             old, new = self.models.manifest.digest, models.manifest.digest
             both = await self._run(lambda engine: table.both_ways(engine, old, new))
-            self._comparison = await self._in_thread(lambda: compare(both, self._max_samples))
+            self._comparison = await self._in_thread(
+                lambda: compare(both, self._max_samples, self.models.matcher, models.matcher)
+            )
             self._state = "ready"
         except ModelError as error:
             await self._fail(str(error))
@@ -290,17 +293,18 @@ def embed_again(models: FaceModels, samples: Sequence[CroppedSample]) -> list[tu
             continue
         with contextlib.suppress(ValueError):  # landmarks that coincide
             chip = face_chip(np.ascontiguousarray(picture[..., ::-1]), sample.landmarks, spec.template, spec.size)
-            found.append((sample.id, embed_chip(models.embedder, chip, mirror=spec.mirror)))
+            found.append((sample.id, embed_chip(models.embedder, chip, mirror=spec.mirror, shift=spec.shift)))
     return found
 
 
-def compare(both: BothWays, max_samples: int) -> Comparison:
+def compare(both: BothWays, max_samples: int, old_matcher: Matcher, new_matcher: Matcher) -> Comparison:
     """How well either pack tells the people apart, on the same samples."""
     people = len(set(both.owners.tolist()))
     if len(both.owners) == 0:
         nothing = Side(None, None)
         return Comparison(0, 0, nothing, nothing, "No picture was kept, so there is nothing to compare.")
-    old, new = (_side(both, vectors, max_samples) for vectors in (both.old, both.new))
+    old = _side(both, both.old, max_samples, old_matcher)
+    new = _side(both, both.new, max_samples, new_matcher)
     if old.d_prime is None or new.d_prime is None:
         words = "There are too few pictures to compare the two: two people with two pictures each are the least."
     else:
@@ -314,8 +318,8 @@ def compare(both: BothWays, max_samples: int) -> Comparison:
     return Comparison(len(both.owners), people, old, new, words)
 
 
-def _side(both: BothWays, vectors: Any, max_samples: int) -> Side:
-    found = separate(vectors, both.qualities, both.owners, max_samples)
+def _side(both: BothWays, vectors: Any, max_samples: int, matcher: Matcher) -> Side:
+    found = separate(vectors, both.qualities, both.owners, max_samples, matcher.similarities)
     return Side(found.d_prime, found.rank1)
 
 

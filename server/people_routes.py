@@ -12,6 +12,7 @@ from aiohttp import web
 
 from pipeline.face_models import FaceModels
 from pipeline.gallery import Gallery
+from pipeline.matcher import Matcher
 from pipeline.templates import choose_samples, fuse_template
 from server.people import People
 from server.problems import problem
@@ -74,7 +75,7 @@ class PeopleRoutes:
         """What merging two people would give."""
         source, target = await self._pair(request.match_info["id"], request.query.get("into"))
         one, other = self._template(source), self._template(target)
-        similarity = None if one is None or other is None else float(one @ other)
+        similarity = None if one is None or other is None else self._models().matcher.similarity(one, other)
         verdict, words = self._alike(similarity, source, target)
         return web.json_response(
             {
@@ -192,11 +193,11 @@ class PeopleRoutes:
     def _sample(self, sample: SampleRow, used: bool, all_: list[SampleRow], gallery: Gallery) -> dict[str, Any]:
         others = [other for other in all_ if other.id != sample.id]
         comparable = sample.digest == gallery.digest
-        fits = None
+        fits, matcher = None, self._models().matcher
         if comparable and others:
             vectors, weights = _stack(others)
-            fits = round(float(fuse_template(list(vectors), weights.tolist()) @ sample.embedding), 4)
-        nearest = _nearest(sample.embedding, sample.person, gallery) if comparable else None
+            fits = round(matcher.similarity(fuse_template(list(vectors), weights.tolist()), sample.embedding), 4)
+        nearest = _nearest(sample.embedding, sample.person, gallery, matcher) if comparable else None
         return {
             "id": sample.id,
             "quality": round(sample.quality, 3),
@@ -239,14 +240,15 @@ def _stack(samples: list[SampleRow]) -> tuple[np.ndarray[Any, np.dtype[np.float3
     return np.stack([s.embedding for s in samples]), np.maximum([s.quality for s in samples], 0.02)
 
 
-def _nearest(embedding: Embedding, own: str, gallery: Gallery) -> dict[str, Any] | None:
+def _nearest(embedding: Embedding, own: str, gallery: Gallery, matcher: Matcher) -> dict[str, Any] | None:
     """Who else this sample resembles most."""
     if len(gallery) == 0:
         return None
-    found = gallery.search(embedding, 2)
-    for person, similarity in zip(found.people, found.similarities.tolist(), strict=True):
-        if person.id != own:
-            return {"person": person.id, "name": person.name, "similarity": round(similarity, 4)}
+    for person in gallery.search(embedding, 2).people:
+        template = gallery.template(person.id)
+        if person.id != own and template is not None:
+            similarity = round(matcher.similarity(embedding, template), 4)
+            return {"person": person.id, "name": person.name, "similarity": similarity}
     return None
 
 

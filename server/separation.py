@@ -7,15 +7,19 @@ Plain arrays, no I/O. Each person's template is the one recognition uses
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.resemblance import Cosine
 from pipeline.templates import choose_samples, fuse_template
 from server.storage.reading import LEAST_WEIGHT, person_template
 
 Floats = NDArray[np.float32]
+Compare = Callable[[Floats, Floats], Floats]  # as Matcher.similarities
+COSINE = Cosine()
 MAX_SAMPLES = 4_000  # compared; more are drawn from at random
 MAX_COMPARISONS = 20_000_000
 BLOCK = 250  # samples compared at once, so that memory stays small
@@ -65,9 +69,11 @@ EDGES = np.linspace(-1, 1, FINE + 1)
 CENTRES = (EDGES[:-1] + EDGES[1:]) / 2
 
 
-def separate(embeddings: Floats, qualities: Floats, owners: NDArray[np.int64], max_samples: int) -> Separation:
+def separate(
+    embeddings: Floats, qualities: Floats, owners: NDArray[np.int64], max_samples: int, compare: Compare = COSINE
+) -> Separation:
     """Compare samples ``embeddings`` (N, d, unit length) of ``qualities`` (N,), each belonging to a person numbered in
-    ``owners`` (N,).
+    ``owners`` (N,), by the similarity that recognition goes by.
 
     At most ``MAX_SAMPLES`` samples and ``MAX_COMPARISONS`` comparisons; beyond that some are drawn at random.
     """
@@ -87,12 +93,12 @@ def separate(embeddings: Floats, qualities: Floats, owners: NDArray[np.int64], m
     if len(chosen) > MAX_SAMPLES:
         kept, drawn = np.sort(random.choice(len(chosen), MAX_SAMPLES, replace=False)), True
         chosen, owner = chosen[kept], owner[kept]
-    genuine = _genuine(embeddings, qualities, rows, templates, chosen, owner, max_samples)
+    genuine = _genuine(embeddings, qualities, rows, templates, chosen, owner, max_samples, compare)
     impostor = np.zeros(FINE, np.int64)
     nearest, other = np.zeros(len(chosen), np.int64), np.full(len(chosen), np.nan, np.float32)
     for start in range(0, len(chosen) if len(people) > 1 else 0, BLOCK):
         part = slice(start, start + BLOCK)
-        similarity = embeddings[chosen[part]] @ templates.T
+        similarity = compare(embeddings[chosen[part]], templates)
         own = (np.arange(len(similarity)), owner[part])
         similarity[own] = -2
         nearest[part], other[part] = similarity.argmax(1), similarity.max(1)
@@ -109,6 +115,7 @@ def _genuine(
     chosen: NDArray[np.int64],
     owner: NDArray[np.int64],
     max_samples: int,
+    compare: Compare,
 ) -> Floats:
     """Similarity of every chosen sample to its person's template without it."""
     result = np.full(len(chosen), np.nan, np.float32)
@@ -126,7 +133,7 @@ def _genuine(
         else:
             weights = np.maximum(qualities[rest], LEAST_WEIGHT).tolist()
             template = fuse_template(list(embeddings[rest]), weights)
-        result[index] = float(template @ embeddings[sample])
+        result[index] = float(compare(template[None], embeddings[sample][None])[0, 0])
     return result
 
 

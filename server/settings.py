@@ -12,17 +12,17 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 from platformdirs import user_config_path, user_data_path
 
 from models import ProviderSetting, default_cache_dir
+from pipeline.templates import Level
 from server import setting_kinds as kinds
 from server.setting_kinds import Kind
 
 PREFIX = "VISAVIS_"
 CONFIG = f"{PREFIX}CONFIG"
-Review = Literal["off", "standard", "strict"]
 
 
 class StartError(Exception):
@@ -83,8 +83,8 @@ class Settings:
     max_samples: int = setting(
         kinds.whole(1, 200), 16, "Pictures of a person that count in recognising them; the most different good ones."
     )
-    review: Review = setting(
-        kinds.choice("off", "standard", "strict"),
+    review: Level = setting(
+        kinds.choice(*get_args(Level)),
         "standard",
         "How strictly new pictures are compared with the person's others, and with everybody else's, before they stay.",
     )

@@ -98,7 +98,7 @@ def judge(
         nothing = Histogram(0.0, 0.01, ())
         choices = tuple(Choice(n, matcher.threshold(gallery_size, 1 / n), None) for n in CHOICES)
         return ThresholdReport(0, 0, 0, 0, nothing, nothing, 0.0, choices, (), "Nobody is enrolled yet.")
-    found = separate(embeddings, qualities, owners, max_samples)
+    found = separate(embeddings, qualities, owners, max_samples, matcher.similarities)
     pairs = int(found.impostor.sum())
     raised = _raised(found, matcher, matcher.threshold(gallery_size, fpir))
     genuine = found.genuine[~np.isnan(found.genuine)]
@@ -115,7 +115,7 @@ def judge(
         impostor=bars_impostor,
         raised=raised,
         choices=choices,
-        confusable=_confusable(found, people, bar, matcher.spec.margin),
+        confusable=_confusable(found, people, bar, matcher),
         words=words,
     )
 
@@ -142,7 +142,7 @@ def _raised(found: Separation, matcher: Matcher, bar: float) -> float:
     """By how much the pack's curve is to be lifted; see the module's text."""
     people = len(found.people)
     counts = found.impostor.copy()
-    similarity = found.templates @ found.templates.T
+    similarity = matcher.similarities(found.templates, found.templates)
     alike = np.argwhere(np.triu(similarity, 1) >= bar).tolist()
     alike.sort(key=lambda pair: -float(similarity[pair[0], pair[1]]))
     for a, b in alike[: people // 10]:
@@ -179,12 +179,14 @@ def _histograms(genuine: Floats, impostor: NDArray[np.int64]) -> tuple[Histogram
     return bars(own), bars(impostor)
 
 
-def _confusable(found: Separation, people: Mapping[int, Person], bar: float, margin: float) -> tuple[Confusable, ...]:
+def _confusable(
+    found: Separation, people: Mapping[int, Person], bar: float, matcher: Matcher
+) -> tuple[Confusable, ...]:
     """Pairs whose templates resemble each other beyond the threshold, or of whom a sample is as near to the other."""
     worst: dict[tuple[int, int], float] = {}
-    similarity = found.templates @ found.templates.T
+    similarity = matcher.similarities(found.templates, found.templates)
     beyond = {(int(a), int(b)) for a, b in np.argwhere(np.triu(similarity, 1) >= bar)}
-    close = (found.other >= bar) & ~(found.genuine - found.other >= margin)
+    close = (found.other >= bar) & ~(found.genuine - found.other >= matcher.spec.margin)
     for owner, nearest in zip(found.owner[close].tolist(), found.nearest[close].tolist(), strict=True):
         pair = (min(owner, nearest), max(owner, nearest))
         worst[pair] = worst.get(pair, 0) + 1

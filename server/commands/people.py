@@ -153,7 +153,7 @@ async def _restore(models: FaceModels, folder: Path, path: Path, as_json: bool) 
                 if template is None or not mine:
                     return False
                 fused = fuse_template([np.frombuffer(s["embedding"], "<f4") for s in mine])
-                return float(template @ fused) >= models.matcher.threshold(1)
+                return models.matcher.similarity(template, fused) >= models.matcher.threshold(1)
 
             return agrees
 

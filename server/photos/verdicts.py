@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 
 from pipeline.gallery import Gallery, Person
 from pipeline.matcher import Matcher
-from pipeline.templates import fuse_template
+from pipeline.templates import Level, fuse_template
 from server.photos.reading import Face, Photo
 from tracking import Embedding
 
-Review = Literal["off", "standard", "strict"]
-REVIEWS: tuple[Review, ...] = ("off", "standard", "strict")
+Review = Level
+REVIEWS: tuple[Review, ...] = get_args(Level)
 SAME_PICTURE = 0.12  # of the way from 'the same' to 'hardly the same person': a copy saved anew differs by less
 NEIGHBOURS = 8
 LEAST_WEIGHT = 0.02
@@ -124,7 +124,7 @@ def _review(embedding: Embedding, group: Group, others: Iterable[Group], scene: 
     """A person's faces must resemble each other more than anybody else's."""
     rivals, own = _neighbours(embedding, group, others, scene)
     if group.template is not None:
-        own = max(own, float(group.template @ embedding))
+        own = max(own, scene.matcher.similarity(group.template, embedding))
     if rivals:
         best = max(range(len(rivals)), key=lambda i: rivals[i][2])
         person, name, similarity = rivals[best]
@@ -147,15 +147,21 @@ def _neighbours(
     found = scene.gallery.search(embedding, NEIGHBOURS)
     mine = group.person.id if group.person else None
     rivals: list[tuple[str | None, str, float]] = [
-        (person.id, person.name, float(similarity))
-        for person, similarity in zip(found.people, found.similarities, strict=True)
-        if person.id != mine
+        (person.id, person.name, scene.matcher.similarity(template, embedding))
+        for person in found.people
+        if person.id != mine and (template := scene.gallery.template(person.id)) is not None
     ]
     for other in others:
         if other is not group and other.template is not None:
-            rivals.append((other.person.id if other.person else None, other.name, float(other.template @ embedding)))
+            rivals.append(
+                (
+                    other.person.id if other.person else None,
+                    other.name,
+                    scene.matcher.similarity(other.template, embedding),
+                )
+            )
     template = scene.gallery.template(mine) if mine is not None else None
-    return rivals, -1.0 if template is None else float(template @ embedding)
+    return rivals, -1.0 if template is None else scene.matcher.similarity(template, embedding)
 
 
 def _copy(embedding: Embedding, group: Group, matcher: Matcher) -> bool:

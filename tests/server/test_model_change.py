@@ -19,6 +19,7 @@ from pipeline.crop import cut_crop
 from pipeline.face_models import FaceModels, PhotoFace, read_photo
 from pipeline.frame import Frame
 from pipeline.frame_pipeline import FramePipeline
+from pipeline.matcher import Matcher
 from server.model_change import ChangeRefused, ModelChange, compare, embed_again
 from server.model_change_routes import setup_model_change
 from server.people import People
@@ -32,6 +33,7 @@ from tests.server.test_storage import embedding
 from tracking import IdentityState
 
 OLD = open_models().manifest.digest
+PLAIN = Matcher(replace(open_models().manifest.matching, population=None))  # plain cosines
 
 
 @functools.cache
@@ -292,12 +294,12 @@ def test_the_comparison_says_which_is_better() -> None:
         return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
 
     quality = np.full(48, 0.8, np.float32)
-    found = compare(BothWays(owners, quality, vectors(0.8), vectors(0.4)), 16)
+    found = compare(BothWays(owners, quality, vectors(0.8), vectors(0.4)), 16, PLAIN, PLAIN)
     assert "better than the old" in found.words
     assert found.new.d_prime > found.old.d_prime > 0  # type: ignore[operator]
-    assert "worse than the old" in compare(BothWays(owners, quality, vectors(0.4), vectors(0.8)), 16).words
+    assert "worse than the old" in compare(BothWays(owners, quality, vectors(0.4), vectors(0.8)), 16, PLAIN, PLAIN).words
     empty = np.zeros((0, 1), np.float32)
-    assert compare(BothWays(np.zeros(0, np.int64), quality[:0], empty, empty), 16).samples == 0
+    assert compare(BothWays(np.zeros(0, np.int64), quality[:0], empty, empty), 16, PLAIN, PLAIN).samples == 0
 
 
 async def test_a_running_camera_keeps_numbers_and_names_through_the_switch(path: Path) -> None:
@@ -339,6 +341,7 @@ class Thumbnails:
 async def test_packs_may_differ_in_dimension_also_while_a_camera_runs(path: Path) -> None:
     manifest = other_models().manifest
     manifest = replace(manifest, embedder=replace(manifest.embedder, dimension=64))
+    manifest = replace(manifest, matching=replace(manifest.matching, population=None))
     models = replace(other_models(), manifest=manifest, embedder=Thumbnails(manifest.embedder))
     async with house(path, lambda name: models) as h:
         await h.people.add_person("Ada", samples(0))
