@@ -86,7 +86,8 @@ def best_threshold(scores: Scores, same: NDArray[np.bool_]) -> float:
         return float(ranked[0])
     if best == len(ranked):
         return float(np.nextafter(ranked[-1], np.inf))
-    return float((ranked[best - 1] + ranked[best]) / 2)
+    between = (ranked[best - 1] + ranked[best]) / 2
+    return float(max(between, np.nextafter(ranked[best - 1], np.inf)))  # neighbours have nothing between them
 
 
 @dataclass(frozen=True, slots=True)

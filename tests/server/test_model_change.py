@@ -342,7 +342,8 @@ async def test_packs_may_differ_in_dimension_also_while_a_camera_runs(path: Path
     manifest = other_models().manifest
     manifest = replace(manifest, embedder=replace(manifest.embedder, dimension=64))
     manifest = replace(manifest, matching=replace(manifest.matching, population=None))
-    models = replace(other_models(), manifest=manifest, embedder=Thumbnails(manifest.embedder))
+    thumbnails, plain = Thumbnails(manifest.embedder), Matcher(manifest.matching)
+    models = replace(other_models(), manifest=manifest, embedder=thumbnails, matcher=plain)
     async with house(path, lambda name: models) as h:
         await h.people.add_person("Ada", samples(0))
         await h.people.add_person("Cleo", samples(2))
