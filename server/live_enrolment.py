@@ -183,6 +183,7 @@ class LiveEnrolments:
 
     async def _save(self, enrolment: Enrolment, scope: Scope, answer: _Answer) -> None:
         """Decide whose samples these are and keep them, all or none."""
+        began = time.perf_counter()
         try:
             person = await self._existing(enrolment, scope, answer)
             if person is None:
@@ -207,6 +208,7 @@ class LiveEnrolments:
             name=saved.name,
             samples=len(enrolment.samples),
             added_to_existing=person is not NOBODY,
+            saved_ms=round((time.perf_counter() - began) * 1e3, 1),
         )
 
     async def _existing(self, enrolment: Enrolment, scope: Scope, answer: _Answer) -> Person | None:

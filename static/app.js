@@ -36,6 +36,7 @@ const measured = {
   startedAt: null,
   firstResultAt: null,
   results: [],
+  heard: {},
   latency: latency.summary(),
   get faces() {
     const { left, top } = $("stage").getBoundingClientRect();
@@ -228,6 +229,7 @@ function drawn(now) {
 }
 
 function onCommand(message) {
+  measured.heard[message.type] = { message, arrived: performance.now() };
   who.message(message);
   if (message.type === "hello") showVisit({ room: message.room ?? visit.room, guest: message.guest ?? visit.guest });
   if (message.type === "people" || message.type === "hello" || message.type === "enrolled") panel.people();

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +50,12 @@ def bench_live(video: Path, seconds: float, stock_transport: bool, as_json: bool
                 page.wait_for_timeout(2000)
                 collected |= {r["seq"]: r for r in page.evaluate(READ)["results"] if r["seq"] >= first_seq}
             spent, elapsed = _cpu(process) - cpu, time.perf_counter() - began
-            enrolled = _enrol(page)
+            enrolled = _enrol(page, "Visitor", "#who-save")
+            guided, saved = _enrol_guided(page, server.url)
     results = [collected[seq] for seq in sorted(collected)]
     if len(results) < 10:
         raise click.ClickException(f"only {len(results)} results came in {seconds:g} s")
-    _report(video, results, read, spent, elapsed, enrolled, stock_transport, as_json)
+    _report(video, results, read, spent, elapsed, enrolled, guided, saved, stock_transport, as_json)
 
 
 def _report(
@@ -62,6 +65,8 @@ def _report(
     spent: float,
     elapsed: float,
     enrolled: float | None,
+    guided: float | None,
+    saved: float | None,
     stock: bool,
     as_json: bool,
 ) -> None:
@@ -83,6 +88,8 @@ def _report(
         ("capture → drawn, p95 [ms]", round(percentile(drawn, 95), 1)),
         ("click on start → first result [ms]", round(start["firstResultAt"] - start["startedAt"])),
         ("name typed → shown [s]", enrolled),
+        ("the same, guided by the ring [s]", guided),
+        ("of that, saving until it can be recognised [ms]", saved),
         ("server CPU per frame [ms]", round(1e3 * spent / max(frames, 1), 2)),
         ("server CPU [% of one core]", round(100 * spent / elapsed, 1)),
     ]
@@ -107,23 +114,38 @@ def _stages(results: list[dict[str, Any]]) -> list[tuple[str, list[float]]]:
     return [("capture to last packet", up), *((s, [float(r["timing"][s]) for r in results]) for s in STAGES)]
 
 
-def _enrol(page: Any) -> float | None:
+def _enrol(page: Any, name: str, button: str) -> float | None:
     """Name the first face and measure until the name shows; ``None`` without a face or a name in time."""
-    button = page.query_selector("#faces [data-track]")
-    if button is None:
+    face = page.query_selector("#faces [data-track]")
+    if face is None:
         return None
-    button.click(force=True)
-    page.fill("#who-name", "Visitor")
+    face.click(force=True)
+    page.fill("#who-name", name)
     began = time.perf_counter()
-    page.click("#who-save")
-    shown = "() => window.visavis.faces.some(f => f.identity === 'known' && f.name === 'Visitor')"
+    page.click(button)
+    shown = "name => window.visavis.faces.some(f => f.identity === 'known' && f.name === name)"
     try:
-        page.wait_for_function(shown, timeout=15_000)
+        page.wait_for_function(shown, arg=name, timeout=20_000)
     except Exception as error:
         if type(error).__name__ != "TimeoutError":
             raise
         return None
     return round(time.perf_counter() - began, 2)
+
+
+def _enrol_guided(page: Any, url: str) -> tuple[float | None, float | None]:
+    """Forget everybody, then the same with the ring; seconds in all, and milliseconds that the server took to save."""
+    with urllib.request.urlopen(f"{url}/api/v1/people", timeout=10) as answer:
+        people = json.load(answer)["people"]
+    for person in people:
+        path = f"{url}/api/v1/people/{person['id']}"
+        urllib.request.urlopen(urllib.request.Request(path, method="DELETE"), timeout=10).close()
+    page.wait_for_function("() => window.visavis.faces.every(f => f.identity !== 'known')", timeout=10_000)
+    page.wait_for_function("() => !document.querySelector('#who').open", timeout=10_000)
+    took = _enrol(page, "Newcomer", "#who-guide")
+    if took is None:
+        return None, None
+    return took, page.evaluate("() => window.visavis.heard.enrolled.message.saved_ms")
 
 
 def _cpu(process: Any) -> float:
