@@ -79,6 +79,7 @@ async function loadConfig() {
   if (!response.ok) throw new SessionError("The server does not answer as it should. Load the page again.");
   config = await response.json();
   $("retention").textContent = config.retention;
+  if (config.guest) panel.guest();
   return config;
 }
 

@@ -19,6 +19,7 @@ const ms = (value) => (value === null ? "–" : value.toFixed(value < 10 ? 1 : 0
 export class Panel {
   #say;
   #people;
+  #guest = false;
   #opener = null; // what had the focus before
 
   constructor({ changed, say }) {
@@ -49,9 +50,16 @@ export class Panel {
     this.#phone();
   }
 
+  /** A guest's device: who is known here is the host's business. */
+  guest() {
+    this.#guest = true;
+    $("people-here").hidden = true;
+    $("people-guest").hidden = false;
+  }
+
   /** Read the list of people anew. */
   people() {
-    return this.#people.read();
+    return this.#guest ? null : this.#people.read();
   }
 
   /** Show what the connection does. */

@@ -1,28 +1,27 @@
 // The people page: its tabs, and what they share.
 
 import { $ } from "../dom.js";
+import { toast } from "../toast.js";
 import { AddPhotos } from "./add.js";
 import { get, post } from "./api.js";
 import { PeopleTab } from "./people_tab.js";
 import { Strangers } from "./strangers.js";
 import { followAddress, go } from "./tabs.js";
 import { Threshold } from "./threshold.js";
-import { Toast } from "./toast.js";
 
-const toast = new Toast(document.querySelector("#toast"));
 const panel = (tab) => $(`panel-${tab}`);
 
 /** What every tab may use. */
 const page = {
   go,
-  say: (words) => toast.say(words),
+  say: (words) => toast(words),
 
   /** The people as they are now. */
   people: async () => (await get("/people")).people,
 
   /** Something was changed: say it, offer the way back, show it. `changes` are the server's, oldest first. */
   changed(words, changes) {
-    toast.say(words, changes.length ? () => page.undo(changes) : null);
+    toast(words, changes.length ? { label: "Undo", run: () => page.undo(changes) } : null);
     refresh();
   },
 
@@ -30,9 +29,9 @@ const page = {
   async undo(changes) {
     try {
       for (const change of [...changes].reverse()) await post(`/changes/${change.id}/undo`);
-      toast.say("Undone.");
+      toast("Undone.");
     } catch (error) {
-      toast.say(error.message);
+      toast(error.message);
     }
     refresh();
   },

@@ -111,8 +111,8 @@ def test_photos_of_every_kind_are_judged_decided_and_saved(server: Any, browser:
     page.click(".saving button.primary")
     page.wait_for_selector("#panel-add >> text=1 person saved.")
     assert list(people(server)) == ["Ada"]
-    page.click("#toast >> text=Undo")
-    page.wait_for_selector("#toast >> text=Undone.")
+    page.click("#toasts >> text=Undo")
+    page.wait_for_selector("#toasts >> text=Undone.")
     page.wait_for_selector("#panel-add >> text=1 person saved.", state="detached")
     assert people(server) == {}
 
@@ -162,8 +162,8 @@ def test_two_who_are_one_are_merged_parted_again_and_renamed(server: Any, browse
     assert people(server)["Emmy"] == 2
     page.wait_for_selector(".tile >> nth=1")
     assert serious(page) == []
-    page.click("#toast >> text=Undo")
-    page.wait_for_selector("#toast >> text=Undone.")
+    page.click("#toasts >> text=Undo")
+    page.wait_for_selector("#toasts >> text=Undone.")
     assert people(server)["Edith"] == people(server)["Emmy"] == 1
     page.click("text=Rename")
     page.fill("dialog input", "Edith")
@@ -173,7 +173,7 @@ def test_two_who_are_one_are_merged_parted_again_and_renamed(server: Any, browse
     page.keyboard.press("Enter")
     page.wait_for_selector("h2 >> text=Emmy N.")
     page.click("text=Remove >> nth=-1")
-    page.wait_for_selector("#toast >> text=Emmy N. is removed.")
+    page.wait_for_selector("#toasts >> text=Emmy N. is removed.")
     page.click("summary >> text=Recent changes")
     page.click(".changes li:first-child >> text=Undo")
     page.wait_for_selector(".cards >> text=Emmy N.")

@@ -67,10 +67,11 @@ def test_somebody_is_forgotten_in_the_panel_after_being_asked(tmp_path, one_face
         enrol(page, "Ada")
         page.wait_for_function("() => !document.querySelector('#who').open", timeout=5_000)
         page.click("#more")
-        page.click("#people-list button")
+        page.click("#people-list summary")
+        page.click("#people-list button[aria-label='Forget Ada']")
         page.click("#ask-no")
         assert page.is_visible("#people-list li")
-        page.click("#people-list button")
+        page.click("#people-list button[aria-label='Forget Ada']")
         page.click("#ask-yes")
         page.wait_for_selector("#people-empty:visible", timeout=5_000)
         assert json.load(urllib.request.urlopen(server.url + "/api/v1/people", timeout=5)) == {"people": []}

@@ -40,8 +40,8 @@ def preview(verdict: str) -> dict[str, Any]:
 
 
 def toast(page: Any) -> str:
-    page.wait_for_selector("#toast .toast")
-    return page.inner_text("#toast span")
+    page.wait_for_selector("#toasts .toast")
+    return page.inner_text("#toasts span")
 
 
 @pytest.mark.parametrize(("size", "scheme"), [("phone", "dark"), ("small phone", "light"), ("desktop", "light")])
@@ -145,8 +145,8 @@ def test_a_merge_is_looked_at_first_and_can_be_undone(standin: Standin) -> None:
     page.click("dialog button.primary")
     assert toast(page) == "Ada is merged into Grace."
     assert page.evaluate("() => location.hash") == f"#people/{GRACE['id']}"
-    page.click("#toast >> text=Undo")
-    page.wait_for_selector("#toast >> text=Undone.")
+    page.click("#toasts >> text=Undo")
+    page.wait_for_selector("#toasts >> text=Undone.")
     merge, undo = standin.asked
     assert merge == (f"POST /people/{ADA['id']}/merge", {"into": GRACE["id"]})
     assert undo[0] == f"POST /changes/{hexadecimal(9)}/undo"
@@ -164,8 +164,8 @@ def test_several_pictures_are_moved_and_brought_back_last_first(standin: Standin
     page.click("dialog label >> text=Grace")
     page.click("dialog >> text=Move >> nth=-1")
     assert toast(page) == "Moved to Grace."
-    page.click("#toast >> text=Undo")
-    page.wait_for_selector("#toast >> text=Undone.")
+    page.click("#toasts >> text=Undo")
+    page.wait_for_selector("#toasts >> text=Undone.")
     assert [question for question, _ in standin.asked[2:]] == [f"POST /changes/{hexadecimal(n)}/undo" for n in (21, 20)]
 
 
@@ -177,7 +177,7 @@ def test_what_was_done_before_a_failure_is_said_and_can_be_undone(standin: Stand
     page.check(".tile input >> nth=1")
     page.click(".choice >> text=Remove")
     assert toast(page) == "1 of 2 done. The last picture stays."
-    assert page.is_visible("#toast >> text=Undo")
+    assert page.is_visible("#toasts >> text=Undo")
 
 
 def test_pictures_are_split_off_under_a_name(standin: Standin) -> None:
@@ -209,7 +209,7 @@ def test_forgetting_asks_first(standin: Standin) -> None:
     page.click("text=Forget for good …")
     page.click("dialog button.danger")
     assert toast(page) == "Ada is forgotten."
-    assert not page.is_visible("#toast >> text=Undo")
+    assert not page.is_visible("#toasts >> text=Undo")
 
 
 def test_a_server_that_is_gone_is_said_on_every_tab_and_another_try_works(standin: Standin) -> None:
@@ -269,10 +269,10 @@ def test_the_threshold_is_chosen_among_costs(standin: Standin) -> None:
     page.select_option("#panel-threshold select", "lab")
     page.wait_for_load_state("networkidle")
     page.check("input[value='1000']")
-    page.wait_for_function("() => document.querySelector('#toast').textContent.includes('1,000')")
+    page.wait_for_function("() => document.querySelector('#toasts').textContent.includes('1,000')")
     assert standin.asked == [("PUT /threshold", {"one_in": 100}), ("PUT /threshold", {"one_in": 1000, "room": "lab"})]
     page.click("text=Back to what the models come with")
-    page.wait_for_function("() => document.querySelector('#toast').textContent.includes('models')")
+    page.wait_for_function("() => document.querySelector('#toasts').textContent.includes('models')")
     assert standin.asked[-1] == ("PUT /threshold", {"one_in": None, "room": "lab"})
     page.click("button:text-is('Compare')")
     page.wait_for_selector("dialog")

@@ -127,7 +127,7 @@ test("the document has every element that the modules look for, and holds no scr
   const page = readFileSync(new URL("../people.html", folder), "utf-8");
   const ids = new Set([...page.matchAll(/\bid="([\w-]+)"/g)].map(([, id]) => id));
   for (const tab of TABS) for (const id of [`tab-${tab}`, `panel-${tab}`]) assert.ok(ids.has(id), id);
-  assert.ok(ids.has("toast"));
+  assert.ok(ids.has("toasts"));
   const modules = readdirSync(folder).filter((name) => name.endsWith(".js"));
   for (const name of modules) {
     const text = readFileSync(new URL(name, folder), "utf-8");
