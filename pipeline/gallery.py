@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,9 +104,6 @@ class Gallery:
         approximate_above: int = APPROXIMATE_ABOVE,
         target_fpir: float | None = None,
     ) -> None:
-        if isinstance(dimension, np.ndarray):  # TEMPORARY: Gallery(people, templates, digest, version)
-            entries: Sequence[Any] = [(person, row, None) for person, row in zip(layers, dimension, strict=True)]
-            layers, dimension = (_layer(entries, dimension.shape[1]),), dimension.shape[1]
         self._layers = tuple(layer for layer in layers if len(layer))
         self.dimension = dimension
         self.digest = digest
@@ -138,17 +134,10 @@ class Gallery:
     def __len__(self) -> int:
         return sum(len(layer) for layer in self._layers)
 
-    @property
-    def people(self) -> _TemporaryPeople:
+    def people(self) -> Iterator[Person]:
         """Everybody; never while a frame waits."""
-        # TEMPORARY property, for callers that index it; becomes the method people() -> Iterator[Person].
-        return _TemporaryPeople(person for layer in self._layers for person in layer.visible())
-
-    @property
-    def templates(self) -> NDArray[np.float32]:
-        """TEMPORARY: (N, dimension), row i is people[i]."""
-        parts = [layer.index.vectors(_visible(layer)) for layer in self._layers]
-        return np.concatenate(parts) if parts else np.zeros((0, self.dimension), np.float32)
+        for layer in self._layers:
+            yield from layer.visible()
 
     def person(self, id: str) -> Person | None:
         """Who has this id."""
@@ -255,13 +244,6 @@ class Gallery:
     def _entry(self, id: str) -> Entry | None:
         person, template = self.person(id), self.template(id)
         return None if person is None or template is None else (person, template, self.negatives(id))
-
-
-class _TemporaryPeople(tuple[Person, ...]):
-    """TEMPORARY: people as a tuple that may also be called."""
-
-    def __call__(self) -> Iterator[Person]:
-        return iter(self)
 
 
 def _visible(layer: _Layer) -> NDArray[np.int64]:

@@ -25,10 +25,19 @@ async def test_the_page_gets_its_configuration(serving) -> None:  # type: ignore
             "pack": {"name": "open", "licence": "MIT and CC0-1.0"},
             "video": {"width": 640, "height": 480, "frameRate": 30, "maxBitrate": 1500000},
             "people": 3,
+            "guest": False,
             "secure": True,
             "retention": "Video is never stored. A name you type keeps numbers computed from the face on this server.",
         }
         assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_what_is_kept_is_said_before_the_camera_starts(serving) -> None:  # type: ignore[no-untyped-def]
+    async with serving(keep_crops=True, inbox=True, inbox_days=3) as served, aiohttp.ClientSession() as session:
+        async with session.get(f"{served.local}/api/v1/config") as response:
+            said = (await response.json())["retention"]
+    assert "small pictures" in said
+    assert "3 days" in said
 
 
 def test_turn_servers_come_with_their_credentials() -> None:
