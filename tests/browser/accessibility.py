@@ -38,3 +38,24 @@ def serious(page: Any) -> list[str]:
         for violation in page.evaluate(RUN, list(RULES))
         if violation["impact"] in ("serious", "critical")
     ]
+
+
+def in_reach(page: Any) -> None:
+    """Assert that the page as it stands now is usable by everybody: no violation, and nothing wider than the screen."""
+    assert serious(page) == []
+    assert page.evaluate(
+        """() => [document.documentElement, ...document.querySelectorAll('dialog[open]')]
+        .every(e => e.scrollWidth <= e.clientWidth)"""
+    )
+
+
+def shows_pictures(page: Any, selector: str) -> None:
+    """Wait until every image there has come; each is scrolled to, since they load when they are nearly in sight."""
+    page.wait_for_selector(selector)
+    for image in page.locator(selector).all():
+        image.scroll_into_view_if_needed()
+    page.wait_for_function(
+        """selector => [...document.querySelectorAll(selector)]
+        .every(image => image.complete && image.naturalWidth > 0)""",
+        arg=selector,
+    )

@@ -33,9 +33,12 @@ async def test_the_page_gets_its_configuration(serving) -> None:  # type: ignore
 
 
 async def test_what_is_kept_is_said_before_the_camera_starts(serving) -> None:  # type: ignore[no-untyped-def]
-    async with serving(keep_crops=True, inbox=True, inbox_days=3) as served, aiohttp.ClientSession() as session:
-        async with session.get(f"{served.local}/api/v1/config") as response:
-            said = (await response.json())["retention"]
+    async with (
+        serving(keep_crops=True, inbox=True, inbox_days=3) as served,
+        aiohttp.ClientSession() as session,
+        session.get(f"{served.local}/api/v1/config") as response,
+    ):
+        said = (await response.json())["retention"]
     assert "small pictures" in said
     assert "3 days" in said
 
