@@ -68,15 +68,18 @@ class PhotoArchive:
         return data
 
 
-def person_names(files: Sequence[str]) -> list[str]:
+def person_names(files: Sequence[str], name: str | None = None) -> list[str]:
     """Whose photo each file is: its folder's name, or its own where it lies in no folder.
 
-    A single folder around everything is no person if there are folders in it.
+    A single folder around everything is no person if there are folders in it. ``name`` is that of all who lie in no
+    folder, and of everybody where one folder holds all.
     """
     parts = [PurePosixPath(file.replace("\\", "/")).parts for file in files]
     if parts and all(len(p) > 1 and p[0] == parts[0][0] for p in parts) and any(len(p) > 2 for p in parts):
         parts = [p[1:] for p in parts]
-    return [p[-2] if len(p) > 1 else PurePosixPath(p[-1]).stem if p else "" for p in parts]
+    if name is not None and len({p[:-1] for p in parts}) < 2:
+        return [name] * len(parts)
+    return [p[-2] if len(p) > 1 else name or (PurePosixPath(p[-1]).stem if p else "") for p in parts]
 
 
 def _require_few_entries(file: IO[bytes], files: int) -> None:

@@ -115,7 +115,7 @@ class Imports:
         return await self._alone(id, lambda running: self._add(running, file, name, data))
 
     async def add_archive(self, id: str, file: IO[bytes], name: str | None) -> list[Entry]:
-        """Take in all photos of a ZIP: those of one person where ``name`` says so, otherwise by folder.
+        """Take in all photos of a ZIP, by folder; ``name`` is whose those are that lie in none, or all in one.
 
         Raises what :meth:`add_photo` does, and :class:`server.photos.archive.BadArchive`.
         """
@@ -125,7 +125,7 @@ class Imports:
         async def work(running: _Running) -> list[Entry]:
             archive = await self._compute(lambda: PhotoArchive(file, self._files))
             self._require_room(running, len(archive.paths))
-            names = [name] * len(archive.paths) if name is not None else person_names(archive.paths)
+            names = person_names(archive.paths, name)
             entries = []
             for index, (path, whose) in enumerate(zip(archive.paths, names, strict=True)):
                 data = await self._compute(functools.partial(archive.read, index))

@@ -127,3 +127,10 @@ def test_what_is_no_zip_or_an_empty_one_is_refused(data: bytes) -> None:
 )
 def test_whose_photo_it_is_follows_from_its_folder(files: list[str], names: list[str]) -> None:
     assert person_names(files) == names
+
+
+def test_a_name_given_is_of_photos_without_folders_or_all_in_one() -> None:
+    assert person_names(["a.jpg", "Grace/b.jpg", "Mary/c.jpg"], "Ada") == ["Ada", "Grace", "Mary"]
+    assert person_names(["holiday/a.jpg", "holiday/b.jpg"], "Ada") == ["Ada", "Ada"]
+    assert person_names(["all/Grace/b.jpg", "all/Mary/c.jpg"], "Ada") == ["Grace", "Mary"]
+    assert person_names(["a.jpg"], "Ada") == ["Ada"]
