@@ -42,7 +42,8 @@ def serious(page: Any) -> list[str]:
 
 def in_reach(page: Any) -> None:
     """Assert that the page as it stands now is usable by everybody: no violation, and nothing wider than the screen."""
-    assert serious(page) == []
+    found = serious(page)
+    assert found == [], found
     assert page.evaluate(
         """() => [document.documentElement, ...document.querySelectorAll('dialog[open]')]
         .every(e => e.scrollWidth <= e.clientWidth)"""
@@ -54,6 +55,7 @@ def shows_pictures(page: Any, selector: str) -> None:
     page.wait_for_selector(selector)
     for image in page.locator(selector).all():
         image.scroll_into_view_if_needed()
+    page.evaluate("scrollTo(0, 0)")  # scrolled, the tabs cover what lies beneath them
     page.wait_for_function(
         """selector => [...document.querySelectorAll(selector)]
         .every(image => image.complete && image.naturalWidth > 0)""",
