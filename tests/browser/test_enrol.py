@@ -68,7 +68,7 @@ def in_sight(page, selector):
     )
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(SMALL, "light"), (DESKTOP, "light")])
+@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "dark"), (SMALL, "light"), (DESKTOP, "light")])
 def test_a_face_is_learnt_by_the_ring(tmp_path, one_face, size, scheme):
     with live(tmp_path / "data", one_face.path) as (server, browser):
         page = browser.new_page(viewport=size, color_scheme=scheme)
@@ -211,6 +211,19 @@ def test_a_room_offers_whom_a_name_is_for(tmp_path, one_face):
         assert page.locator("#people-list li").count() == 0
         page.select_option("#people-rooms", "room:lab")
         assert page.locator("#people-list li").count() == 1
+
+
+def test_what_a_guest_adds_is_gone_with_the_visit(tmp_path, one_face):
+    with live(tmp_path / "data", one_face.path) as (server, browser):
+        page = browser.new_page(viewport=SMALL)
+        start(page, server.url + "/?guest=1")
+        assert "gone when you leave" in page.inner_text("#visit")
+        assert serious(page) == []
+        enrol(page, "Ada")
+        assert people(server) == []
+        page.reload()
+        page.click("#start")
+        page.wait_for_function("() => window.visavis.faces.some(f => f.identity === 'unknown')", timeout=20_000)
 
 
 def test_a_room_that_cannot_be_is_refused_in_words(tmp_path, one_face):

@@ -48,7 +48,7 @@ def test_guided_then_known_then_corrected(tmp_path, one_face, size, scheme):
         assert len(before) >= 5
         open_sheet(page)
         page.fill("#who-name", "Augusta")
-        page.click("#who-save")
+        page.click("#who-guide")
         page.wait_for_selector("#who-choice:visible", timeout=20_000)
         assert re.search(r"This looks like Ada \(p\s=\s\d+\s%\)", page.inner_text("#who-status"))
         in_reach(page)
@@ -146,7 +146,6 @@ def test_who_sits_beside_a_guest_is_shared_but_not_whom_the_guest_adds(tmp_path,
         page = context.new_page()
         start(page, server.url + "/?guest=1")
         open_sheet(page)
-        in_reach(page)
         assert page.locator("#who-scope input").count() == 0
         page.fill("#who-name", "Ada")
         page.click("#who-save")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from server.commands.live_browser import camera_browser, running_server
 from tests.browser.accessibility import serious
 from tests.browser.conftest import live, start
 from tests.browser.test_enrol import DESKTOP, PHONE, SMALL, closed, fits, open_sheet
 from tests.browser.test_live import KNOWN, enrol
+from tests.packs import models_folder
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 TOLD = "() => document.querySelector('#why').dataset.is === 'told'"
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(SMALL, "dark"), (DESKTOP, "dark")])
+@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (SMALL, "dark"), (DESKTOP, "dark")])
 def test_a_name_is_explained(tmp_path, one_face, size, scheme):
     with live(tmp_path / "data", one_face.path) as (server, browser):
         page = browser.new_page(viewport=size, color_scheme=scheme)
@@ -44,6 +46,20 @@ def test_a_name_is_explained(tmp_path, one_face, size, scheme):
         page.click("#who-why")
         assert not page.is_visible("#why")
         assert page.get_attribute("#who-why", "aria-expanded") == "false"
+
+
+def test_a_kept_picture_stands_beside_the_face(tmp_path, one_face):
+    flags = ("--models-dir", str(models_folder()), "--keep-crops")
+    with running_server(tmp_path / "data", *flags) as server, camera_browser(one_face.path) as browser:
+        page = browser.new_page(viewport=PHONE)
+        start(page, server.url)
+        enrol(page, "Ada")
+        closed(page)
+        open_sheet(page)
+        page.click("#who-why")
+        page.wait_for_selector("#why-kept:visible", timeout=5_000)
+        page.wait_for_function("() => document.querySelector('#why-kept').naturalWidth > 0")
+        assert not page.is_visible("#why-none")
 
 
 def test_a_stranger_is_explained_too(tmp_path, one_face):
