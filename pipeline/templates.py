@@ -15,6 +15,7 @@ from tracking import Embedding
 
 Level = Literal["off", "standard", "strict"]
 RIVALS = 8  # people of the gallery whom a sample is compared with
+LEAST_WEIGHT = 0.02  # of a sample, however bad, in its person's template
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,11 @@ class SampleReview:
 
 
 def fuse_template(samples: Sequence[Embedding], weights: Sequence[float] | None = None) -> Embedding:
-    """A person's template: the weighted mean of their samples, of unit length. Raises ``ValueError`` without any."""
+    """The mean of unit-length samples, weighted by quality, of unit length. Raises ``ValueError`` without any."""
     if not len(samples):
         raise ValueError("a template needs one sample or more")
-    mean = np.average(np.stack(samples), axis=0, weights=weights)
+    floored = None if weights is None else np.maximum(weights, LEAST_WEIGHT)
+    mean = np.average(np.stack(samples), axis=0, weights=floored)
     return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
 
 
@@ -46,7 +48,7 @@ def choose_samples(embeddings: NDArray[np.float32], qualities: NDArray[np.floati
         raise ValueError(f"limit must be 1 or more, not {limit}")
     if len(embeddings) <= limit:
         return np.arange(len(embeddings))
-    weights = np.clip(np.asarray(qualities, np.float64), 0.02, 1)
+    weights = np.clip(np.asarray(qualities, np.float64), LEAST_WEIGHT, 1)
     chosen = [int(weights.argmax())]
     apart = 1 - embeddings @ embeddings[chosen[0]]
     while len(chosen) < limit:
@@ -55,6 +57,12 @@ def choose_samples(embeddings: NDArray[np.float32], qualities: NDArray[np.floati
         chosen.append(int(gain.argmax()))
         apart = np.minimum(apart, 1 - embeddings @ embeddings[chosen[-1]])
     return np.sort(np.array(chosen, np.int64))
+
+
+def person_template(embeddings: NDArray[np.float32], qualities: NDArray[np.floating], max_samples: int) -> Embedding:
+    """The template of a person with samples (N, dimension) of qualities (N,), of which ``max_samples`` count."""
+    kept = choose_samples(embeddings, qualities, max_samples)
+    return fuse_template(list(embeddings[kept]), qualities[kept].tolist())
 
 
 def review(

@@ -151,7 +151,7 @@ class Inbox:
         """Say who a stranger is: their samples become a person's, new or the one of that name, and the past sightings
         take the name. Without ``room`` it is the one they were seen in. Returns the person and the number of sightings.
 
-        Raises :class:`NoSuchStranger`, :class:`DifferentPerson`, and what :meth:`People.add_people` raises.
+        Raises :class:`NoSuchStranger`, :class:`DifferentPerson`, and what :meth:`People.enrol` raises.
         """
         name = clean_name(name)
         async with self._lock:
@@ -166,7 +166,7 @@ class Inbox:
                     raise DifferentPerson(f"there is a {same.name} already who looks different; choose another name")
             samples = tuple(self._new_samples(entry))
             new = NewPerson(name, samples, room) if same is None else NewPerson(same.name, samples, same.room, same.id)
-            (person,) = await self._people.add_people([new])
+            (person,) = (await self._people.enrol([new])).people
             await self._given(entry, person.id)
             return person, entry.seen
 
@@ -316,9 +316,7 @@ class Inbox:
 
     def _keep(self, stranger: Stranger) -> None:
         self._entries[stranger.id] = stranger
-        self._templates[stranger.id] = fuse_template(
-            stranger.embeddings, [max(quality, 0.02) for quality in stranger.qualities]
-        )
+        self._templates[stranger.id] = fuse_template(stranger.embeddings, stranger.qualities)
 
     def _drop(self, id: str) -> None:
         self._entries.pop(id, None)

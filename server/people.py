@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 
 from pipeline.gallery import APPROXIMATE_ABOVE, Entry, Gallery, Person
 from server.storage import (
+    UNDO_DAYS,
     Added,
     Change,
     NewPerson,
@@ -40,7 +41,7 @@ class PeopleOptions:
     search is approximate."""
 
     max_samples: int = 16
-    undo_days: float = 7.0
+    undo_days: float = UNDO_DAYS
     approximate_above: int = APPROXIMATE_ABOVE
 
 
@@ -176,10 +177,6 @@ class People:
         return await self._change(
             lambda: self._store.enrol(batch, self._digest), lambda added: [person.id for person in added.people]
         )
-
-    async def add_people(self, batch: Sequence[NewPerson]) -> Sequence[Person]:
-        """The same; who it was, in the order given."""
-        return [*(await self.enrol(batch)).people]
 
     async def add_person(self, name: str, samples: Sequence[NewSample], room: str | None = None) -> Person:
         """Enrol somebody new."""

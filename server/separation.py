@@ -1,7 +1,7 @@
 """How well a gallery's own samples tell its people apart: every sample against its own person and against all others.
 
 Plain arrays, no I/O. Each person's template is the one recognition uses
-(:func:`server.storage.reading.person_template`); a sample meets its own person's template without itself in it
+(:func:`pipeline.templates.person_template`); a sample meets its own person's template without itself in it
 (leave-one-out), or it would only be compared with itself.
 """
 
@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.resemblance import Cosine
-from pipeline.templates import choose_samples, fuse_template
-from server.storage.reading import LEAST_WEIGHT, person_template
+from pipeline.templates import choose_samples, fuse_template, person_template
 
 Floats = NDArray[np.float32]
 Compare = Callable[[Floats, Floats], Floats]  # as Matcher.similarities
@@ -131,8 +130,7 @@ def _genuine(
         if len(rest) == len(used[person]):
             template = templates[person]  # the sample is not in it
         else:
-            weights = np.maximum(qualities[rest], LEAST_WEIGHT).tolist()
-            template = fuse_template(list(embeddings[rest]), weights)
+            template = fuse_template(list(embeddings[rest]), qualities[rest].tolist())
         result[index] = float(compare(template[None], embeddings[sample][None])[0, 0])
     return result
 

@@ -23,7 +23,6 @@ from server.commands.report import show, table
 from tracking import Embedding, iou_matrix
 
 DRAWS = 1000  # of the bootstrap
-LEAST_WEIGHT = 0.02  # of the worst sample in a quality-weighted mean
 RARE = 0.001
 
 Floats = NDArray[np.float32]
@@ -187,17 +186,13 @@ def _protocol(rows: list[dict[str, str]], views: dict[str, Views], title: str) -
     )
 
 
-def _weight(face: Views) -> float:
-    return max(face.quality, LEAST_WEIGHT)
-
-
 def _rules(models: FaceModels, protocol: Protocol) -> list[tuple[str, str, Score]]:
     """(words, which of the :class:`Views`, score) of each plainer rule, the baseline first. All are cosines."""
 
     def means(kind: str, weighted: bool = False) -> Score:
         fused = np.stack(
             [
-                fuse_template([getattr(f, kind) for f in faces], [_weight(f) for f in faces] if weighted else None)
+                fuse_template([getattr(f, kind) for f in faces], [f.quality for f in faces] if weighted else None)
                 for faces in protocol.enrolled
             ]
         )
@@ -239,7 +234,7 @@ def _judge_product(models: FaceModels, protocol: Protocol) -> tuple[RuleResult, 
     """The rule in use, and the calibration error of its probability."""
     dimension = len(protocol.known[0].full)
     entries = [
-        (Person(str(i), name), fuse_template([f.full for f in faces], [_weight(f) for f in faces]), None)
+        (Person(str(i), name), fuse_template([f.full for f in faces], [f.quality for f in faces]), None)
         for i, (name, faces) in enumerate(zip(protocol.names, protocol.enrolled, strict=True))
     ]
     gallery = Gallery.build(entries, dimension, models.manifest.digest, 1)

@@ -19,7 +19,6 @@ Review = Level
 REVIEWS: tuple[Review, ...] = get_args(Level)
 SAME_PICTURE = 0.12  # of the way from 'the same' to 'hardly the same person': a copy saved anew differs by less
 NEIGHBOURS = 8
-LEAST_WEIGHT = 0.02
 COMPLAINTS = {
     "too far": "The face is too small.",
     "too dark": "The face is too dark.",
@@ -74,8 +73,7 @@ class Group:
     def take(self, face: Face) -> None:
         """One more."""
         self.taken.append(face)
-        weights = [max(f.quality.overall, LEAST_WEIGHT) for f in self.taken]
-        self.template = fuse_template([f.embedding for f in self.taken], weights)
+        self.template = fuse_template([f.embedding for f in self.taken], [f.quality.overall for f in self.taken])
 
     def clear(self) -> None:
         """Begin anew."""

@@ -17,11 +17,12 @@ from server.storage.rows import (
     UndoConflict,
 )
 from server.storage.schema import METADATA
-from server.storage.store import Added, PeopleStore
+from server.storage.store import UNDO_DAYS, Added, PeopleStore
 
 __all__ = [
     "MAX_NAME",
     "METADATA",
+    "UNDO_DAYS",
     "Added",
     "BadName",
     "Change",

@@ -11,14 +11,11 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from pipeline.gallery import Entry, Person
-from pipeline.templates import choose_samples, fuse_template
+from pipeline.templates import person_template
 from server.storage.journal import chunks
 from server.storage.names import unique_key
 from server.storage.rows import NegativeRow, PersonDetail, PersonRow, SampleRow, StorageError
 from server.storage.schema import NEGATIVE, PERSON, SAMPLE
-from tracking import Embedding
-
-LEAST_WEIGHT = 0.02  # of a sample in its person's template
 
 
 def list_people(connection: sa.Connection, person_id: str | None = None) -> list[PersonRow]:
@@ -181,14 +178,6 @@ def gallery_entries(
             template = person_template(vectors, qualities, max_samples)
             entries.append((named[person_id], template, None if marks is None else marks[0]))
     return entries
-
-
-def person_template(vectors: NDArray[np.float32], qualities: NDArray[np.float32], max_samples: int) -> Embedding:
-    """The template of samples (N, dimension) with qualities (N,)."""
-    if len(vectors) > max_samples:
-        kept = choose_samples(vectors, qualities, max_samples)
-        vectors, qualities = vectors[kept], qualities[kept]
-    return fuse_template(list(vectors), np.maximum(qualities, LEAST_WEIGHT).tolist())
 
 
 def _live(query: Any, ids: Sequence[str] | None) -> Any:

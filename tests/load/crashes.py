@@ -45,7 +45,7 @@ async def enrol(path: Path, first: int) -> None:
         vectors = np.random.default_rng(number).normal(0, 1, (SAMPLES, DIMENSION)).astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         samples = tuple(NewSample(vector, 0.9, "live") for vector in vectors)
-        await people.add_people([NewPerson(f"P{number}", samples)])
+        await people.enrol([NewPerson(f"P{number}", samples)])
         print(f"P{number}", flush=True)
         number += 1
 
