@@ -17,6 +17,7 @@ from server.messages import BadMessage, Command
 from server.sample_review import objection
 from server.session_people import SCOPES, Scope, SessionPeople
 from server.storage import BadName, NameTaken, clean_name
+from server.wording import stated
 from tracking import IdentityState, Opinion
 
 WAIT = 60.0  # seconds that samples wait for a word about whose they are
@@ -257,7 +258,7 @@ class LiveEnrolments:
         self._voice.fail(
             enrolment.command,
             "looks_like",
-            f"This face looks like {alike.name} (p = {opinion.probability:.2f}).",
+            f"This face looks like {alike.name} (p = {stated(opinion.probability):.2f}).",
             track=enrolment.track,
             person=alike.id,
             name=alike.name,

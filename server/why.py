@@ -8,6 +8,7 @@ from pipeline.frame_pipeline import Face
 from pipeline.gallery import Gallery
 from server.messages import quality_fields
 from server.session_people import SessionPeople
+from server.wording import stated
 from tracking import IdentityState, Opinion
 
 
@@ -44,16 +45,16 @@ def words(face: Face, gallery: Gallery) -> str:
             return "The face is too small or too blurred to be told."
         case IdentityState.PENDING:
             return f"{_looks(face.votes)} so far: too few to say a name."
-    if opinion is None or opinion.person is None:
+    rejected = gallery.person(opinion.rejected) if opinion is not None and opinion.rejected else None
+    if opinion is None or (opinion.person is None and rejected is None):
         return "Nobody is known here yet that this face could be compared with."
     reached = f"alike by {opinion.similarity:.3f}, and {opinion.threshold:.3f} is needed"
-    rejected = gallery.person(opinion.rejected) if opinion.rejected else None
     but = (
         f"; {rejected.name} is kept out, as somebody said of such a face that it is not {rejected.name}"
         if rejected
         else ""
     )
-    best = gallery.person(opinion.person)
+    best = gallery.person(opinion.person) if opinion.person else None
     name = best.name if best else "somebody who has been forgotten"
     if face.identity is IdentityState.UNKNOWN:
         who = "" if rejected else f": the nearest person is {reached}"
@@ -61,7 +62,7 @@ def words(face: Face, gallery: Gallery) -> str:
     runner = gallery.person(opinion.runner_up) if opinion.runner_up else None
     ahead = f", {opinion.margin:.3f} ahead of {runner.name}" if runner and opinion.margin is not None else ""
     sure = "" if face.identity is IdentityState.KNOWN else "Perhaps "
-    return f"{sure}{name}, probability {opinion.probability:.2f}: {reached}{ahead}, by {_looks(face.votes)}{but}."
+    return f"{sure}{name}, probability {stated(opinion.probability):.2f}: {reached}{ahead}, by {_looks(face.votes)}{but}."
 
 
 async def _best_sample(face: Face, person: str, people: SessionPeople) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from pipeline.gallery import Gallery, Person
 from pipeline.matcher import Matcher
 from pipeline.templates import Level, fuse_template
 from server.photos.reading import Face, Photo
+from server.wording import stated
 from tracking import Embedding
 
 Review = Level
@@ -130,7 +131,7 @@ def _review(embedding: Embedding, group: Group, others: Iterable[Group], scene: 
         if similarity > own and similarity >= scene.matcher.threshold(crowd):
             probabilities = scene.matcher.probabilities(np.array([s for _, _, s in rivals], np.float32))
             like = Like(person, name, float(probabilities[best]))
-            return Judgement(Verdict.LOOKS_LIKE, f"This looks like {name} ({like.probability:.0%}).", like)
+            return Judgement(Verdict.LOOKS_LIKE, f"This looks like {name} ({stated(like.probability):.0%}).", like)
     # Who is enrolled already must be recognised; in the strict review everybody.
     compared = group.person is not None or (scene.review == "strict" and group.template is not None)
     if compared and own < scene.matcher.threshold(1):

@@ -47,7 +47,7 @@ async def test_a_known_face(people: MemoryPeople) -> None:
         "track": 7, "identity": "known", "person": ada.id, "name": "Ada", "probability": 0.9971, "similarity": 0.957,
         "threshold": 0.925, "margin": 0.031, "runner_up": {"person": bea.id, "name": "Bea", "similarity": 0.926},
         "best_sample": None, "votes": 5, "quality": None, "width": 140.8, "embedded": 8, "rejected": None,
-        "words": "Ada, probability 1.00: alike by 0.957, and 0.925 is needed, 0.031 ahead of Bea, by 5 pictures.",
+        "words": "Ada, probability 0.99: alike by 0.957, and 0.925 is needed, 0.031 ahead of Bea, by 5 pictures.",
     }  # fmt: skip
 
 
@@ -56,6 +56,10 @@ async def test_who_is_kept_out_is_said(people: MemoryPeople) -> None:
     said = opinion(ada.id, verdict=Verdict.UNKNOWN, rejected=ada.id, margin=None)
     told = await explain(shown(IdentityState.UNKNOWN, said), known(people))
     assert (told["person"], told["name"], told["rejected"]) == (None, None, {"person": ada.id, "name": "Ada"})
+    assert "Ada is kept out" in told["words"]
+    nobody_else = opinion(None, verdict=Verdict.UNKNOWN, rejected=ada.id, margin=None)  # as the matcher says it
+    told = await explain(shown(IdentityState.UNKNOWN, nobody_else), known(people))
+    assert told["rejected"] == {"person": ada.id, "name": "Ada"}
     assert "Ada is kept out" in told["words"]
 
 
