@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import numpy as np
 from aiohttp import web
 
 from pipeline.face_models import FaceModels
-from pipeline.gallery import Gallery
-from pipeline.matcher import Matcher
-from pipeline.templates import choose_samples, fuse_template
 from server.people import People
+from server.person_page import person_fields, person_page
 from server.problems import problem
 from server.storage import (
     BadName,
@@ -25,7 +23,6 @@ from server.storage import (
     NoSuchSample,
     PersonDetail,
     PersonRow,
-    SampleRow,
     UndoConflict,
     clean_room,
 )
@@ -74,7 +71,7 @@ class PeopleRoutes:
     async def merge_preview(self, request: web.Request) -> web.Response:
         """What merging two people would give."""
         source, target = await self._pair(request.match_info["id"], request.query.get("into"))
-        one, other = self._template(source), self._template(target)
+        one, other = self._template(source.row), self._template(target.row)
         similarity = None if one is None or other is None else self._models().matcher.similarity(one, other)
         verdict, words = self._alike(similarity, source, target)
         return web.json_response(
@@ -95,16 +92,15 @@ class PeopleRoutes:
     # -- changing --------------------------------------------------------------------------------------------------
 
     async def edit(self, request: web.Request) -> web.Response:
-        """Another name, another room."""
+        """Another name, or another room: one at a time, so that nothing is changed half."""
         id, body = request.match_info["id"], await _body(request, {"name", "room"})
-        changes = []
+        if len(body) != 1:
+            raise _BadBody("say a name or a room, one at a time")
         if "name" in body:
-            changes.append(await self._people.rename(id, _text(body, "name")))
-        if "room" in body:
-            changes.append(await self._people.set_room(id, clean_room(body["room"])))
-        if not changes:
-            raise _BadBody("say a name or a room")
-        return web.json_response({**await self._detail(id), "change": _change(changes[-1])})
+            change = await self._people.rename(id, _text(body, "name"))
+        else:
+            change = await self._people.set_room(id, clean_room(body["room"]))
+        return web.json_response({**await self._detail(id), "change": _change(change)})
 
     async def remove(self, request: web.Request) -> web.Response:
         """Take somebody away for now."""
@@ -166,63 +162,14 @@ class PeopleRoutes:
         detail = await self._people.person(id)
         if detail is None:
             raise NoSuchPerson("nobody of this id is enrolled")
-        samples = self._comparable(detail)
-        kept: set[str] = set()
-        if samples:
-            vectors, weights = _stack(samples)
-            kept = {samples[i].id for i in choose_samples(vectors, weights, self._max_samples)}
-        gallery = self._people.gallery_of(detail.row.room)
-        return {
-            **self._row(detail.row),
-            "samples": [self._sample(sample, sample.id in kept, samples, gallery) for sample in detail.samples],
-            "negatives": [{"id": mark.id, "created": mark.created.isoformat()} for mark in detail.negatives],
-        }
+        gallery, matcher = self._people.gallery_of(detail.row.room), self._models().matcher
+        return await asyncio.to_thread(person_page, detail, gallery, matcher, self._max_samples)
 
     def _row(self, row: PersonRow) -> dict[str, Any]:
-        return {
-            "id": row.id,
-            "name": row.name,
-            "room": row.room,
-            "samples": row.samples,
-            "used": min(row.samples, self._max_samples),
-            "negatives": row.negatives,
-            "created": row.created.isoformat(),
-            "cover": row.cover,
-        }
+        return person_fields(row, self._max_samples)
 
-    def _sample(self, sample: SampleRow, used: bool, all_: list[SampleRow], gallery: Gallery) -> dict[str, Any]:
-        others = [other for other in all_ if other.id != sample.id]
-        comparable = sample.digest == gallery.digest
-        fits, matcher = None, self._models().matcher
-        if comparable and others:
-            vectors, weights = _stack(others)
-            fits = round(matcher.similarity(fuse_template(list(vectors), weights.tolist()), sample.embedding), 4)
-        nearest = _nearest(sample.embedding, sample.person, gallery, matcher) if comparable else None
-        return {
-            "id": sample.id,
-            "quality": round(sample.quality, 3),
-            "source": sample.source,
-            "created": sample.created.isoformat(),
-            "used": used,
-            "comparable": comparable,  # computed by the pack in use
-            "yaw": sample.yaw,
-            "pitch": sample.pitch,
-            "size": sample.size,
-            "crop": sample.crop,
-            "fits": fits,
-            "nearest": nearest,
-        }
-
-    def _comparable(self, detail: PersonDetail) -> list[SampleRow]:
-        digest = self._people.gallery.digest
-        return [sample for sample in detail.samples if sample.digest == digest]
-
-    def _template(self, detail: PersonDetail) -> Embedding | None:
-        samples = self._comparable(detail)
-        if not samples:
-            return None
-        vectors, weights = _stack(samples)
-        return fuse_template(list(vectors), weights.tolist())
+    def _template(self, row: PersonRow) -> Embedding | None:
+        return self._people.gallery_of(row.room).template(row.id)
 
     def _alike(self, similarity: float | None, one: PersonDetail, other: PersonDetail) -> tuple[str, str]:
         if similarity is None:
@@ -234,22 +181,6 @@ class PeopleRoutes:
         if similarity >= matcher.threshold(1, 0.1):
             return "perhaps", f"{names} resemble each other, but not enough to be sure."
         return "different", f"{names} look like two different people."
-
-
-def _stack(samples: list[SampleRow]) -> tuple[np.ndarray[Any, np.dtype[np.float32]], np.ndarray[Any, Any]]:
-    return np.stack([s.embedding for s in samples]), np.maximum([s.quality for s in samples], 0.02)
-
-
-def _nearest(embedding: Embedding, own: str, gallery: Gallery, matcher: Matcher) -> dict[str, Any] | None:
-    """Who else this sample resembles most."""
-    if len(gallery) == 0:
-        return None
-    for person in gallery.search(embedding, 2).people:
-        template = gallery.template(person.id)
-        if person.id != own and template is not None:
-            similarity = round(matcher.similarity(embedding, template), 4)
-            return {"person": person.id, "name": person.name, "similarity": similarity}
-    return None
 
 
 def _change(change: Change) -> dict[str, Any]:

@@ -62,7 +62,9 @@ def words(face: Face, gallery: Gallery) -> str:
     runner = gallery.person(opinion.runner_up) if opinion.runner_up else None
     ahead = f", {opinion.margin:.3f} ahead of {runner.name}" if runner and opinion.margin is not None else ""
     sure = "" if face.identity is IdentityState.KNOWN else "Perhaps "
-    return f"{sure}{name}, probability {stated(opinion.probability):.2f}: {reached}{ahead}, by {_looks(face.votes)}{but}."
+    return (
+        f"{sure}{name}, probability {stated(opinion.probability):.2f}: {reached}{ahead}, by {_looks(face.votes)}{but}."
+    )
 
 
 async def _best_sample(face: Face, person: str, people: SessionPeople) -> dict[str, Any] | None:

@@ -164,6 +164,7 @@ async def test_what_is_not_there_is_said_not_to_be(doors: Doors, method: str, pa
         (b"[]", 400),
         (b'{"name": "X", "admin": true}', 400),
         (b"{}", 400),
+        (b'{"name": "X", "room": "attic"}', 400),
         (b"[" * 50_000, 400),
         (b'{"name": "' + b"x" * 70_000 + b'"}', 413),
         (b"\xff\xfe", 400),
