@@ -22,7 +22,7 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError
 
-from server.messages import message
+from server.live.messages import message
 from server.recognition_track import ReceivedFrame, RecognitionTrack
 from server.sdp import MAX_CANDIDATES, Fragment, OfferError, advertise, check_offer, offered_ufrags
 from server.transport import FrameClock, TransportOptions, tune_receiver

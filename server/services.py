@@ -17,22 +17,22 @@ from pipeline.face_models import FaceModels
 from pipeline.frame_pipeline import PipelineConfig
 from server.app import VIDEO, Services
 from server.guests import is_guest
-from server.import_routes import setup_imports
-from server.inbox import Inbox, erase_inbox
-from server.inbox_routes import setup_inbox
 from server.join import Door
-from server.live_session import LiveSession, SessionOptions
-from server.model_change import ModelChange
-from server.model_change_routes import setup_model_change
+from server.live.routes import setup_sessions
+from server.live.session import LiveSession, SessionOptions
 from server.peer import Peer
 from server.people import People, PeopleOptions
-from server.people_routes import setup_people
-from server.photos.imports import Imports
-from server.session_routes import setup_sessions
+from server.people.import_routes import setup_imports
+from server.people.inbox import Inbox, erase_inbox
+from server.people.inbox_routes import setup_inbox
+from server.people.model_change import ModelChange
+from server.people.model_change_routes import setup_model_change
+from server.people.photos.imports import Imports
+from server.people.routes import setup_people
+from server.people.threshold_routes import setup_threshold
 from server.settings import Settings, StartError
 from server.signalling import PeerRegistry, setup_whip
 from server.storage import StorageError
-from server.threshold_routes import setup_threshold
 from server.transport import IceServer, TransportOptions, install
 from tracking import DEFAULT_POLICY
 

@@ -23,12 +23,12 @@ from pipeline.templates import fuse_template
 from server.commands.models_option import models_options
 from server.commands.report import show, table
 from server.people import People, PeopleOptions
-from server.photos.archive import BadArchive
-from server.photos.draft import Entry
-from server.photos.export import BadExport, export_people, is_export, read_export, restore_person
-from server.photos.folder import FILES, BadFolder, Photos, Saved, import_photos, open_photos
-from server.photos.imports import ImportRefused, Imports
-from server.photos.verdicts import REVIEWS, Review
+from server.people.photos.archive import BadArchive
+from server.people.photos.draft import Entry
+from server.people.photos.export import BadExport, export_people, is_export, read_export, restore_person
+from server.people.photos.folder import FILES, BadFolder, Photos, Saved, import_photos, open_photos
+from server.people.photos.imports import ImportRefused, Imports
+from server.people.photos.verdicts import REVIEWS, Review
 from server.settings import Settings, configure
 from server.storage import BadName, NameTaken, PeopleStore, StorageError, clean_room
 from server.storage.reading import list_people

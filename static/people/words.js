@@ -31,7 +31,7 @@ export function initials(name) {
   return letters.toLocaleUpperCase();
 }
 
-// As in guided enrolment (server/coverage.py): from where on a face counts as turned or nodding, and the pitch of one that looks ahead.
+// As in guided enrolment (server/live/coverage.py): from where on a face counts as turned or nodding, and the pitch of one that looks ahead.
 const [TURNED, NODDED, LEVEL, NEARER] = [0.15, 0.07, -0.08, 1.2];
 
 /** How a face stands in its picture, 'left, near': left and right as seen there, near and far by the person's `usual` width. */

@@ -29,7 +29,7 @@ import numpy as np
 from pipeline.face_models import PhotoFace, main_face, read_photo
 from pipeline.frame_pipeline import PipelineConfig
 from pipeline.gallery import Gallery
-from server.live_session import LiveSession
+from server.live.session import LiveSession
 from server.peer import ReceivedFrame, Visit
 from server.people import People
 from server.storage import NewSample

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.frame_pipeline import Observation
 from pipeline.quality import Quality
-from server.enrolment import (
+from server.live.enrolment import (
     ENOUGH_AFTER,
     GUIDED_PATIENCE,
     GUIDED_TIMEOUT,

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import hdrs
 
 from server.people import People
-from server.people_routes import setup_people
+from server.people.routes import setup_people
 from tests.packs import open_models
 from tests.server.conftest import TOKEN, Serving
 from tests.server.test_storage import DIGEST, sample

@@ -13,11 +13,11 @@ import aiohttp
 import numpy as np
 import pytest
 
-from server.import_routes import BASE, setup_imports
 from server.people import People
-from server.photos import imports as imports_module
-from server.photos.decoding import FILE_BYTES
-from server.photos.imports import Imports
+from server.people.import_routes import BASE, setup_imports
+from server.people.photos import imports as imports_module
+from server.people.photos.decoding import FILE_BYTES
+from server.people.photos.imports import Imports
 from tests.packs import open_models
 from tests.pictures import photo_path
 from tests.server.photos import varied
@@ -214,7 +214,7 @@ async def test_limits_hold(client: Client, monkeypatch: pytest.MonkeyPatch) -> N
     client.imports._files = 2000
     monkeypatch.setattr(imports_module, "HELD_BYTES", -1)
     await client.ask("POST", f"/{id}/files", 409, params={"name": "A", "file": "1.jpg"}, data=varied(0, 0))
-    monkeypatch.setattr("server.import_routes.ARCHIVE_BYTES", 500)
+    monkeypatch.setattr("server.people.import_routes.ARCHIVE_BYTES", 500)
     await client.ask("POST", f"/{id}/files", 413, params={"file": "1.zip"}, data=b"PK\x03\x04" + bytes(600))
 
 

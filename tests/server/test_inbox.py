@@ -18,10 +18,10 @@ from aiohttp import web
 from pipeline.face_models import PhotoFace, main_face, read_photo
 from pipeline.frame import Frame
 from pipeline.frame_pipeline import FramePipeline
-from server.inbox import MAX_STRANGERS, DifferentPerson, Inbox, NoSuchStranger, erase_inbox
-from server.inbox_routes import setup_inbox
-from server.inbox_watch import Noticed, Portrait, StrangerSighting, StrangerWatch, cut_portrait
+from server.live.strangers import Noticed, Portrait, StrangerSighting, StrangerWatch, cut_portrait
 from server.people import People
+from server.people.inbox import MAX_STRANGERS, DifferentPerson, Inbox, NoSuchStranger, erase_inbox
+from server.people.inbox_routes import setup_inbox
 from server.problems import problem_middleware
 from server.storage import BadName, NewSample
 from server.storage.inbox import sightings_of

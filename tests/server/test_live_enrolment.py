@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from pipeline.frame_pipeline import Face, FrameResult, Observation
-from server.live_enrolment import WAIT, LiveEnrolments
-from server.messages import BadMessage, parse_command
-from server.session_people import SessionPeople
+from server.live.enrolments import WAIT, LiveEnrolments
+from server.live.messages import BadMessage, parse_command
+from server.live.session_people import SessionPeople
 from server.storage import NewSample
 from tests.packs import open_models
 from tests.server.people_memory import MemoryPeople
@@ -248,7 +248,7 @@ async def test_saving_takes_far_less_than_half_a_second(people: MemoryPeople) ->
 async def test_what_a_review_refuses_is_kept_only_on_a_person_s_word(
     people: MemoryPeople, monkeypatch: pytest.MonkeyPatch, review: str, confirm: str | None, saved: bool
 ) -> None:
-    monkeypatch.setattr("server.live_enrolment.objection", lambda *_: "These pictures show two people.")
+    monkeypatch.setattr("server.live.enrolments.objection", lambda *_: "These pictures show two people.")
     room = Room(people, review=review)
     room.ask(mode="guided")
     room.turns()

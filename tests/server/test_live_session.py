@@ -16,7 +16,7 @@ import pytest
 from pipeline.face_models import PhotoFace, main_face, read_photo
 from pipeline.frame_pipeline import PipelineConfig
 from server import __version__
-from server.live_session import LiveSession
+from server.live.session import LiveSession
 from server.people import People
 from server.signalling import PeerRegistry
 from server.storage import NewSample
@@ -104,8 +104,8 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 @pytest.fixture
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three samples will do at once, where the time is not what the test is about."""
-    monkeypatch.setattr("server.enrolment.PATIENCE", 0.0)
-    monkeypatch.setattr("server.enrolment.SAME_VIEW_SPACING", 0.31)
+    monkeypatch.setattr("server.live.enrolment.PATIENCE", 0.0)
+    monkeypatch.setattr("server.live.enrolment.SAME_VIEW_SPACING", 0.31)
 
 
 def track(page: Page) -> int:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.frame_pipeline import Face, FrameResult
 from pipeline.quality import Quality
-from server.messages import MAX_MESSAGE, BadMessage, error_message, message, parse_command, result_message
+from server.live.messages import MAX_MESSAGE, BadMessage, error_message, message, parse_command, result_message
 from tracking import IdentityState, Opinion, TrackState, Verdict
 
 PROTOCOL = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"

@@ -20,9 +20,9 @@ from pipeline.face_models import FaceModels, PhotoFace, read_photo
 from pipeline.frame import Frame
 from pipeline.frame_pipeline import FramePipeline
 from pipeline.matcher import Matcher
-from server.model_change import ChangeRefused, ModelChange, compare, embed_again
-from server.model_change_routes import setup_model_change
 from server.people import People
+from server.people.model_change import ChangeRefused, ModelChange, compare, embed_again
+from server.people.model_change_routes import setup_model_change
 from server.problems import problem_middleware
 from server.storage import NewSample
 from server.storage import model_change as table

@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.face_models import FaceModels
 from server.people import People
-from server.people_routes import setup_people
+from server.people.routes import setup_people
 from server.storage import NewSample
 from tests.packs import open_models
 from tests.server.conftest import Serving

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.photos.decoding import FILE_BYTES, SIDE, Unreadable, decode, read_header
+from server.people.photos.decoding import FILE_BYTES, SIDE, Unreadable, decode, read_header
 from tests.pictures import group_photo, photo_path
 
 SMALL = np.ascontiguousarray(cv2.resize(group_photo(), (160, 110), interpolation=cv2.INTER_AREA))

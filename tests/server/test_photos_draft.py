@@ -9,10 +9,10 @@ import pytest
 
 from pipeline.gallery import Gallery, Person
 from pipeline.quality import Quality
-from server.photos.decoding import Unreadable
-from server.photos.draft import Draft, Target
-from server.photos.reading import Face, Photo
-from server.photos.verdicts import Review
+from server.people.photos.decoding import Unreadable
+from server.people.photos.draft import Draft, Target
+from server.people.photos.reading import Face, Photo
+from server.people.photos.verdicts import Review
 from tests.packs import open_models
 
 GOOD = Quality(sharpness=0.9, light=0.9, pose=0.9, size=0.9, brightness=128, yaw=0.1, pitch=-0.1)

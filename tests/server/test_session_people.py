@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from pipeline.frame_pipeline import FrameResult, PipelineConfig
-from server.live_session import LiveSession
+from server.live.session import LiveSession
+from server.live.session_people import SessionPeople
 from server.peer import Visit
-from server.session_people import SessionPeople
 from server.storage import NameTaken
 from server.storage.rows import NoSuchPerson
 from tests.packs import open_models

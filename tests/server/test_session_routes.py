@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from server.session_routes import setup_sessions
+from server.live.routes import setup_sessions
 from server.signalling import PeerRegistry, setup_whip
 from server.transport import install, uninstall
 from tests.server.loopback import LOOPBACK, Recorder

@@ -9,8 +9,8 @@ import pytest
 from models import load_manifest
 from pipeline.gallery import Person
 from pipeline.matcher import Matcher
-from server.separation import MAX_COMPARISONS, MAX_SAMPLES, separate
-from server.threshold import CHOICES, ThresholdReport, equivalent_fpir, judge
+from server.people.separation import MAX_COMPARISONS, MAX_SAMPLES, separate
+from server.people.threshold import CHOICES, ThresholdReport, equivalent_fpir, judge
 
 MATCHER = Matcher(replace(load_manifest("open").matching, population=None))  # plain cosines
 

@@ -10,9 +10,9 @@ import pytest
 from aiohttp import web
 
 from server.people import People
+from server.people.threshold_routes import setup_threshold
 from server.problems import problem_middleware
 from server.storage import NewSample
-from server.threshold_routes import setup_threshold
 from tests.packs import open_models
 from tests.server.test_threshold import crowd
 

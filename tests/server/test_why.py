@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from pipeline.frame_pipeline import Face
-from server.session_people import SessionPeople
-from server.why import explain
+from server.live.session_people import SessionPeople
+from server.live.why import explain
 from tests.packs import open_models
 from tests.server.people_memory import MemoryPeople
 from tests.server.test_enrolment import face

@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.frame_pipeline import Observation
 from pipeline.matcher import Matcher
 from pipeline.templates import fuse_template
-from server.coverage import Coverage, Pose
+from server.live.coverage import Coverage, Pose
 from server.storage import NewSample
 from tracking import Embedding
 

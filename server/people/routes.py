@@ -12,7 +12,7 @@ from aiohttp import web
 
 from pipeline.face_models import FaceModels
 from server.people import People
-from server.person_page import person_fields, person_page
+from server.people.person_page import person_fields, person_page
 from server.problems import problem
 from server.storage import (
     BadName,

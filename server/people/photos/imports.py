@@ -12,11 +12,11 @@ from typing import IO, TypeVar
 from pipeline.face_models import FaceModels
 from pipeline.gallery import Gallery, Person
 from server.people import People
-from server.photos.archive import PhotoArchive, person_names
-from server.photos.decoding import Unreadable
-from server.photos.draft import Draft, Entry, Target
-from server.photos.reading import Photo, content_of, read
-from server.photos.verdicts import Review
+from server.people.photos.archive import PhotoArchive, person_names
+from server.people.photos.decoding import Unreadable
+from server.people.photos.draft import Draft, Entry, Target
+from server.people.photos.reading import Photo, content_of, read
+from server.people.photos.verdicts import Review
 from server.storage import BadName, Change, clean_name, name_key
 
 T = TypeVar("T")
@@ -117,7 +117,7 @@ class Imports:
     async def add_archive(self, id: str, file: IO[bytes], name: str | None) -> list[Entry]:
         """Take in all photos of a ZIP, by folder; ``name`` is whose those are that lie in none, or all in one.
 
-        Raises what :meth:`add_photo` does, and :class:`server.photos.archive.BadArchive`.
+        Raises what :meth:`add_photo` does, and :class:`server.people.photos.archive.BadArchive`.
         """
         if name is not None:
             name = clean_name(name)
@@ -145,7 +145,7 @@ class Imports:
         return await self._alone(id, work)
 
     async def reconsider(self, id: str) -> None:
-        """Let later photos speak for earlier ones; see :meth:`server.photos.draft.Draft.reconsider`."""
+        """Let later photos speak for earlier ones; see :meth:`server.people.photos.draft.Draft.reconsider`."""
         await self._alone(id, self._reconsider)
 
     async def _reconsider(self, running: _Running) -> None:

@@ -6,8 +6,8 @@ import json
 
 from aiohttp import web
 
-from server.inbox import DifferentPerson, Inbox, NoSuchStranger, keeps
 from server.people import People
+from server.people.inbox import DifferentPerson, Inbox, NoSuchStranger, keeps
 from server.problems import problem
 from server.storage import BadName, NameTaken, NoSuchPerson
 from server.storage.inbox import Sighting, Stranger, sightings_of

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from pipeline.gallery import Gallery, Person
 from pipeline.matcher import Matcher
-from server.photos.reading import Photo
-from server.photos.verdicts import Group, Judgement, Review, Scene, Verdict, judge_face, judge_photo
+from server.people.photos.reading import Photo
+from server.people.photos.verdicts import Group, Judgement, Review, Scene, Verdict, judge_face, judge_photo
 from server.storage import NewPerson, name_key
 from tracking import Embedding
 

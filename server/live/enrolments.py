@@ -11,11 +11,11 @@ from pipeline.frame_pipeline import Face, FramePipeline, FrameResult
 from pipeline.gallery import Person
 from pipeline.matcher import Matcher
 from pipeline.templates import Level
-from server.coverage import SECTORS
-from server.enrolment import MODES, NEEDED, Enrolment
-from server.messages import BadMessage, Command
-from server.sample_review import objection
-from server.session_people import SCOPES, Scope, SessionPeople
+from server.live.coverage import SECTORS
+from server.live.enrolment import MODES, NEEDED, Enrolment
+from server.live.messages import BadMessage, Command
+from server.live.sample_review import objection
+from server.live.session_people import SCOPES, Scope, SessionPeople
 from server.storage import BadName, NameTaken, clean_name
 from server.wording import stated
 from tracking import IdentityState, Opinion
@@ -78,7 +78,7 @@ class LiveEnrolments:
 
     def start(self, command: Command, faces: Sequence[Face]) -> None:
         """``enrol``: begin to gather samples, or answer what was asked about those that wait. Raises
-        :class:`server.messages.BadMessage`."""
+        :class:`server.live.messages.BadMessage`."""
         track = command.integer("track")
         mode = command.choice("mode", MODES) or "quick"
         wanted = command.choice("scope", SCOPES)
@@ -110,7 +110,7 @@ class LiveEnrolments:
         self._report(enrolment)
 
     def cancel(self, command: Command) -> None:
-        """``cancel_enrol``: nothing of it is kept. Raises :class:`server.messages.BadMessage`."""
+        """``cancel_enrol``: nothing of it is kept. Raises :class:`server.live.messages.BadMessage`."""
         track = command.integer("track")
         waiting = self._take_waiting(track)
         if self._end(track) is None and waiting is None:
@@ -119,7 +119,7 @@ class LiveEnrolments:
         self._voice.say("cancelled", id=command.id, track=track)
 
     def finish(self, command: Command) -> None:
-        """``finish_enrol``: the samples there are will do. Raises :class:`server.messages.BadMessage`."""
+        """``finish_enrol``: the samples there are will do. Raises :class:`server.live.messages.BadMessage`."""
         track = command.integer("track")
         running = self._running.get(track)
         if running is None:

@@ -10,11 +10,11 @@ from typing import Any
 
 from aiohttp import web
 
-from server.photos.archive import ARCHIVE_BYTES, BadArchive, is_archive, person_names
-from server.photos.decoding import FILE_BYTES, PIXELS, Unreadable
-from server.photos.draft import Entry
-from server.photos.imports import FILES, ImportRefused, Imports, NoSuchImport, listed
-from server.photos.verdicts import REVIEWS
+from server.people.photos.archive import ARCHIVE_BYTES, BadArchive, is_archive, person_names
+from server.people.photos.decoding import FILE_BYTES, PIXELS, Unreadable
+from server.people.photos.draft import Entry
+from server.people.photos.imports import FILES, ImportRefused, Imports, NoSuchImport, listed
+from server.people.photos.verdicts import REVIEWS
 from server.problems import problem
 from server.storage import BadName, NameTaken, NoSuchPerson, clean_room
 

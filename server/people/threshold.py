@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from pipeline.gallery import Person
 from pipeline.matcher import Matcher
-from server.separation import FINE, Floats, Separation, quantile_at, separate
+from server.people.separation import FINE, Floats, Separation, quantile_at, separate
 
 CHOICES = (10, 30, 100, 300, 1000)
 LEAST_PAIRS = 1_000

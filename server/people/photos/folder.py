@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from server.photos.archive import JUNK, BadArchive, PhotoArchive, person_names
-from server.photos.decoding import FILE_BYTES, Unreadable
-from server.photos.draft import Entry
-from server.photos.imports import Imports
-from server.photos.verdicts import Review
+from server.people.photos.archive import JUNK, BadArchive, PhotoArchive, person_names
+from server.people.photos.decoding import FILE_BYTES, Unreadable
+from server.people.photos.draft import Entry
+from server.people.photos.imports import Imports
+from server.people.photos.verdicts import Review
 from server.storage import BadName, clean_name
 
 FILES = 100_000
@@ -53,7 +53,7 @@ class PhotoFolder:
 
 @contextlib.contextmanager
 def open_photos(source: Path) -> Iterator[Photos]:
-    """The photos of a folder or a ZIP. Raises :class:`server.photos.archive.BadArchive`."""
+    """The photos of a folder or a ZIP. Raises :class:`server.people.photos.archive.BadArchive`."""
     if source.is_dir():
         yield PhotoFolder(source)
         return

@@ -15,11 +15,11 @@ from aiohttp import web
 from pipeline.face_models import FaceModels
 from pipeline.gallery import Person
 from server.people import People
+from server.people.threshold import Confusable, Histogram, ThresholdReport, equivalent_fpir, judge
 from server.problems import problem
 from server.storage import BadName, PeopleStore
 from server.storage import threshold as table
 from server.storage.names import clean_room
-from server.threshold import Confusable, Histogram, ThresholdReport, equivalent_fpir, judge
 
 LEAST, MOST = 2.0, 1e6  # strangers, that one wrong name may be asked for in
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from pipeline.frame_pipeline import Face
 from pipeline.gallery import Gallery
-from server.messages import quality_fields
-from server.session_people import SessionPeople
+from server.live.messages import quality_fields
+from server.live.session_people import SessionPeople
 from server.wording import stated
 from tracking import IdentityState, Opinion
 

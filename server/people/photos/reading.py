@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.crop import cut_crop
 from pipeline.face_models import FaceModels, PhotoFace, prominence, read_photo
 from pipeline.quality import Quality
-from server.photos.decoding import Unreadable, decode
+from server.people.photos.decoding import Unreadable, decode
 from server.storage import NewSample
 from tracking import Embedding
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from server.live_session import LiveSession
+from server.live.session import LiveSession
 from server.problems import problem
 from server.signalling import PeerRegistry
 

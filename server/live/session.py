@@ -19,16 +19,16 @@ from pipeline.frame_pipeline import Face, FramePipeline, FrameResult, PipelineCo
 from pipeline.metrics import percentile
 from pipeline.templates import Level
 from server import __version__
-from server.inbox import Inbox
-from server.inbox_watch import Noticed, StrangerWatch
-from server.live_enrolment import LiveEnrolments
-from server.messages import VERSION, BadMessage, Command, error_message, message, parse_command, result_message
+from server.live.enrolments import LiveEnrolments
+from server.live.messages import VERSION, BadMessage, Command, error_message, message, parse_command, result_message
+from server.live.session_people import SessionPeople
+from server.live.strangers import Noticed, StrangerWatch
+from server.live.why import explain
 from server.peer import Peer, ReceivedFrame
 from server.people import People
+from server.people.inbox import Inbox
 from server.pixels import luma, rgb
-from server.session_people import SessionPeople
 from server.storage.rows import NoSuchPerson
-from server.why import explain
 from tracking import TrackingPolicy
 
 logger = logging.getLogger(__name__)

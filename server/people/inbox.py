@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from pipeline.gallery import Person
 from pipeline.matcher import Matcher
 from pipeline.templates import choose_samples, fuse_template
-from server.inbox_watch import Noticed, StrangerSighting
+from server.live.strangers import Noticed, StrangerSighting
 from server.people import People
 from server.storage import NewPerson, NewSample, clean_name
 from server.storage import inbox as table

@@ -34,7 +34,7 @@ from pipeline.embed import embed_chip
 from pipeline.face_models import FaceModels
 from pipeline.matcher import Matcher
 from server.people import People
-from server.separation import separate
+from server.people.separation import separate
 from server.storage import model_change as table
 from server.storage.model_change import BothWays, CroppedSample, LeftBehind
 from tracking import Embedding
@@ -54,7 +54,7 @@ class ChangeRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """How well one pack tells the people apart; see :class:`server.separation.Separation`."""
+    """How well one pack tells the people apart; see :class:`server.people.separation.Separation`."""
 
     d_prime: float | None
     rank1: float | None

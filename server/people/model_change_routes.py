@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from models import PackManifest, available_packs, is_installed
-from server.model_change import ChangeRefused, ModelChange, Status
+from server.people.model_change import ChangeRefused, ModelChange, Status
 from server.problems import problem
 
 CHANGE = web.AppKey("model_change", ModelChange)

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.gallery import Gallery, Person
 from pipeline.matcher import Matcher
 from pipeline.templates import Level, fuse_template
-from server.photos.reading import Face, Photo
+from server.people.photos.reading import Face, Photo
 from server.wording import stated
 from tracking import Embedding
 

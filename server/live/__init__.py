@@ -1,0 +1,1 @@
+"""One live session: frames in, results and answers out; what it enrols, knows and says."""
