@@ -1,0 +1,143 @@
+"""Pictures made worse before anybody looks at them: further away, blurred, without surroundings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.degrade import LEAST_WIDTH, degrade, draw_distance, width_at
+from pipeline.detect import Detector, look_wide
+from pipeline.distance import BANDS, Band
+from pipeline.face_models import FaceModels, PhotoFace, main_face, read_photo
+from pipeline.frame import Image
+from server.people.photos.decoding import Unreadable
+from tracking import Embedding
+
+Load = Callable[[str], Image]  # a picture by its name; raises Unreadable where it is none
+Progress = Callable[[int, int], None]  # so many done of so many; may raise to stop
+NEAR_SIDE, FAR_SIDE = 320, 640  # pixels that the detector is shown, as for photos
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How pictures are made worse: nothing, a distance of a band, a blur in pixels of the picture at that distance."""
+
+    band: Band | None = None
+    blur: float = 0.0
+    tight: bool = False
+
+    @property
+    def clean(self) -> bool:
+        """Whether pictures stay as they are."""
+        return self == Condition()
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        parts = ["as it is" if self.band is None else "{} ({:g}–{:g} m)".format(self.band, *BANDS[self.band])]
+        parts += [f"blur {self.blur:g}"] if self.blur else []
+        parts += ["cut tight"] if self.tight else []
+        return ", ".join(parts if self.clean or self.band else parts[1:])
+
+    def apply(self, image: Image, box: NDArray[np.float32], random: np.random.Generator) -> Image:
+        """An RGB picture (H, W, 3) whose face has ``box`` (x, y, width, height) under this condition."""
+        if self.tight:
+            image = cut_tight(image, box)
+        width = max(float(box[2]), LEAST_WIDTH)
+        if self.band is not None:
+            return degrade(image, width, width_at(draw_distance(self.band, random)), random, self.blur)
+        return degrade(image, width, width, random, self.blur) if self.blur else image
+
+
+def conditions(distance: Band | None, all_distances: bool, blurs: Sequence[float], tight: bool) -> list[Condition]:
+    """Those that options ask for, the mildest first; every distance with every blur."""
+    bands: list[Band | None] = [None, *BANDS] if all_distances else [distance]
+    return [Condition(band, blur, tight) for blur in blurs or [0.0] for band in bands]
+
+
+def cut_tight(image: Image, box: NDArray[np.float32]) -> Image:
+    """The face alone: its box, as far as it lies in the picture."""
+    height, width = image.shape[:2]
+    x, y = (int(np.clip(v, 0, side - 2)) for v, side in zip(box[:2], (width, height), strict=True))
+    right, bottom = (int(np.ceil(v)) for v in box[:2] + box[2:])
+    return np.ascontiguousarray(image[y : max(bottom, y + 2), x : max(right, x + 2)])
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The main face of a picture; ``box`` (4,) and ``landmarks`` (5, 2) in its pixels."""
+
+    box: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+
+
+def find_face(detector: Detector, image: Image) -> Found | None:
+    """The face a picture is of, looked for as in live video; ``None`` where there is none."""
+    found = look_wide(detector, image, NEAR_SIDE, FAR_SIDE)
+    height, width = image.shape[:2]
+    if len(found) == 0:
+        return None
+    x, y, w, h = found.boxes.T
+    off = np.hypot((x + w / 2) / width - 0.5, (y + h / 2) / height - 0.5)
+    best = int(np.argmax(np.sqrt(w * h) * (1 - off)))
+    return Found(found.boxes[best], found.landmarks[best])
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """What recognition takes from a picture: embedding, overall quality (0–1) and width in pixels."""
+
+    embedding: Embedding
+    quality: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """The main face of each picture by its name, and the pictures that gave none."""
+
+    found: dict[str, Face]
+    without_face: tuple[str, ...]
+    unreadable: tuple[str, ...]
+
+
+def read_faces(
+    models: FaceModels, names: Sequence[str], load: Load, condition: Condition, seed: int, progress: Progress
+) -> Faces:
+    """Embed the main face of every picture under a condition. A name draws the same distance whatever else is read."""
+    found: dict[str, Face] = {}
+    without, unreadable = [], []
+    for index, name in enumerate(names):
+        progress(index, len(names))
+        try:
+            image = load(name)
+        except Unreadable:
+            unreadable.append(name)
+            continue
+        face = _read(models, image, condition, chance(name, condition, seed))
+        if face is None:
+            without.append(name)
+        else:
+            found[name] = Face(face.embedding, face.quality.overall, float(face.box[2]))
+    progress(len(names), len(names))
+    return Faces(found, tuple(without), tuple(unreadable))
+
+
+def chance(name: str, condition: Condition, seed: int) -> np.random.Generator:
+    """Random numbers of a picture's own, so that figures do not hang on which others are measured."""
+    return np.random.default_rng([seed, *name.encode(), *condition.name.encode()])
+
+
+def _read(models: FaceModels, image: Image, condition: Condition, random: np.random.Generator) -> PhotoFace | None:
+    try:
+        if not condition.clean:
+            clean = find_face(models.detector, image)
+            if clean is None:
+                return None
+            image = condition.apply(image, clean.box, random)
+        return main_face(read_photo(models, image), image.shape[1], image.shape[0])
+    except ValueError:  # eyes, nose and mouth in one point: no face that could be aligned
+        return None
