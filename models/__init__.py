@@ -1,5 +1,6 @@
 """Model packs: manifests, provenance, licence, building and verifying; ONNX Runtime sessions."""
 
+from models.attributes import AttributePack, AttributeSpec, load_attributes
 from models.errors import (
     DownloadFailed,
     LicenseNotAccepted,
@@ -33,6 +34,8 @@ from models.manifest_reader import available_packs, load_manifest, parse_manifes
 from models.sessions import ProviderSetting, choose_providers, create_session
 
 __all__ = [
+    "AttributePack",
+    "AttributeSpec",
     "DetectorSpec",
     "DownloadFailed",
     "EmbedderSpec",
@@ -57,6 +60,7 @@ __all__ = [
     "default_cache_dir",
     "ensure_pack",
     "is_installed",
+    "load_attributes",
     "load_manifest",
     "load_pack",
     "parse_manifest",

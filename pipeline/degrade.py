@@ -13,8 +13,8 @@ import numpy as np
 from pipeline.distance import BANDS, Band
 from pipeline.frame import Image
 
-# Pixels across a face, as detectors box it, one metre from a camera of 1280×720 whose picture is 65° wide: 1280 / (2 tan
-# 32.5°) pixels of focal length times 0.145 m.
+# Pixels across a face, as detectors box it, one metre from a camera of 1280×720 whose picture is 65° wide: 1280 / (2
+# tan 32.5°) pixels of focal length times 0.145 m.
 REFERENCE_WIDTH = 146.0
 LEAST_WIDTH = 4.0  # pixels; below this nothing is left of a face
 
