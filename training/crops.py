@@ -98,7 +98,7 @@ def _lit(crop: Image, variation: Variation, random: np.random.Generator) -> Imag
     return crop
 
 
-class CropBatches(keras.utils.PyDataset):  # type: ignore[misc]
+class CropBatches(keras.utils.PyDataset):
     """Batches of varied crops and their targets; epoch and place in it decide every random draw.
 
     ``opinions`` are a teacher's probabilities, (N, 2) and (N, A), mixed with the labels by ``trust`` (0–1).

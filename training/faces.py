@@ -13,11 +13,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.detect import Detector, look_wide
+from pipeline.align import face_chip
+from pipeline.detect import look_wide
+from pipeline.embed import embed_chip
+from pipeline.face_models import FaceModels
 from pipeline.frame import Image
 
 Split = Literal["train", "calibration", "held-back"]
 Layout = Literal["csv", "celeba", "utkface"]
+
+ALIKE = 0.965  # cosine in the open pack's numbers above which two faces may be one person's
+CROWD = 40  # faces
 
 
 class LabelsError(Exception):
@@ -31,7 +37,7 @@ class Label:
     file: str  # relative to the folder of images
     male: bool | None
     age: float | None
-    split: Split
+    split: Split | None = None  # where the data comes with parts of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,7 @@ class LabelledFace:
     path: Path
     landmarks: NDArray[np.float32]
     width: float
+    split: Split
 
     def picture(self) -> Image:
         """The picture as RGB (H, W, 3)."""
@@ -54,12 +61,6 @@ def read_picture(path: Path) -> Image:
     if image is None:
         raise LabelsError(f"{path}: not a picture that can be read")
     return np.ascontiguousarray(image[..., ::-1], np.uint8)
-
-
-def split_of(file: str) -> Split:
-    """Eight tenths to train, one to calibrate, one held back, by the file's name: the same on every machine."""
-    tenth = int(hashlib.sha256(file.encode()).hexdigest()[:8], 16) % 10
-    return "train" if tenth < 8 else "calibration" if tenth == 8 else "held-back"
 
 
 def read_labels(layout: Layout, source: Path) -> list[Label]:
@@ -91,7 +92,7 @@ def _read_csv(source: Path) -> Iterable[Label]:
                 years = float(age) if age else None
             except ValueError:
                 raise LabelsError(f"{source}, line {table.line_num}: age is a number, not {age!r}") from None
-            yield Label(row["file"], gender == "male", years, split_of(row["file"]))
+            yield Label(row["file"], gender == "male", years)
 
 
 def _read_celeba(source: Path) -> Iterable[Label]:
@@ -108,7 +109,7 @@ def _read_celeba(source: Path) -> Iterable[Label]:
         values = line.split()
         if len(values) <= column or values[column] not in ("1", "-1"):
             raise LabelsError(f"{source}: cannot read the line {line[:60]!r}")
-        yield Label(values[0], values[column] == "1", None, partition.get(values[0], split_of(values[0])))
+        yield Label(values[0], values[column] == "1", None, partition.get(values[0]))
 
 
 def _read_utkface(source: Path) -> Iterable[Label]:
@@ -116,47 +117,85 @@ def _read_utkface(source: Path) -> Iterable[Label]:
         parts = path.name.split("_")
         if len(parts) >= 3 and parts[0].isdigit() and parts[1] in ("0", "1"):
             file = str(path.relative_to(source))
-            yield Label(file, parts[1] == "0", float(parts[0]), split_of(file))
+            yield Label(file, parts[1] == "0", float(parts[0]))
 
 
 def find_faces(
-    labels: Sequence[Label], folder: Path, detector: Detector, cache: Path, progress: Callable[[int, int], None]
+    labels: Sequence[Label], folder: Path, models: FaceModels, cache: Path, progress: Callable[[int, int], None]
 ) -> list[LabelledFace]:
-    """The main face of every labelled picture in ``folder``; pictures without one are left out.
+    """The main face of every labelled picture in ``folder``, each in its part; pictures without one are left out.
 
-    What the detector found is kept in ``cache`` (a .npz), so that it is looked for once. Raises :class:`LabelsError`
-    for a picture that cannot be read.
+    Data without parts of its own is split by person, as far as the embedder can tell, so that nobody who was trained on
+    is measured on. What was found is kept in ``cache`` (a .npz). Raises :class:`LabelsError` for a picture that cannot
+    be read.
     """
     files = [label.file for label in labels]
-    key = hashlib.sha256("\n".join(files).encode()).hexdigest()
-    found = _cached(cache, key)
-    if found is None:
-        found = np.full((len(files), 11), np.nan, np.float32)
+    key = hashlib.sha256("\n".join([models.manifest.digest, *files]).encode()).hexdigest()
+    kept = _cached(cache, key)
+    if kept is None:
+        places = np.full((len(files), 11), np.nan, np.float32)
+        embeddings = np.zeros((len(files), models.embedder.spec.dimension), np.float32)
         for i, file in enumerate(files):
-            found[i] = _main_face(read_picture(folder / file), detector)
+            places[i], embeddings[i] = _main_face(read_picture(folder / file), models)
             progress(i + 1, len(files))
         cache.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(cache, found=found, key=key)
+        np.savez(cache, places=places, embeddings=embeddings, key=key)
+        kept = places, embeddings
+    places, embeddings = kept
+    found = [i for i, row in enumerate(places) if np.isfinite(row[0])]
+    parts = split_by_person([files[i] for i in found], embeddings[found])
     return [
-        LabelledFace(label, folder / label.file, row[1:].reshape(5, 2), float(row[0]))
-        for label, row in zip(labels, found, strict=True)
-        if np.isfinite(row[0])
+        LabelledFace(labels[i], folder / files[i], places[i, 1:].reshape(5, 2), float(places[i, 0]), own)
+        for i, part in zip(found, parts, strict=True)
+        for own in [labels[i].split or part]
     ]
 
 
-def _cached(cache: Path, key: str) -> NDArray[np.float32] | None:
+def split_by_person(files: Sequence[str], embeddings: NDArray[np.float32]) -> list[Split]:
+    """Eight tenths to train, one to calibrate, one held back, by the hash of a file's name: the same on every machine.
+
+    Faces (unit rows of (N, D)) that may be of one person go together, by the first one's name; a crowd of look-alikes
+    too large to be one person is trained on.
+    """
+    first = np.arange(len(files))
+    for start in range(0, len(files), 1024):
+        for row, column in zip(*np.nonzero(embeddings[start : start + 1024] @ embeddings.T > ALIKE), strict=True):
+            a, b = _root(first, start + row), _root(first, column)
+            first[max(a, b)] = min(a, b)
+    groups = np.array([_root(first, i) for i in range(len(files))])
+    sizes = np.bincount(groups, minlength=len(files))
+    return ["train" if sizes[group] > CROWD else _part(files[group]) for group in groups]
+
+
+def _root(first: NDArray[np.int64], i: int) -> int:
+    while first[i] != i:
+        first[i] = first[first[i]]
+        i = int(first[i])
+    return i
+
+
+def _part(file: str) -> Split:
+    tenth = int(hashlib.sha256(file.encode()).hexdigest()[:8], 16) % 10
+    return "train" if tenth < 8 else "calibration" if tenth == 8 else "held-back"
+
+
+def _cached(cache: Path, key: str) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
     if not cache.exists():
         return None
     with np.load(cache) as kept:
-        return np.asarray(kept["found"], np.float32) if str(kept["key"]) == key else None
+        return (kept["places"], kept["embeddings"]) if str(kept["key"]) == key else None
 
 
-def _main_face(image: Image, detector: Detector) -> NDArray[np.float32]:
-    """Width and landmarks (11,) of the largest face near the middle; not a number if there is none."""
-    found = look_wide(detector, image, 320, 640)
+def _main_face(image: Image, models: FaceModels) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Width and landmarks (11,) of the largest face near the middle, and its embedding (D,); not a number if there is
+    none."""
+    found = look_wide(models.detector, image, 320, 640)
+    spec = models.embedder.spec
     if not len(found):
-        return np.full(11, np.nan, np.float32)
+        return np.full(11, np.nan, np.float32), np.zeros(spec.dimension, np.float32)
     sides = np.array([image.shape[1], image.shape[0]])
     off = np.linalg.norm((found.boxes[:, :2] + found.boxes[:, 2:] / 2) / sides - 0.5, axis=1)
     best = int(np.argmax(np.sqrt(found.boxes[:, 2] * found.boxes[:, 3]) * (1 - off)))
-    return np.concatenate([found.boxes[best, 2:3], found.landmarks[best].ravel()])
+    points = found.landmarks[best]
+    embedding = embed_chip(models.embedder, face_chip(image, points, spec.template, spec.size), mirror=True)
+    return np.concatenate([found.boxes[best, 2:3], points.ravel()]), embedding

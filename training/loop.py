@@ -17,7 +17,7 @@ class Interrupted(Exception):
     """The folder holds a run that does not fit this one, in words for the person who started it."""
 
 
-class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
+class Keeper(keras.callbacks.Callback):
     """Saves every variable after each epoch, remembers the best weights, and stops when nothing improves.
 
     Weights, the optimiser's moments and the counters of random layers are kept, in one file that is replaced as a

@@ -43,7 +43,7 @@ class DistributionLoss(keras.losses.Loss):
     learning (Gao et al., arXiv:1611.01731) with the expectation of its successor (IJCAI 2018).
     """
 
-    def __init__(self, ages: Any, expectation: float = 1.0, **options: Any) -> None:
+    def __init__(self, ages: Any, expectation: float = 2.0, **options: Any) -> None:
         super().__init__(**options)
         self.ages, self.expectation = [float(age) for age in ages], expectation
 

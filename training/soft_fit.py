@@ -1,0 +1,199 @@
+"""Weights and calibration of the soft-biometrics ensemble, and its figures by distance: plain arithmetic."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.attributes import INTERVAL
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What K networks said of N looks at faces: ``gender`` (N, K) raw log odds, ``ages`` (N, K, A) raw logits.
+
+    ``width`` (N,) is the face's in pixels after degradation, 0 where it was left as it was; ``detail`` (N,) is what
+    :func:`pipeline.attributes.crop_detail` measured; ``age`` is not a number where unknown.
+    """
+
+    width: Array
+    male: Array
+    age: Array
+    detail: Array
+    gender: Array
+    ages: Array
+    classes: Array
+
+    def at(self, width: float | None) -> Observed:
+        """The looks of one width."""
+        return self.where(self.width == (width or 0.0))
+
+    def where(self, chosen: Array) -> Observed:
+        """Some of the looks."""
+        return Observed(
+            self.width[chosen], self.male[chosen], self.age[chosen], self.detail[chosen], self.gender[chosen],
+            self.ages[chosen], self.classes,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """See :class:`models.AttributeSpec` for the terms."""
+
+    weights: tuple[float, ...]
+    slope: tuple[float, float]
+    age_temperature: float
+    age_floor: float
+    sure: float = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Of one group of looks; rates 0–1, ages in years. ``accuracy`` counts every face, ``said`` only those for which a
+    gender was said, which is ``coverage`` of them."""
+
+    name: str
+    faces: int
+    accuracy: float
+    confidence: float
+    said: float
+    coverage: float
+    age_error: float
+    age_bias: float
+    age_inside: float
+
+    def line(self) -> str:
+        """For a terminal."""
+        return (
+            f"{self.name:>16}  n {self.faces:5d}  gender {self.accuracy:6.1%} (confidence {self.confidence:6.1%}; "
+            f"said {self.said:6.1%} of {self.coverage:6.1%})  age ±{self.age_error:4.1f} (bias {self.age_bias:+4.1f}), "
+            f"in the interval {self.age_inside:6.1%}"
+        )
+
+
+def fit_calibration(seen: Observed) -> Calibration:
+    """Weights by the likelihood of the labels over a grid, slopes by logistic regression, ages by coverage."""
+    count = seen.gender.shape[1]
+    steps = [w for w in itertools.product(np.linspace(0, 1, 11), repeat=count) if abs(sum(w) - 1) < 1e-6]
+    fits = []
+    for weights in steps:
+        odds = seen.gender @ np.array(weights)
+        slope = fit_slopes(odds, seen.detail, seen.male)
+        fits.append((_gender_loss(odds, seen.detail, seen.male, slope) + _age_loss(seen, weights) / 4, weights, slope))
+    _, best, slope = min(fits, key=lambda fit: fit[0])
+    temperature, floor = _fit_ages(seen, best)
+    weights = tuple(round(float(w), 2) for w in best)
+    return Calibration(weights, (round(slope[0], 4), round(slope[1], 4)), temperature, floor)
+
+
+def fit_slopes(odds: Array, detail: Array, male: Array) -> tuple[float, float]:
+    """Slopes on blurred and on sharp faces that make log odds (N,) honest: logistic regression without an intercept,
+    so that neither gender is favoured, by Newton's method."""
+    parts = np.stack([odds * (1 - detail), odds * detail], 1)
+    slope = np.array([0.5, 0.5])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-np.clip(parts @ slope, -30, 30)))
+        gradient = parts.T @ (p - male) + 1e-3 * slope
+        curvature = (parts * (p * (1 - p))[:, None]).T @ parts + 1e-3 * np.eye(2)
+        step = np.linalg.solve(curvature, gradient)
+        slope = slope - step
+        if np.abs(step).max() < 1e-7:
+            break
+    return float(slope[0]), float(slope[1])
+
+
+def _gender_loss(odds: Array, detail: Array, male: Array, slope: tuple[float, float]) -> float:
+    signed = np.where(male, 1, -1) * odds * (slope[0] * (1 - detail) + slope[1] * detail)
+    return float(np.logaddexp(0, -signed).mean())
+
+
+def _age_loss(seen: Observed, weights: tuple[float, ...]) -> float:
+    known = np.isfinite(seen.age)
+    if not known.any():
+        return 0.0
+    middle = expected_age(age_distribution(seen.where(known), weights, 1.0, 0.0), seen.classes)
+    return float(np.abs(middle - seen.age[known]).mean()) / 10
+
+
+def age_distribution(seen: Observed, weights: tuple[float, ...], temperature: float, floor: float) -> Array:
+    """Probabilities (N, A) over the classes: the weighted mean of logits, softened, and blurred by ``floor`` years."""
+    logits = np.tensordot(seen.ages, np.array(weights), axes=([1], [0])) / temperature
+    p = np.exp(logits - logits.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    if floor > 0:
+        apart = seen.classes[:, None] - seen.classes[None, :]
+        blur = np.exp(-0.5 * (apart / floor) ** 2)
+        p = p @ (blur / blur.sum(1, keepdims=True))
+    return np.asarray(p)
+
+
+def expected_age(p: Array, classes: Array) -> Array:
+    """The median age of each distribution (N, A), in years."""
+    return _quantile(p, classes, 0.5)
+
+
+def _quantile(p: Array, classes: Array, share: float) -> Array:
+    cumulative = np.concatenate([np.zeros((len(p), 1)), np.cumsum(p, 1)], 1)
+    edges = np.arange(classes[0] - 0.5, classes[-1] + 1)
+    return np.array([np.interp(share, row / row[-1], edges) for row in cumulative])
+
+
+def _fit_ages(seen: Observed, weights: tuple[float, ...]) -> tuple[float, float]:
+    """Temperature and blur for which the interval holds what it says at every width, evenly."""
+    known = seen.where(np.isfinite(seen.age))
+    if not len(known.age):
+        return 1.0, 0.0
+    best = (np.inf, 1.0, 0.0)
+    for temperature, floor in itertools.product((0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2), (0.0, 1.0, 2.0, 3.0, 4.0)):
+        p = age_distribution(known, weights, temperature, floor)
+        inside = _inside(p, known)
+        off = [abs(float(inside[known.width == width].mean()) - INTERVAL) for width in np.unique(known.width)]
+        index = np.clip(np.round(known.age - known.classes[0]).astype(int), 0, len(known.classes) - 1)
+        surprise = float(-np.log(np.maximum(p[np.arange(len(p)), index], 1e-9)).mean())
+        best = min(best, (float(np.mean(off)) + 0.02 * surprise, temperature, floor))
+    return best[1], best[2]
+
+
+def _inside(p: Array, seen: Observed) -> Array:
+    low = _quantile(p, seen.classes, (1 - INTERVAL) / 2)
+    high = _quantile(p, seen.classes, (1 + INTERVAL) / 2)
+    return np.asarray((seen.age >= low) & (seen.age <= high))
+
+
+def measure(seen: Observed, fitted: Calibration, width: float | None) -> Figures:
+    """Figures of the looks at one width in pixels; ``None``: as the pictures are."""
+    return figures("as it is" if width is None else f"{width:g} px", seen.at(width), fitted)
+
+
+def figures(name: str, seen: Observed, fitted: Calibration) -> Figures:
+    """Figures of some looks; not a number where there are none."""
+    odds = (seen.gender @ np.array(fitted.weights)) * (
+        fitted.slope[0] * (1 - seen.detail) + fitted.slope[1] * seen.detail
+    )
+    right = (odds > 0) == seen.male
+    sure = 1 / (1 + np.exp(-np.abs(odds)))
+    said = sure >= fitted.sure
+    known = seen.where(np.isfinite(seen.age))
+    p = age_distribution(known, fitted.weights, fitted.age_temperature, fitted.age_floor)
+    off = expected_age(p, known.classes) - known.age if len(known.age) else np.array([np.nan])
+    return Figures(
+        name,
+        len(right),
+        _mean(right),
+        _mean(sure),
+        _mean(right[said]),
+        _mean(said),
+        float(np.abs(off).mean()),
+        float(off.mean()),
+        _mean(_inside(p, known)) if len(known.age) else float("nan"),
+    )
+
+
+def _mean(values: Array) -> float:
+    return float(values.mean()) if len(values) else float("nan")
