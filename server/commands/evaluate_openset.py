@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.align import face_chip
 from pipeline.embed import embed_chip
 from pipeline.face_models import FaceModels, main_face, read_photo
-from pipeline.gallery import Gallery, Person
-from pipeline.metrics import expected_calibration_error, identification_at, threshold_at_far
+from pipeline.frame import Image
+from pipeline.metrics import identification_at, threshold_at_far
 from pipeline.templates import fuse_template
-from server.commands.pictures import load_picture
-from server.commands.report import show, table
+from server.evaluation.conditions import Condition, Face, Load, Progress, chance, picture_under, staged
+from server.evaluation.identification import (
+    OpenSet,
+    Outcome,
+    Probes,
+    build_protocol,
+    decide_all,
+    openset_advice,
+    openset_figures,
+    openset_parts,
+)
+from server.evaluation.labels import Row
+from server.evaluation.report import Column, Report, Table, number, text
 from tracking import Embedding, iou_matrix
 
 DRAWS = 1000  # of the bootstrap
@@ -32,12 +40,16 @@ Score = Callable[[Floats], Floats]  # probes (M, dimension) → similarity to ea
 @dataclass(frozen=True, slots=True)
 class Views:
     """One face embedded in three ways: with landmarks of a single look and one view, with the mirror image, and as the
-    product does with a photo."""
+    product does with a photo (``face``)."""
 
     plain: Embedding
     mirrored: Embedding
-    full: Embedding
-    quality: float
+    face: Face
+
+    @property
+    def full(self) -> Embedding:
+        """All views, as in the product."""
+        return self.face.embedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +67,17 @@ class RuleResult:
     milliseconds: float  # per decision
 
 
-@dataclass(frozen=True, slots=True)
-class Protocol:
-    """Who is enrolled with which faces, and who is looked for: ``owners`` (known probes,) are indices of ``names``."""
-
-    names: tuple[str, ...]
-    enrolled: tuple[tuple[Views, ...], ...]
-    known: tuple[Views, ...]
-    owners: NDArray[np.int64]
-    strangers: tuple[Views, ...]
+RULE_COLUMNS = (
+    text("rule", "rule"),
+    Column("rank_1", "rank-1"),
+    Column("tpir_at_1_percent", "TPIR@1 %"),
+    Column("tpir_at_0_1_percent", "TPIR@0.1 %"),
+    number("threshold_at_1_percent", "at", 4),
+    Column("default_tpir", "default TPIR"),
+    Column("default_fpir", "FPIR"),
+    Column("default_wrong_names", "wrong"),
+    number("milliseconds", "ms", 3),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,45 +87,78 @@ class _Scores:
     strangers: Floats  # best similarity of each stranger
 
 
-def compare_rules(models: FaceModels, rows: list[dict[str, str]], folder: Path, title: str, as_json: bool) -> None:
-    """Embed the files of ``rows`` (role, person, file), judge all rules on them and print."""
-    views, without = _embed(models, folder, sorted({row["file"] for row in rows}), quiet=as_json)
-    protocol = _protocol(rows, views, title)
-    rules = _rules(models, protocol)
-    results, scores = [], []
-    for name, kind, score in rules:
-        result, found = _judge(name, score, kind, protocol, models)
-        results.append(result)
-        scores.append(found)
-    product, found, more = _judge_product(models, protocol)
-    results.append(product)
-    low, high = gain_interval(scores[0], found, protocol.owners)
-    gain = 100 * (product.tpir_at_1_percent - results[0].tpir_at_1_percent)
-    details = [
-        ("people enrolled", len(protocol.names)),
-        ("known probes", len(protocol.known)),
-        ("strangers", len(protocol.strangers)),
-        ("pictures left out (no face)", len(without)),
-        ("rank-1 [%]", round(100 * product.rank_1, 1)),
-        ("TPIR at FPIR 1 % [%]", round(100 * product.tpir_at_1_percent, 1)),
-        ("threshold that gives it", round(product.threshold_at_1_percent, 4)),
-        ("default threshold for this many", round(models.matcher.threshold(len(protocol.names)), 4)),
-        ("default: TPIR [%]", round(100 * product.default_tpir, 1)),
-        ("default: FPIR [%]", round(100 * product.default_fpir, 2)),
-        ("default: wrong names [%]", round(100 * product.default_wrong_names, 2)),
-        ("calibration error of the probability", round(more, 4)),
-        ("gain in TPIR at FPIR 1 % over the plain mean [points]", round(gain, 1)),
-        ("… 95 % interval, from", round(100 * low, 1)),
-        ("… to", round(100 * high, 1)),
-    ]
-    heading = f"Open-set identification with pack {models.manifest.name}: {title}"
-    show(heading, details, as_json, without_face=without, rules=[asdict(result) for result in results])
-    if not as_json:
-        click.echo("\nRules, shares in %; the default columns are at the threshold the pack advises")
-        table(
-            ("rule", "rank-1", "TPIR@1 %", "TPIR@0.1 %", "at", "default TPIR", "FPIR", "wrong", "ms"),
-            [_cells(result) for result in results],
-        )
+def compare_rules(
+    models: FaceModels,
+    rows: Sequence[Row],
+    load: Load,
+    conditions: Sequence[Condition],
+    fpir: float,
+    seed: int,
+    progress: Progress,
+    subject: str,
+) -> Report:
+    """Judge all rules on the faces of ``rows`` (role, person, file) under the first condition, and the rule in use
+    under every one. Enrolled pictures stay as they are.
+
+    Raises :class:`server.evaluation.labels.EvaluationError`.
+    """
+    clean = Condition()
+    plan = list(dict.fromkeys([clean, *conditions]))
+    seen: dict[Condition, dict[str, Views]] = {}
+    without: set[str] = set()
+    for stage, condition in enumerate(plan):
+        enrol = {row["file"] for row in rows if row["role"] == "enrol" and condition.clean}
+        probes = {row["file"] for row in rows if row["role"] != "enrol" and condition in conditions}
+        tell = staged(progress, stage, len(plan))
+        seen[condition], missing = _embed(models, sorted(enrol | probes), load, condition, seed, tell)
+        without |= missing if condition in (clean, conditions[0]) else set()
+    protocols = {c: build_protocol(rows, seen[clean], seen[c]) for c in conditions}
+    judged = [_judge(rule, protocols[conditions[0]], models) for rule in _rules(protocols[conditions[0]])]
+    outcomes = {c: decide_all(models, _faces(protocol)) for c, protocol in protocols.items()}
+    return _report(models, protocols, judged, outcomes, fpir, subject, sorted(without))
+
+
+def _report(
+    models: FaceModels,
+    protocols: Mapping[Condition, OpenSet[Views]],
+    judged: Sequence[tuple[RuleResult, _Scores]],
+    outcomes: Mapping[Condition, Outcome],
+    fpir: float,
+    subject: str,
+    without: Sequence[str],
+) -> Report:
+    condition, outcome = next(iter(outcomes.items()))
+    protocol = _faces(protocols[condition])
+    scores = _Scores(outcome.top, outcome.right, outcome.strangers)
+    named, right = outcome.named_known, outcome.right
+    rates = (float((named & right).mean()), float(outcome.named_strangers.mean()), float((named & ~right).mean()))
+    product = _result("the rule in use: all views, likelihood ratio", scores, *rates, outcome.seconds)
+    base, base_scores = judged[0]
+    low, high = gain_interval(base_scores, scores, protocol.known.owners)
+    gain = 100 * (product.tpir_at_1_percent - base.tpir_at_1_percent)
+    advice = openset_advice(models, protocol, outcome, fpir)
+    parts = openset_parts(
+        {c.name: _faces(protocols[c]) for c in outcomes}, {c.name: o for c, o in outcomes.items()}, advice.threshold
+    )
+    said = "" if condition.clean else f", {condition.name}"
+    rules = tuple(tuple(asdict(result).values()) for result in [*(result for result, _ in judged), product])
+    return Report(
+        f"Open-set identification with pack {models.manifest.name}{said}",
+        (
+            *openset_figures(models, protocol, outcome, len(without)),
+            ("gain in TPIR at FPIR 1 % over the plain mean [points]", round(gain, 1)),
+            ("… 95 % interval, from", round(100 * low, 1)),
+            ("… to", round(100 * high, 1)),
+            *advice.figures,
+        ),
+        (
+            Table("rules", "Rules", RULE_COLUMNS, rules, "The default columns are at the threshold the pack advises."),
+            *parts,
+        ),
+        advice.notes,
+        subject,
+        {"without_face": without},
+    )
 
 
 def gain_interval(base: _Scores, better: _Scores, owners: NDArray[np.int64], seed: int = 0) -> tuple[float, float]:
@@ -135,21 +182,20 @@ def gain_interval(base: _Scores, better: _Scores, owners: NDArray[np.int64], see
 
 
 def _embed(
-    models: FaceModels, folder: Path, names: Iterable[str], quiet: bool
-) -> tuple[dict[str, Views], tuple[str, ...]]:
+    models: FaceModels, names: Sequence[str], load: Load, condition: Condition, seed: int, progress: Progress
+) -> tuple[dict[str, Views], set[str]]:
     found: dict[str, Views] = {}
-    without = []
-    with click.progressbar(list(names), label="Reading faces", file=sys.stderr, hidden=quiet) as bar:
-        for name in bar:
-            views = _views(models, load_picture(folder / name))
-            if views is None:
-                without.append(name)
-            else:
-                found[name] = views
-    return found, tuple(without)
+    for index, name in enumerate(names):
+        progress(index, len(names))
+        image = picture_under(models.detector, load(name), condition, chance(name, condition, seed))
+        views = None if image is None else _views(models, image)
+        if views is not None:
+            found[name] = views
+    progress(len(names), len(names))
+    return found, set(names) - set(found)
 
 
-def _views(models: FaceModels, image: NDArray[np.uint8]) -> Views | None:
+def _views(models: FaceModels, image: Image) -> Views | None:
     face = main_face(read_photo(models, image), image.shape[1], image.shape[0])
     if face is None:
         return None
@@ -162,38 +208,27 @@ def _views(models: FaceModels, image: NDArray[np.uint8]) -> Views | None:
     return Views(
         embed_chip(models.embedder, chips[0], mirror=False),
         embed_chip(models.embedder, chips[1], mirror=True),
-        face.embedding,
-        face.quality.overall,
+        Face(face.embedding, face.quality.overall, float(face.box[2])),
     )
 
 
-def _protocol(rows: list[dict[str, str]], views: dict[str, Views], title: str) -> Protocol:
-    by_role = {
-        role: [(row["person"], views[row["file"]]) for row in rows if row["role"] == role and row["file"] in views]
-        for role in ("enrol", "probe_known", "probe_unknown")
-    }
-    missing = [role for role, found in by_role.items() if not found]
-    if missing:
-        raise click.ClickException(f"{title}: no row of role {', '.join(missing)} with a face in its picture")
-    names = sorted({name for name, _ in by_role["enrol"]})
-    known = by_role["probe_known"]
-    return Protocol(
-        tuple(names),
-        tuple(tuple(face for owner, face in by_role["enrol"] if owner == name) for name in names),
-        tuple(face for _, face in known),
-        np.array([names.index(name) if name in names else -1 for name, _ in known], np.int64),
-        tuple(face for _, face in by_role["probe_unknown"]),
+def _faces(protocol: OpenSet[Views]) -> OpenSet[Face]:
+    """As the product sees them."""
+    known, strangers = (
+        Probes(tuple(views.face for views in probes.faces), probes.owners, probes.groups)
+        for probes in (protocol.known, protocol.strangers)
     )
+    return OpenSet(tuple(tuple(v.face for v in own) for own in protocol.enrolled), known, strangers)
 
 
-def _rules(models: FaceModels, protocol: Protocol) -> list[tuple[str, str, Score]]:
+def _rules(protocol: OpenSet[Views]) -> list[tuple[str, str, Score]]:
     """(words, which of the :class:`Views`, score) of each plainer rule, the baseline first. All are cosines."""
 
     def means(kind: str, weighted: bool = False) -> Score:
         fused = np.stack(
             [
-                fuse_template([getattr(f, kind) for f in faces], [f.quality for f in faces] if weighted else None)
-                for faces in protocol.enrolled
+                fuse_template([getattr(v, kind) for v in views], [v.face.quality for v in views] if weighted else None)
+                for views in protocol.enrolled
             ]
         )
         return lambda probes: probes @ fused.T
@@ -213,48 +248,22 @@ def _rules(models: FaceModels, protocol: Protocol) -> list[tuple[str, str, Score
     ]
 
 
-def _judge(name: str, score: Score, kind: str, protocol: Protocol, models: FaceModels) -> tuple[RuleResult, _Scores]:
-    known = np.stack([getattr(face, kind) for face in protocol.known])
-    strangers = np.stack([getattr(face, kind) for face in protocol.strangers])
+def _judge(rule: tuple[str, str, Score], protocol: OpenSet[Views], models: FaceModels) -> tuple[RuleResult, _Scores]:
+    name, kind, score = rule
+    known = np.stack([getattr(views, kind) for views in protocol.known.faces])
+    strangers = np.stack([getattr(views, kind) for views in protocol.strangers.faces])
     started = time.perf_counter()
     similarities = [score(probe[None])[0] for probe in (*known, *strangers)]
     elapsed = (time.perf_counter() - started) / len(similarities)
     ours = np.stack(similarities[: len(known)])
     best = np.stack(similarities[len(known) :]).max(1)
-    scores = _Scores(ours.max(1), ours.argmax(1) == protocol.owners, best)
+    scores = _Scores(ours.max(1), ours.argmax(1) == protocol.known.owners, best)
     default = identification_at(
-        scores.top, scores.right, scores.strangers, models.matcher.threshold(len(protocol.names))
+        scores.top, scores.right, scores.strangers, models.matcher.threshold(len(protocol.enrolled))
     )
     named = scores.top >= default.threshold
     wrong = float((named & ~scores.right).mean())
     return _result(name, scores, default.tpir, default.fpir, wrong, elapsed), scores
-
-
-def _judge_product(models: FaceModels, protocol: Protocol) -> tuple[RuleResult, _Scores, float]:
-    """The rule in use, and the calibration error of its probability."""
-    dimension = len(protocol.known[0].full)
-    entries = [
-        (Person(str(i), name), fuse_template([f.full for f in faces], [f.quality for f in faces]), None)
-        for i, (name, faces) in enumerate(zip(protocol.names, protocol.enrolled, strict=True))
-    ]
-    gallery = Gallery.build(entries, dimension, models.manifest.digest, 1)
-    started = time.perf_counter()
-    opinions = [models.matcher.decide(face.full, gallery) for face in (*protocol.known, *protocol.strangers)]
-    elapsed = (time.perf_counter() - started) / len(opinions)
-    known, strange = opinions[: len(protocol.known)], opinions[len(protocol.known) :]
-    right = np.array([o.person == str(owner) for o, owner in zip(known, protocol.owners, strict=True)])
-    named = np.array([o.verdict == "known" for o in known])
-    scores = _Scores(
-        np.array([o.similarity for o in known], np.float32),
-        right,
-        np.array([o.similarity for o in strange], np.float32),
-    )
-    error = expected_calibration_error(
-        np.array([o.probability for o in opinions]), np.concatenate([right, np.zeros(len(strange), bool)])
-    )
-    fpir = float(np.mean([o.verdict == "known" for o in strange]))
-    tpir, wrong = float((named & right).mean()), float((named & ~right).mean())
-    return _result("the rule in use: all views, likelihood ratio", scores, tpir, fpir, wrong, elapsed), scores, error
 
 
 def _result(name: str, scores: _Scores, tpir: float, fpir: float, wrong: float, elapsed: float) -> RuleResult:
@@ -266,15 +275,3 @@ def _result(name: str, scores: _Scores, tpir: float, fpir: float, wrong: float, 
     return RuleResult(
         name, rank_1, at[0].tpir, at[1].tpir, float(at[0].threshold), tpir, fpir, wrong, round(1000 * elapsed, 4)
     )
-
-
-def _cells(result: RuleResult) -> list[str]:
-    shares = (result.rank_1, result.tpir_at_1_percent, result.tpir_at_0_1_percent)
-    default = (result.default_tpir, result.default_fpir, result.default_wrong_names)
-    return [
-        result.rule,
-        *(f"{100 * share:.1f}" for share in shares),
-        f"{result.threshold_at_1_percent:.4f}",
-        *(f"{100 * share:.1f}" for share in default),
-        f"{result.milliseconds:.3f}",
-    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pipeline.face_models import FaceModels, main_face, read_photo
 from pipeline.frame import Image
 from pipeline.gallery import Entry, Gallery, Person
 from pipeline.templates import fuse_template
+from server.evaluation.labels import EvaluationError, read_rows
 from tracking import Embedding
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
@@ -64,23 +64,9 @@ def embed_pictures(models: FaceModels, folder: Path, names: Iterable[str], quiet
 def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """Read a CSV with at least these columns. Raises ``click.ClickException`` naming file and line."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = [c for c in columns if c not in (reader.fieldnames or [])]
-            if missing:
-                raise click.ClickException(
-                    f"{path}: column {', '.join(missing)} is missing; needed: {', '.join(columns)}"
-                )
-            rows = []
-            for row in reader:
-                if any(row.get(c) in (None, "") for c in columns):
-                    raise click.ClickException(f"{path}, line {reader.line_num}: a value is missing")
-                rows.append({c: str(row[c]) for c in columns})
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        return read_rows(path.read_text("utf-8-sig").splitlines(), columns)
+    except (OSError, UnicodeDecodeError, EvaluationError) as error:
         raise click.ClickException(f"{path}: {error}") from error
-    if not rows:
-        raise click.ClickException(f"{path}: there are no rows")
-    return rows
 
 
 def gallery_from_folder(models: FaceModels, folder: Path, quiet: bool = False) -> Gallery:

@@ -141,10 +141,11 @@ def evaluate_video(
     show(f"Video with pack {models.manifest.name}: {file.name}", summary, as_json, **details, visits=visits)
     if not as_json:
         click.echo()
-        table(header, listing)
-        if visits:
+    table(header, listing, "Tracks", private=(4,), as_json=as_json)
+    if visits:
+        if not as_json:
             click.echo()
-            table(tuple(visits[0]), [tuple(v.values()) for v in visits])
+        table(tuple(visits[0]), [tuple(v.values()) for v in visits], "Visits", private=(0,), as_json=as_json)
 
 
 def _truth_rows(truth: Truth) -> list[tuple[str, float | int | None]]:

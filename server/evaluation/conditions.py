@@ -126,18 +126,35 @@ def read_faces(
     return Faces(found, tuple(without), tuple(unreadable))
 
 
+def left_out(readings: Sequence[Faces]) -> dict[str, list[str]]:
+    """The files that gave no face in any of these readings, by what befell them."""
+    return {
+        "without_face": sorted({name for faces in readings for name in faces.without_face}),
+        "unreadable": sorted({name for faces in readings for name in faces.unreadable}),
+    }
+
+
+def staged(progress: Progress, stage: int, stages: int) -> Progress:
+    """The progress of one of several stages, as that of all."""
+    return lambda done, total: progress(stage * total + done, stages * total)
+
+
 def chance(name: str, condition: Condition, seed: int) -> np.random.Generator:
     """Random numbers of a picture's own, so that figures do not hang on which others are measured."""
     return np.random.default_rng([seed, *name.encode(), *condition.name.encode()])
 
 
+def picture_under(detector: Detector, image: Image, condition: Condition, random: np.random.Generator) -> Image | None:
+    """An RGB picture (H, W, 3) made worse by the size of its main face; ``None`` where it has none."""
+    if condition.clean:
+        return image
+    found = find_face(detector, image)
+    return None if found is None else condition.apply(image, found.box, random)
+
+
 def _read(models: FaceModels, image: Image, condition: Condition, random: np.random.Generator) -> PhotoFace | None:
     try:
-        if not condition.clean:
-            clean = find_face(models.detector, image)
-            if clean is None:
-                return None
-            image = condition.apply(image, clean.box, random)
-        return main_face(read_photo(models, image), image.shape[1], image.shape[0])
+        worse = picture_under(models.detector, image, condition, random)
+        return None if worse is None else main_face(read_photo(models, worse), worse.shape[1], worse.shape[0])
     except ValueError:  # eyes, nose and mouth in one point: no face that could be aligned
         return None
