@@ -63,7 +63,7 @@ class Keeper(keras.callbacks.Callback):
         """See the class."""
         self.history.append({name: float(value) for name, value in (logs or {}).items()})
         if self.best_epoch == len(self.history) - 1:
-            self._best = [np.array(v) for v in self.model.variables]
+            self._best = [keras.ops.convert_to_numpy(v).copy() for v in self.model.variables]
         self._save()
         if self.finished:
             self.model.stop_training = True
@@ -77,7 +77,7 @@ class Keeper(keras.callbacks.Callback):
         return [*self.model.variables, *self.model.optimizer.variables]
 
     def _save(self) -> None:
-        now, best = [np.array(v) for v in self._variables()], self._best or []
+        now, best = [keras.ops.convert_to_numpy(v).copy() for v in self._variables()], self._best or []
         arrays = {f"{kind}_{i}": v for kind, values in (("now", now), ("best", best)) for i, v in enumerate(values)}
         state = json.dumps({"now": len(now), "best": len(best), "history": self.history})
         part = self._file.with_suffix(".part.npz")

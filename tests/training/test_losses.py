@@ -1,0 +1,56 @@
+"""The losses say what their papers say, and nothing about faces without a label."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from training.losses import ArcFaceLoss, DistributionLoss, age_targets, gender_targets
+from training.networks import AGES
+
+_cost = keras.ops.convert_to_numpy
+COSINES = np.array([[0.2, 0.6], [-0.3, 0.1]], np.float32)
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    return logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+
+
+def test_the_margin_is_added_to_the_angle_of_the_true_class() -> None:
+    targets = np.stack([gender_targets(True), gender_targets(False)])
+    moved = COSINES.copy()
+    for row, column in ((0, 1), (1, 0)):
+        moved[row, column] = np.cos(np.arccos(COSINES[row, column]) + 0.2)
+    expected = -(_log_softmax(12 * moved) * targets).sum(-1)
+    found = _cost(ArcFaceLoss(margin=0.2, scale=12).call(targets, COSINES))
+    assert found == pytest.approx(expected, abs=1e-5)
+    assert (found > _cost(ArcFaceLoss(margin=0.0, scale=12).call(targets, COSINES))).all()
+
+
+def test_without_a_label_there_is_no_cost() -> None:
+    assert _cost(ArcFaceLoss().call(np.stack([gender_targets(None)] * 2), COSINES)) == pytest.approx([0, 0])
+    logits = np.random.default_rng(0).normal(size=(1, len(AGES))).astype(np.float32)
+    assert _cost(DistributionLoss(AGES).call(age_targets(None, AGES)[None], logits)) == pytest.approx([0])
+
+
+def test_the_right_age_costs_least() -> None:
+    targets = age_targets(40, AGES)[None]
+    costs = [
+        float(_cost(DistributionLoss(AGES).call(targets, np.log(age_targets(age, AGES)[None] + 1e-6)))[0])
+        for age in (40, 45, 60)
+    ]
+    assert costs[0] < costs[1] < costs[2]
+
+
+@pytest.mark.parametrize("age", [15, 40, 100, 116])
+def test_an_age_becomes_a_distribution(age: float) -> None:
+    targets = age_targets(age, AGES)
+    assert targets.sum() == pytest.approx(1, abs=1e-5)
+    assert AGES[targets.argmax()] == min(age, 100)
+
+
+def test_losses_survive_saving() -> None:
+    for loss in (ArcFaceLoss(margin=0.3, scale=9), DistributionLoss(AGES, expectation=0.5)):
+        again = keras.losses.deserialize(keras.losses.serialize(loss))
+        assert again.get_config() == loss.get_config()
