@@ -35,7 +35,8 @@ class Looks:
     """What one reader said of the faces (N,) found under one condition, beside the labels.
 
     ``male`` is the stated probability; ``age`` (NaN where none is said), ``low`` and ``high`` are years; ``said`` is
-    whether a gender is said at all. ``true_age`` is NaN where it is not labelled, ``width`` in pixels, ``quality`` 0–1.
+    whether a gender is said at all. ``true_age`` is NaN where it is not labelled, ``quality`` 0–1. ``width`` is the
+    measured one in pixels of the picture as it was taken, before one from far away was blown up to its size again.
     """
 
     true_male: Flags
@@ -139,7 +140,7 @@ def read_attributes(
             continue
         for condition in conditions:
             random = chance(face.file, condition, seed)
-            worse = condition.apply(image, clean.box, random)
+            worse, scale = condition.apply(image, clean.box, random)
             found = clean if condition.clean else find_face(models.detector, worse)
             spec = models.embedder.spec
             try:
@@ -150,14 +151,15 @@ def read_attributes(
                 not_found[condition] += 1
                 continue
             width = float(found.box[2])
-            quality = measure_quality(chip, found.landmarks, width).overall
+            taken = scale * width
+            quality = measure_quality(chip, found.landmarks, taken).overall
             for reader in readers:
                 evidence = reader.read(worse, found.landmarks, width)
-                apparent = conclude([evidence], width, reader)
+                apparent = conclude([evidence], taken, reader)
                 male = float(1 / (1 + np.exp(-evidence.log_odds)))
                 age = float("nan") if apparent.age is None else apparent.age
                 said = apparent.gender is not None
-                look = _Look(face, width, quality, male, said, age, apparent.age_low, apparent.age_high)
+                look = _Look(face, taken, quality, male, said, age, apparent.age_low, apparent.age_high)
                 seen[reader.name, condition].append(look)
     progress(len(faces), len(faces))
     if not any(seen.values()):

@@ -162,9 +162,10 @@ def _by_group(own: dict[Condition, Looks]) -> Table:
             *ages,
             *((f"group {g or 'none'}", named == g) for g in sorted(set(looks.groups)) if any(looks.groups)),
         ]
-        rows += [(condition.name, name, *_shared(looks.take(inside))) for name, inside in groups]
+        kept = [(name, inside) for name, inside in groups if inside.sum() >= LEAST_PART]
+        rows += [(condition.name, name, *_shared(looks.take(inside))) for name, inside in kept]
     columns = (text("condition", "pictures"), text("group", "group"), *_SHARED)
-    words = f"Fewer than {LEAST_PART} faces give no figures."
+    words = f"Groups of fewer than {LEAST_PART} faces are left out."
     return Table("groups", "By gender, age and group", columns, tuple(rows), words)
 
 
@@ -178,7 +179,7 @@ def _by_width(parts: Sequence[Looks]) -> Table:
             calibration = _calibration(inside) if len(inside) >= LEAST_PART else None
             rows.append((name, *_shared(inside), calibration))
     columns = (text("width", "pixels"), *_SHARED, Column("calibration_error", "calibration error"))
-    words = "Width of the face as it was measured, over all distances."
+    words = "Width of the face as it was measured, in pixels of the picture as it was taken; over all distances."
     return Table("width", "By measured width of the face", columns, tuple(rows), words)
 
 
@@ -248,7 +249,7 @@ def _width_plot(looks: Looks) -> Plot:
     return Plot(
         "width",
         "Gender: accuracy and confidence by the width of the face",
-        Axis("width of the face in pixels", low, max(high, low + 1), percent=False),
+        Axis("width of the face in pixels, as it was taken", low, max(high, low + 1), percent=False),
         Axis("share", 0.5, 1.0),
         (
             Series("accuracy", middle, [_accuracy(part) for part in parts], dots=True),

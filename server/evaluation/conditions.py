@@ -42,14 +42,16 @@ class Condition:
         parts += ["cut tight"] if self.tight else []
         return ", ".join(parts if self.clean or self.band else parts[1:])
 
-    def apply(self, image: Image, box: NDArray[np.float32], random: np.random.Generator) -> Image:
-        """An RGB picture (H, W, 3) whose face has ``box`` (x, y, width, height) under this condition."""
+    def apply(self, image: Image, box: NDArray[np.float32], random: np.random.Generator) -> tuple[Image, float]:
+        """An RGB picture (H, W, 3) whose face has ``box`` (x, y, width, height) under this condition, and the scale
+        (at most 1) it was taken at: a picture from further away is blown up to its size again."""
         if self.tight:
             image = cut_tight(image, box)
         width = max(float(box[2]), LEAST_WIDTH)
         if self.band is not None:
-            return degrade(image, width, width_at(draw_distance(self.band, random)), random, self.blur)
-        return degrade(image, width, width, random, self.blur) if self.blur else image
+            target = width_at(draw_distance(self.band, random))
+            return degrade(image, width, target, random, self.blur), min(1.0, target / width)
+        return (degrade(image, width, width, random, self.blur) if self.blur else image), 1.0
 
 
 def conditions(distance: Band | None, all_distances: bool, blurs: Sequence[float], tight: bool) -> list[Condition]:
@@ -149,7 +151,7 @@ def picture_under(detector: Detector, image: Image, condition: Condition, random
     if condition.clean:
         return image
     found = find_face(detector, image)
-    return None if found is None else condition.apply(image, found.box, random)
+    return None if found is None else condition.apply(image, found.box, random)[0]
 
 
 def _read(models: FaceModels, image: Image, condition: Condition, random: np.random.Generator) -> PhotoFace | None:
