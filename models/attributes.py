@@ -64,7 +64,10 @@ class AttributePack:
 def load_attributes(provider: ProviderSetting = "auto") -> AttributePack:
     """Load the shipped networks. Raises :class:`PackDamaged` if a file is missing or not what the manifest says."""
     folder = resources.files("models").joinpath("ensemble")
-    spec = read_spec(folder.joinpath("manifest.toml").read_text("utf-8"))
+    manifest = folder.joinpath("manifest.toml")
+    if not manifest.is_file():
+        raise PackDamaged("the networks for gender and age are not there; install Visavis again")
+    spec = read_spec(manifest.read_text("utf-8"))
     asked = choose_providers(provider)
     sessions = []
     for entry in spec.networks:

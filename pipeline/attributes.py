@@ -155,7 +155,7 @@ def conclude(looks: list[AttributeEvidence], width: float, reader: AttributeRead
     look."""
     if not looks:
         raise ValueError("nothing is said of a face that was never looked at")
-    weights = np.array([look.weight for look in looks])
+    weights = np.array([look.weight for look in looks], np.float64)
     weights /= weights.sum()
     log_odds = float(weights @ [look.log_odds for look in looks])
     ages = np.asarray(weights @ np.stack([look.ages for look in looks]))
