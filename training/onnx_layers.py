@@ -276,21 +276,13 @@ def _zero_padding(graph: Graph, layer: Any, given: list[Any], shape: Shape) -> s
 def _resized(graph: Graph, value: Value, shape: Shape, interpolation: str) -> str:
     if None in shape[1:3] or None in value.shape[1:3]:
         raise ExportError("resizing needs fixed sizes")
-    modes: Mapping[str, dict[str, str]] = {
-        "nearest": {
-            "mode": "nearest",
-            "coordinate_transformation_mode": "half_pixel",
-            "nearest_mode": "round_prefer_ceil",
-        },
-        "bilinear": {"mode": "linear", "coordinate_transformation_mode": "half_pixel"},
-    }
+    modes = {"nearest": {"mode": "nearest", "nearest_mode": "round_prefer_ceil"}, "bilinear": {"mode": "linear"}}
     if interpolation not in modes:
         raise ExportError(f"interpolation {interpolation!r} is not supported")
     (rows, columns), (old_rows, old_columns) = shape[1:3], value.shape[1:3]
     scales = np.array([1, 1, rows / old_rows, columns / old_columns], np.float32)  # type: ignore[operator]
-    return graph.add(
-        "Resize", value.name, "", scales, coordinate_transformation_mode="half_pixel", **modes[interpolation]
-    )
+    options = {"coordinate_transformation_mode": "half_pixel", **modes[interpolation]}
+    return graph.add("Resize", value.name, "", scales, **options)
 
 
 def _resizing(graph: Graph, layer: Any, given: list[Any], shape: Shape) -> str:
