@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast, get_args
 
 import cv2
 import numpy as np
@@ -66,7 +66,8 @@ def read_picture(path: Path) -> Image:
 def read_labels(layout: Layout, source: Path) -> list[Label]:
     """Labels of one layout. Raises :class:`LabelsError`.
 
-    - ``csv``: a table with the columns file, gender (male or female) and, if it likes, age;
+    - ``csv``: a table with the columns file, gender (male or female) and, if it likes, age and split (train,
+      calibration or held-back);
     - ``celeba``: ``list_attr_celeba.txt``; the official partition is used if ``list_eval_partition.txt`` lies beside;
     - ``utkface``: a folder of pictures named ``AGE_GENDER_…`` (gender 0 male, 1 female).
     """
@@ -92,7 +93,12 @@ def _read_csv(source: Path) -> Iterable[Label]:
                 years = float(age) if age else None
             except ValueError:
                 raise LabelsError(f"{source}, line {table.line_num}: age is a number, not {age!r}") from None
-            yield Label(row["file"], gender == "male", years)
+            split = row.get("split") or None
+            if split is not None and split not in get_args(Split):
+                raise LabelsError(
+                    f"{source}, line {table.line_num}: split is {', '.join(get_args(Split))}, not {split!r}"
+                )
+            yield Label(row["file"], gender == "male", years, cast(Split | None, split))
 
 
 def _read_celeba(source: Path) -> Iterable[Label]:

@@ -12,8 +12,11 @@ from pipeline.face_models import FaceModels, read_photo
 from tests.pictures import group_photo
 
 
-def labelled_folder(models: FaceModels, folder: Path, count: int) -> Path:
-    """``count`` pictures of 128 pixels in ``folder``/images and their table, whose path is returned."""
+def labelled_folder(models: FaceModels, folder: Path, count: int, split: bool = False) -> Path:
+    """``count`` pictures of 128 pixels in ``folder``/images and their table, whose path is returned.
+
+    With ``split`` four people are to be trained on, one is to calibrate, one is held back.
+    """
     photo = group_photo()
     faces = read_photo(models, photo)
     random = np.random.default_rng(5)
@@ -29,7 +32,9 @@ def labelled_folder(models: FaceModels, folder: Path, count: int) -> Path:
         picture = cv2.warpAffine(photo, move, (128, 128), borderMode=cv2.BORDER_REPLICATE)
         picture = np.clip(picture * random.uniform(0.7, 1.2), 0, 255).astype(np.uint8)
         cv2.imwrite(str(images / f"{i:03d}.jpg"), picture[..., ::-1])
-        rows.append((f"{i:03d}.jpg", "male" if i % len(faces) % 2 else "female", 20 + 9 * (i % len(faces))))
+        person = i % len(faces)
+        part = ("train", "train", "train", "train", "calibration", "held-back")[person] if split else ""
+        rows.append((f"{i:03d}.jpg", "male" if person % 2 else "female", 20 + 9 * person, part))
     with (folder / "labels.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("file", "gender", "age"), *rows])
+        csv.writer(file).writerows([("file", "gender", "age", "split"), *rows])
     return folder / "labels.csv"

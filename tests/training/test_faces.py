@@ -45,6 +45,7 @@ def test_utkface(tmp_path: Path) -> None:
         ("file,age\na.jpg,3\n", "gender are needed"),
         ("file,gender\na.jpg,m\n", "line 2.*'m'"),
         ("file,gender,age\na.jpg,male,old\n", "age is a number, not 'old'"),
+        ("file,gender,split\na.jpg,male,test\n", "not 'test'"),
         ("file,gender\n", "no labelled pictures"),
         ("\x00\xff", "."),
     ],
