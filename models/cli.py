@@ -11,7 +11,7 @@ import click
 
 from models.errors import ModelError
 from models.loading import default_cache_dir, ensure_pack, is_installed, pull_pack, verify_pack
-from models.manifest import pull_command
+from models.manifest import OWN_MANIFEST, PackManifest, pull_command
 from models.manifest_reader import available_packs, load_manifest
 
 
@@ -66,7 +66,7 @@ def list_packs(cache_dir: Path, as_json: bool) -> None:
             "summary": pack.summary,
             "folder": str(cache_dir / pack.name),
         }
-        for pack in available_packs()
+        for pack in available_packs(cache_dir)
     ]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -99,10 +99,18 @@ def verify(ctx: click.Context, name: str, cache_dir: Path, as_json: bool) -> Non
         for status in statuses:
             click.echo(f"{status.state:8}  {status.name:24}  {status.found or '-':64}  {status.detail}")
     if any(status.state != "ok" for status in statuses):
-        manifest = load_manifest(name)
-        command = f"visavis models build {name}" if manifest.origin == "built" else pull_command(name)
-        click.echo(f"Put it right with: {command}", err=True)
+        click.echo(f"Put it right with: {_remedy(load_manifest(name, cache_dir), cache_dir)}", err=True)
         ctx.exit(1)
+
+
+def _remedy(manifest: PackManifest, cache_dir: Path) -> str:
+    match manifest.origin:
+        case "built":
+            return f"visavis models build {manifest.name}"
+        case "pulled":
+            return pull_command(manifest.name)
+        case "own":
+            return f"the files {cache_dir / manifest.name / OWN_MANIFEST} speaks of"
 
 
 @models.command()

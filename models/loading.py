@@ -13,7 +13,7 @@ import platformdirs
 from models.errors import ModelError, PackDamaged, PackNotInstalled
 from models.insightface_zoo import load_zoo_models
 from models.lockfile import FileStatus, inspect, looks_installed, names, read_lock, unwritable
-from models.manifest import PackManifest, pull_command
+from models.manifest import OWN_MANIFEST, PackManifest, pull_command
 from models.manifest_reader import load_manifest
 from models.pull import pull
 from models.sessions import ProviderSetting, choose_providers, create_session, providers_in_use
@@ -28,9 +28,9 @@ class Pack:
     """Models that are ready to run.
 
     Of a CenterFace pack, ``detector`` and ``embedder`` are ONNX Runtime sessions (inputs and outputs:
-    :mod:`models.centerface`, :mod:`models.dlib_graph`); of an InsightFace pack, InsightFace's ``SCRFD`` and
-    ``ArcFaceONNX`` objects, and ``attributes`` its ``Attribute`` object if the pack has one. ``providers`` is what
-    they really run on.
+    :mod:`models.centerface`, :mod:`models.dlib_graph`; of an embedder of kind ``facenet`` scaled RGB, channels last or
+    first); of an InsightFace pack, InsightFace's ``SCRFD`` and ``ArcFaceONNX`` objects, and ``attributes`` its
+    ``Attribute`` object if the pack has one. ``providers`` is what they really run on.
     """
 
     manifest: PackManifest
@@ -47,16 +47,16 @@ def default_cache_dir() -> Path:
 
 def is_installed(name: str, cache_dir: Path) -> bool:
     """A quick look whether the pack's files are in place; :func:`verify_pack` reads them."""
-    return looks_installed(load_manifest(name), cache_dir / name)
+    return looks_installed(load_manifest(name, cache_dir), cache_dir / name)
 
 
 def ensure_pack(name: str, cache_dir: Path, progress: Progress) -> Path:
     """Make sure that every file of the pack is in place and unchanged; returns their folder.
 
-    A built pack's missing or damaged files are built, with a line each. Of a pulled pack nothing is fetched
-    unasked: raises :class:`PackNotInstalled` or :class:`PackDamaged`, naming the command.
+    A built pack's missing or damaged files are built, with a line each. Of a pulled pack nothing is fetched unasked,
+    and an own pack is its owner's: raises :class:`PackNotInstalled` or :class:`PackDamaged`, saying what to do.
     """
-    manifest, folder = load_manifest(name), cache_dir / name
+    manifest, folder = load_manifest(name, cache_dir), cache_dir / name
     wrong = [status for status in _inspect(manifest, folder) if status.state != "ok"]
     if not wrong:
         return folder
@@ -68,6 +68,11 @@ def ensure_pack(name: str, cache_dir: Path, progress: Progress) -> Path:
         build_files([manifest.file(status.name) for status in wrong], folder, progress)
         progress(f"Pack {name} is ready in {folder}")
         return folder
+    if manifest.origin == "own":
+        raise PackDamaged(
+            f"pack {name!r} in {folder} is not whole: {names(wrong)}; "
+            f"put the file back, or write its SHA-256 into {OWN_MANIFEST} if you changed it"
+        )
     if not read_lock(folder):
         raise PackNotInstalled(f"pack {name!r} is not installed; get it with: {pull_command(name)}")
     raise PackDamaged(f"pack {name!r} is damaged: {names(wrong)}; fetch it again with: {pull_command(name)}")
@@ -75,15 +80,17 @@ def ensure_pack(name: str, cache_dir: Path, progress: Progress) -> Path:
 
 def verify_pack(name: str, cache_dir: Path) -> list[FileStatus]:
     """Read every file of the pack. Of a built pack the models inside are compared with the manifest as well."""
-    manifest, folder = load_manifest(name), cache_dir / name
+    manifest, folder = load_manifest(name, cache_dir), cache_dir / name
     return [_look_inside(manifest, folder, status) for status in _inspect(manifest, folder)]
 
 
 def pull_pack(name: str, cache_dir: Path, accept_license: bool, progress: Progress) -> Path:
     """Fetch a pack that is not built here; see :func:`models.pull.pull`. Returns its folder."""
-    manifest = load_manifest(name)
+    manifest = load_manifest(name, cache_dir)
     if manifest.origin == "built":
         raise ModelError(f"pack {name!r} is not fetched but built here: visavis models build {name}")
+    if manifest.origin == "own":
+        raise ModelError(f"pack {name!r} is your own: it is not fetched, its files belong into {cache_dir / name}")
     return pull(manifest, cache_dir, accept_license, progress)
 
 
@@ -95,7 +102,7 @@ def load_pack(name: str, cache_dir: Path, provider: ProviderSetting = "auto", pr
     """
     asked = choose_providers(provider)
     folder = ensure_pack(name, cache_dir, progress)
-    manifest = _with_digests(load_manifest(name), folder)
+    manifest = _with_digests(load_manifest(name, cache_dir), folder)
     if manifest.detector.kind == "scrfd":
         zoo = load_zoo_models(manifest, folder, asked)
         detector, embedder, attributes = zoo.detector, zoo.embedder, zoo.attributes
@@ -104,6 +111,8 @@ def load_pack(name: str, cache_dir: Path, provider: ProviderSetting = "auto", pr
         detector = create_session(folder / manifest.detector.file, asked)
         embedder = create_session(folder / manifest.embedder.file, asked)
         attributes, sessions = None, [detector, embedder]
+        if manifest.embedder.kind == "facenet":
+            _check_facenet(embedder, manifest)
     in_use = providers_in_use(provider, asked, sessions)
     if in_use != asked:
         progress(f"{asked[0]} did not start")
@@ -119,7 +128,7 @@ def _inspect(manifest: PackManifest, folder: Path) -> list[FileStatus]:
 
 
 def _look_inside(manifest: PackManifest, folder: Path, status: FileStatus) -> FileStatus:
-    if manifest.origin == "pulled" or status.state != "ok":
+    if manifest.origin != "built" or status.state != "ok":
         return status
     from models.graph_digest import file_graph_digest  # here for the same reason as in ensure_pack
 
@@ -129,8 +138,27 @@ def _look_inside(manifest: PackManifest, folder: Path, status: FileStatus) -> Fi
     return replace(status, state="damaged", detail=f"holds another model, graph digest {found[:12]}…")
 
 
+def _check_facenet(session: Any, manifest: PackManifest) -> None:
+    """That somebody's own network takes and gives what its manifest says."""
+    spec = manifest.embedder
+    taken, given = session.get_inputs()[0].shape, session.get_outputs()[0].shape
+    sides = [spec.size, spec.size]
+    if not (_allows(taken, [*sides, 3]) or _allows(taken, [3, *sides])) or not _allows(given, [spec.dimension]):
+        raise PackDamaged(
+            f"{spec.file} of pack {manifest.name!r} takes {taken} and gives {given}; its manifest says "
+            f"(batch, {spec.size}, {spec.size}, 3) or (batch, 3, {spec.size}, {spec.size}), and (batch, {spec.dimension})"
+        )
+
+
+def _allows(shape: list[Any], wanted: list[int]) -> bool:
+    """Whether a network's shape (batch, …) allows ``wanted``; what is no number is a free dimension."""
+    return len(shape) == len(wanted) + 1 and all(
+        not isinstance(size, int) or size == want for size, want in zip(shape[1:], wanted, strict=True)
+    )
+
+
 def _with_digests(manifest: PackManifest, folder: Path) -> PackManifest:
-    if manifest.origin == "built":
+    if manifest.origin != "pulled":
         return manifest
     lock = read_lock(folder)
     return replace(manifest, files=tuple(replace(entry, digest=lock[entry.name].digest) for entry in manifest.files))

@@ -1,7 +1,8 @@
 """What was recorded when a pack's files were put in place, and whether they are still that.
 
 ``lock.json`` in a pack's folder holds each file's size, the SHA-256 of its bytes and the model digest it stands
-for. It is written after the file it speaks of, so a pack whose making was cut off is not taken for whole.
+for. It is written after the file it speaks of, so a pack whose making was cut off is not taken for whole. A user's own
+pack has none: its manifest lies beside its files and says all of it.
 """
 
 from __future__ import annotations
@@ -75,12 +76,16 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def inspect(manifest: PackManifest, folder: Path) -> list[FileStatus]:
     """Compare every file's bytes with what was recorded. Raises ``OSError`` only where a file cannot be read at all."""
+    if manifest.origin == "own":
+        return [_inspect_own(entry, folder / entry.name) for entry in manifest.files]
     lock = read_lock(folder)
     return [_inspect_file(entry, folder / entry.name, lock.get(entry.name)) for entry in manifest.files]
 
 
 def looks_installed(manifest: PackManifest, folder: Path) -> bool:
     """Whether all files are recorded and have their recorded size: a quick look, where :func:`inspect` reads them."""
+    if manifest.origin == "own":
+        return all((folder / entry.name).is_file() for entry in manifest.files)
     lock = read_lock(folder)
     return all(
         entry.name in lock
@@ -99,6 +104,15 @@ def unwritable(folder: Path, error: OSError) -> ModelError:
     """What to say when the cache folder refuses."""
     reason = error.strerror or type(error).__name__
     return ModelError(f"cannot keep models in {folder}: {reason}; make it writable or choose another with --cache-dir")
+
+
+def _inspect_own(entry: FileEntry, path: Path) -> FileStatus:
+    if not path.is_file():
+        return FileStatus(entry.name, "missing", entry.digest, None, "not there")
+    found = file_sha256(path)
+    if found == entry.digest:
+        return FileStatus(entry.name, "ok", entry.digest, found, "as the manifest says")
+    return FileStatus(entry.name, "damaged", entry.digest, found, "not the file the manifest speaks of")
 
 
 def _inspect_file(entry: FileEntry, path: Path, locked: LockedFile | None) -> FileStatus:

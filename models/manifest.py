@@ -1,7 +1,8 @@
 """What a pack's manifest says, as frozen values.
 
 Every number that depends on a model (input, alignment, metric, threshold, calibration) is in its pack's manifest and
-nowhere in the code. :mod:`models.manifest_reader` reads and checks the TOML files in ``models/packs``.
+nowhere in the code. :mod:`models.manifest_reader` reads and checks the TOML files in ``models/packs``, and those of a
+user's own packs, which are called ``pack.toml`` and lie beside their files in the models folder.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 from models.errors import PackNotInstalled
 
 DetectorKind = Literal["centerface", "scrfd"]
-EmbedderKind = Literal["dlib", "arcface"]
+EmbedderKind = Literal["dlib", "arcface", "facenet"]
 Recipe = Literal["centerface", "dlib_resnet"]
-Origin = Literal["built", "pulled"]
+Origin = Literal["built", "pulled", "own"]
+
+OWN_MANIFEST = "pack.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,11 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """One file of a pack in the cache folder.
+    """One file of a pack in the models folder.
 
     ``digest`` says which model the file holds. For a built file it is the graph digest (:mod:`models.graph_digest`) and
     stands in the manifest. For a pulled file it is the SHA-256 of its bytes, recorded when it was pulled, and ``None``
-    until then.
+    until then. For a file of an own pack it is the SHA-256 of its bytes, and stands in the manifest.
     """
 
     name: str
@@ -65,7 +68,7 @@ class EmbedderSpec:
     ``template`` is float32 (5, 2), read-only: where left eye, right eye, nose, left and right mouth corner (as seen in
     the picture) lie in a chip of ``size`` by ``size`` pixels, as x, y. With ``mirror`` an enrolled face is the mean of
     the chip's embedding and its mirror image's; with ``shift`` above 0 also of those of the chip moved by that many
-    pixels to each of the four sides.
+    pixels to each of the four sides. A ``facenet`` embedder is given ``(value - mean) * scale``, the others 0–255.
     """
 
     kind: EmbedderKind
@@ -75,6 +78,8 @@ class EmbedderSpec:
     template: NDArray[np.float32] = field(compare=False)
     mirror: bool
     shift: int = 0
+    mean: float = 0.0
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,7 @@ class PackManifest:
     name: str
     summary: str
     licence: str
-    origin: Origin  # "built" from installed packages, or "pulled" from ``url``
+    origin: Origin  # "built" from installed packages, "pulled" from ``url``, or a user's "own"
     default: bool
     size: int  # about how much is built or fetched, bytes
     url: str | None
@@ -136,7 +141,8 @@ class PackManifest:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over pack name, embedder and alignment template; an embedding is only comparable under the same one.
+        """SHA-256 over pack name, embedder, its input's scaling if it has one, and alignment template; an embedding is
+        only comparable under the same one.
 
         Raises :class:`PackNotInstalled` for a pulled pack's plain manifest: its files, and so their digests, are known
         only once it is there. The manifest inside a loaded :class:`models.Pack` always has it.
@@ -149,6 +155,8 @@ class PackManifest:
         parts = hashlib.sha256()
         parts.update(f"{self.name}\n{embedder}\n".encode())
         parts.update(self.embedder.template.astype("<f4").tobytes())
+        if self.embedder.kind == "facenet":
+            parts.update(f"{self.embedder.mean!r} {self.embedder.scale!r}".encode())
         return parts.hexdigest()
 
 

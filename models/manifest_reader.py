@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping
 from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any, NoReturn, get_args
 from zipfile import BadZipFile
 
@@ -15,6 +18,7 @@ import numpy as np
 
 from models.errors import ManifestInvalid, UnknownPack
 from models.manifest import (
+    OWN_MANIFEST,
     DetectorKind,
     DetectorSpec,
     EmbedderKind,
@@ -34,33 +38,72 @@ _PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*\Z"
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _MISSING = object()
 
+_log = logging.getLogger(__name__)
 
-def available_packs() -> tuple[PackManifest, ...]:
-    """Every pack this version knows, the default one first, then by name."""
-    names = [entry.name for entry in resources.files("models").joinpath("packs").iterdir()]
-    packs = [load_manifest(name.removesuffix(".toml")) for name in names if name.endswith(".toml")]
+
+def available_packs(models_dir: Path | None = None) -> tuple[PackManifest, ...]:
+    """Every pack this version knows, the default one first, then by name; with ``models_dir`` the user's own packs in
+    it as well. Of those, one that cannot be read is left out, with a warning that says why."""
+    packs = [load_manifest(name) for name in _known()]
+    for name in _own(models_dir):
+        try:
+            packs.append(load_manifest(name, models_dir))
+        except ManifestInvalid as error:
+            _log.warning("left out a pack: %s", error)
     return tuple(sorted(packs, key=lambda pack: (not pack.default, pack.name)))
 
 
-def load_manifest(name: str) -> PackManifest:
-    """The manifest of pack ``name``. Raises :class:`UnknownPack` or :class:`ManifestInvalid`."""
-    folder = resources.files("models").joinpath("packs")
-    path = folder.joinpath(f"{name}.toml")
-    if not _NAME.match(name) or not path.is_file():
-        known = sorted(e.name.removesuffix(".toml") for e in folder.iterdir() if e.name.endswith(".toml"))
-        raise UnknownPack(f"there is no pack {name!r}; known are: {', '.join(known)}")
-    manifest = parse_manifest(path.read_text("utf-8"), where=f"{name}.toml")
+def load_manifest(name: str, models_dir: Path | None = None) -> PackManifest:
+    """The manifest of pack ``name``: one this version knows, or with ``models_dir`` the user's own of that name in it.
+
+    Raises :class:`UnknownPack` or :class:`ManifestInvalid`.
+    """
+    if name in _known():
+        packs = resources.files("models").joinpath("packs")
+        return _named(name, packs.joinpath(f"{name}.toml"), packs, f"{name}.toml", "built", "pulled")
+    if name in _own(models_dir) and models_dir is not None:
+        path = models_dir / name / OWN_MANIFEST
+        return _named(name, path, path.parent, str(path), "own")
+    raise UnknownPack(f"there is no pack {name!r}; known are: {', '.join([*_known(), *_own(models_dir)])}")
+
+
+def _known() -> list[str]:
+    names = (entry.name for entry in resources.files("models").joinpath("packs").iterdir())
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
+
+
+def _own(models_dir: Path | None) -> list[str]:
+    """Names of folders with a manifest of their own. One that is called as a pack of this version is not seen."""
+    if models_dir is None:
+        return []
+    known = set(_known())
+    found = (path.parent.name for path in models_dir.glob(f"*/{OWN_MANIFEST}"))
+    return sorted(name for name in found if _NAME.match(name) and name not in known)
+
+
+def _named(name: str, path: Traversable, beside: Traversable, where: str, *origins: Origin) -> PackManifest:
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestInvalid(f"{where}: cannot be read: {error}") from None
+    manifest = parse_manifest(text, where, beside)
     if manifest.name != name:
-        raise ManifestInvalid(f"{name}.toml: name is {manifest.name!r}, expected {name!r}, as the file is called")
+        raise ManifestInvalid(f"{where}: name is {manifest.name!r}, expected {name!r}, as its file or folder is called")
+    if manifest.origin not in origins:
+        raise ManifestInvalid(f"{where}: origin is {manifest.origin!r}, expected {' or '.join(origins)}")
+    if manifest.default and origins == ("own",):
+        raise ManifestInvalid(f"{where}: default is true, expected false: choose the pack with --pack {name}")
     return manifest
 
 
-def parse_manifest(text: str, where: str) -> PackManifest:
-    """Read a manifest's text; ``where`` names it in errors. Raises :class:`ManifestInvalid`."""
+def parse_manifest(text: str, where: str, beside: Traversable | None = None) -> PackManifest:
+    """Read a manifest's text; ``where`` names it in errors, ``beside`` is the folder of what it refers to (the packs of
+    this version unless told otherwise). Raises :class:`ManifestInvalid`."""
     try:
         root = _Table(tomllib.loads(text), where, "")
     except tomllib.TOMLDecodeError as error:
         raise ManifestInvalid(f"{where}: not valid TOML: {error}") from None
+    beside = beside or resources.files("models").joinpath("packs")
     origin: Origin = root.choice("origin", get_args(Origin))
     attributes = root.table("attributes", optional=True)
     manifest = PackManifest(
@@ -75,7 +118,7 @@ def parse_manifest(text: str, where: str) -> PackManifest:
         detector=_detector(root.table("detector")),
         embedder=_embedder(root.table("embedder")),
         attributes_file=attributes.text("file", _FILE) if attributes else None,
-        matching=_matching(root.table("matching")),
+        matching=_matching(root.table("matching"), beside),
     )
     population = manifest.matching.population
     if population is not None and len(population.mean) != manifest.embedder.dimension:
@@ -107,10 +150,11 @@ def _file(table: _Table, origin: Origin) -> FileEntry:
             recipe=origin_table.choice("recipe", get_args(Recipe)),
         )
         origin_table.done()
+    digest_field = {"built": "graph_sha256", "own": "sha256"}.get(origin)
     entry = FileEntry(
         name=table.text("name", _FILE),
         licence=table.text("licence"),
-        digest=table.text("graph_sha256", _SHA256) if origin == "built" else None,
+        digest=table.text(digest_field, _SHA256) if digest_field else None,
         source=source,
     )
     table.done()
@@ -135,20 +179,24 @@ def _embedder(table: _Table) -> EmbedderSpec:
     if template.min() < 0 or template.max() >= size:
         table.refuse("template", template.tolist(), f"pixels inside a chip of {size}x{size}")
     template.flags.writeable = False
+    kind: EmbedderKind = table.choice("kind", get_args(EmbedderKind))
+    scaled = kind == "facenet"
     spec = EmbedderSpec(
-        kind=table.choice("kind", get_args(EmbedderKind)),
+        kind=kind,
         file=table.text("file", _FILE),
         size=size,
         dimension=table.whole("dimension", at_least=1),
         template=template,
         mirror=table.flag("mirror"),
         shift=table.whole("shift", at_least=0, optional=0),
+        mean=table.number("mean") if scaled else 0.0,
+        scale=table.number("scale", above=0) if scaled else 1.0,
     )
     table.done()
     return spec
 
 
-def _matching(table: _Table) -> MatchingSpec:
+def _matching(table: _Table, beside: Traversable) -> MatchingSpec:
     fmr = tuple(table.rows("fmr", length=None))
     if not all(0 < rate < 1 and -1 <= similarity <= 1 for rate, similarity in fmr):
         table.refuse("fmr", fmr, "pairs of a rate between 0 and 1 and a similarity between -1 and 1")
@@ -163,20 +211,20 @@ def _matching(table: _Table) -> MatchingSpec:
         calibration_intercept=table.number("calibration_intercept"),
         same_face=table.number("same_face", above=-1, below=1),
         min_face=table.whole("min_face", at_least=1),
-        population=_population(table.table("population", optional=True)),
+        population=_population(table.table("population", optional=True), beside),
     )
     table.done()
     return spec
 
 
-def _population(table: _Table | None) -> Population | None:
-    """Reads the numbers from a file beside the manifests."""
+def _population(table: _Table | None, beside: Traversable) -> Population | None:
+    """Reads the numbers from a file beside the manifest."""
     if table is None:
         return None
     name = table.text("file", _FILE)
-    path = resources.files("models").joinpath("packs", name)
+    path = beside.joinpath(name)
     if not path.is_file():
-        table.refuse("file", name, "a file in models/packs")
+        table.refuse("file", name, "a file beside the manifest")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as numbers:
             mean, between = (np.asarray(numbers[key], np.float32) for key in ("mean", "between"))

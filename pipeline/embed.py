@@ -55,6 +55,28 @@ class ArcFaceEmbedder:
         return _unit(np.asarray(self._model.get_feat([np.ascontiguousarray(c[..., ::-1]) for c in chips]), np.float32))
 
 
+class FaceNetEmbedder:
+    """A network that takes scaled RGB, channels last as Keras has it or first: FaceNet (Schroff et al., CVPR 2015) and
+    its kin."""
+
+    def __init__(self, session: Any, spec: EmbedderSpec) -> None:
+        taken = session.get_inputs()[0]
+        self._session, self._input, self._channels_last = session, taken.name, taken.shape[-1] == 3
+        self.spec = spec
+
+    def embed(self, chips: Sequence[Image]) -> NDArray[np.float32]:
+        """See :class:`Embedder`."""
+        parts = []
+        for start in range(0, len(chips), MAX_BATCH):
+            blob = (np.stack(chips[start : start + MAX_BATCH]) - np.float32(self.spec.mean)) * np.float32(
+                self.spec.scale
+            )
+            if not self._channels_last:
+                blob = np.ascontiguousarray(blob.transpose(0, 3, 1, 2))
+            parts.append(self._session.run(None, {self._input: blob})[0])
+        return _unit(np.concatenate(parts)) if parts else np.zeros((0, self.spec.dimension), np.float32)
+
+
 def embed_chip(embedder: Embedder, chip: Image, mirror: bool, shift: int = 0) -> Embedding:
     """The embedding of a chip: the mean over its views, of which each costs as much as one and steadies the result.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models import Pack, PackManifest
 from pipeline.align import face_chip
 from pipeline.detect import CenterFaceDetector, Detector, ScrfdDetector, look_wide, steady_landmarks
-from pipeline.embed import ArcFaceEmbedder, DlibEmbedder, Embedder, embed_chip
+from pipeline.embed import ArcFaceEmbedder, DlibEmbedder, Embedder, FaceNetEmbedder, embed_chip
 from pipeline.frame import Image
 from pipeline.matcher import Matcher
 from pipeline.quality import Quality, measure_quality
@@ -43,6 +43,8 @@ class FaceModels:
                 embedder = DlibEmbedder(pack.embedder, manifest.embedder)
             case "arcface":
                 embedder = ArcFaceEmbedder(pack.embedder, manifest.embedder)
+            case "facenet":
+                embedder = FaceNetEmbedder(pack.embedder, manifest.embedder)
         return cls(manifest, detector, embedder, Matcher(manifest.matching))
 
     def warm_up(self, width: int, height: int, near_side: int = 320, far_side: int = 640) -> None:

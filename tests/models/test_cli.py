@@ -85,7 +85,7 @@ def test_pull_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setenv("no_proxy", "*")
     away = dataclasses.replace(load_manifest("buffalo_l"), url="https://visavis.invalid/buffalo_l.zip")
-    monkeypatch.setattr(models.loading, "load_manifest", lambda name: away)
+    monkeypatch.setattr(models.loading, "load_manifest", lambda name, folder: away)
     result = run("pull", "buffalo_l", "--accept-license", "--cache-dir", str(tmp_path))
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1].startswith("Error: cannot reach visavis.invalid")
