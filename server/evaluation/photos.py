@@ -12,14 +12,25 @@ from server.people.photos.folder import Photos
 
 
 def load_photos(photos: Photos) -> Load:
-    """Pictures by their paths; the loader raises :class:`server.people.photos.decoding.Unreadable`, and for a ZIP that
-    gives too much :class:`server.people.photos.archive.BadArchive`."""
-    indices = {path: index for index, path in enumerate(photos.paths)}
+    """Pictures by their paths, or by the end of their paths where that is one picture's alone: a table may name files
+    relative to any folder.
+
+    The loader raises :class:`server.people.photos.decoding.Unreadable`, and for a ZIP that gives too much
+    :class:`server.people.photos.archive.BadArchive`.
+    """
+    ends: dict[str, int | None] = {}
+    for index, path in enumerate(photos.paths):
+        parts = path.split("/")
+        for start in range(1, len(parts)):
+            end = "/".join(parts[start:])
+            ends[end] = None if end in ends else index
+    ends.update((path, index) for index, path in enumerate(photos.paths))
 
     def load(name: str) -> Image:
-        if name not in indices:
+        index = ends.get(name.replace("\\", "/").removeprefix("./"))
+        if index is None:
             raise Unreadable("not_a_picture", "There is no such file.")
-        data = photos.read(indices[name])
+        data = photos.read(index)
         if isinstance(data, Unreadable):
             raise data
         return decode(data)
@@ -29,8 +40,13 @@ def load_photos(photos: Photos) -> Load:
 
 def by_person(photos: Photos) -> dict[str, list[str]]:
     """Whose the pictures are: PERSON/*.jpg; one that lies in no folder is on its own. Other files are nobody's."""
+    pictures = [path for path in photos.paths if is_picture(path)]
     people: dict[str, list[str]] = {}
-    for path, person in zip(photos.paths, person_names(photos.paths), strict=True):
-        if PurePosixPath(path).suffix.lower() in SUFFIXES:
-            people.setdefault(person, []).append(path)
+    for path, person in zip(pictures, person_names(pictures), strict=True):
+        people.setdefault(person, []).append(path)
     return people
+
+
+def is_picture(path: str) -> bool:
+    """Whether a file's name says that it is a picture."""
+    return PurePosixPath(path).suffix.lower() in SUFFIXES

@@ -1,0 +1,49 @@
+// What was chosen, and whether something can be measured on it. No document.
+
+import { count } from "../people/words.js";
+
+const PHOTO = /\.(jpe?g|png|webp|bmp)$/i;
+const TABLE = /\.csv$/i;
+const ZIP = /\.zip$/i;
+const NOISE = /(^|\/)(\.[^/]*|Thumbs\.db|desktop\.ini|__MACOSX)(\/|$)/i;
+
+/** Sort what was found, [{file, path}]: the `files` to send, and the `problem` that stands in the way (or `null`). */
+export function choose(found) {
+  const kept = found.filter(({ path }) => !NOISE.test(path));
+  const [photos, tables, zips] = [PHOTO, TABLE, ZIP].map((kind) => kept.filter(({ path }) => kind.test(path)));
+  const people = new Set(photos.map(({ path }) => path.split("/").slice(0, -1).join("/")));
+  const passed = found.length - photos.length - tables.length - zips.length;
+  const chosen = { photos: photos.length, people: people.size, tables: tables.length, zips: zips.length, passed };
+  return { ...chosen, files: zips.length ? zips : [...photos, ...tables], problem: problem(chosen) };
+}
+
+function problem({ photos, people, tables, zips }) {
+  if (zips > 1) return "One ZIP at a time, please.";
+  if (zips && photos + tables) return "Either a ZIP or a folder, not both at once.";
+  if (zips) return null;
+  if (!photos) return "There are no JPEG, PNG, WebP or BMP pictures in that.";
+  if (tables > 1) return "There is more than one table (CSV) in that: leave the one with the labels.";
+  if (!tables && people < 2) return "Pictures of at least two people are needed, each person's in a folder of their own.";
+  return null;
+}
+
+/** What was chosen, in words. */
+export function chosenWords({ photos, people, tables, zips, passed, files }) {
+  const left = passed ? ` ${count(passed, "other file")} will not be sent.` : "";
+  if (zips) return `A ZIP of ${megabytes(files[0].file.size)}.${left}`;
+  if (tables) return `${count(photos, "picture")} and a table of labels.${left}`;
+  return `${count(photos, "picture")} of ${count(people, "person", "people")}.${left}`;
+}
+
+/** The first file that is too large for the server's `limits`, in words, or `null`. */
+export function tooMuch(files, limits) {
+  const most = (path) => (ZIP.test(path) ? limits.archive_bytes : limits.file_bytes);
+  const large = files.find(({ file, path }) => file.size > most(path));
+  if (large) return `${large.path.split("/").at(-1)} has more than ${megabytes(most(large.path))}.`;
+  if (files.length > limits.files) return `At most ${count(limits.files, "file")} at a time.`;
+  const total = files.reduce((sum, { file }) => sum + file.size, 0);
+  return total > limits.total_bytes ? `At most ${megabytes(limits.total_bytes)} at a time; this is ${megabytes(total)}.` : null;
+}
+
+/** `3 MB`. */
+export const megabytes = (bytes) => `${Math.max(1, Math.round(bytes / 2 ** 20)).toLocaleString("en")}\u00a0MB`;
