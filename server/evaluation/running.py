@@ -167,15 +167,19 @@ class Evaluations:
             "provider": self._provider,
             "all_distances": evaluation.all_distances,
         }
+        words = ""
         try:
-            await self._follow(evaluation, (json.dumps(task) + "\n").encode())
+            words = await self._follow(evaluation, (json.dumps(task) + "\n").encode())
         except OSError as error:
-            evaluation.state, evaluation.words = "failed", f"The evaluation cannot be run: {error.strerror}."
+            words = f"The evaluation cannot be run: {error.strerror}."
         finally:
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, evaluation.folder, ignore_errors=True))
+        # It is over only now that nothing of what was sent is left.
+        evaluation.state, evaluation.words = ("failed" if words else "done"), words
         self._touch(evaluation)
 
-    async def _follow(self, evaluation: Evaluation, task: bytes) -> None:
+    async def _follow(self, evaluation: Evaluation, task: bytes) -> str:
+        """Let the process do it, and read its report; returns what went wrong, or nothing."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -189,25 +193,25 @@ class Evaluations:
         )
         assert process.stdin is not None
         assert process.stdout is not None
+        said = "The evaluation ended unexpectedly."
         try:
-            process.stdin.write(task)
-            await process.stdin.drain()
+            with contextlib.suppress(ConnectionError):  # it ended before it read
+                process.stdin.write(task)
+                await process.stdin.drain()
             async for line in process.stdout:
                 words = json.loads(line)
                 evaluation.done, evaluation.total = (words.get(k, getattr(evaluation, k)) for k in ("done", "total"))
                 if "refused" in words:
-                    evaluation.state, evaluation.words = "failed", _sentence(words["refused"])
+                    said = _sentence(words["refused"])
                 elif "finished" in words:
-                    evaluation.output = await asyncio.to_thread(_read, evaluation.folder)
-                    evaluation.state = "done"
+                    evaluation.output, said = await asyncio.to_thread(_read, evaluation.folder), ""
                 elif "failed" in words:
                     logger.error("an evaluation failed: %s", words["failed"])
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-        if evaluation.state == "running":
-            evaluation.state, evaluation.words = "failed", "The evaluation ended unexpectedly."
+        return said
 
     def _receiving(self, id: str) -> Evaluation:
         evaluation = self.get(id)
