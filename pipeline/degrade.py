@@ -10,12 +10,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from pipeline.distance import BANDS, Band
+from pipeline.distance import BANDS, FACE, Band
 from pipeline.frame import Image
 
 # Pixels across a face, as detectors box it, one metre from a camera of 1280×720 whose picture is 65° wide: 1280 / (2
-# tan 32.5°) pixels of focal length times 0.145 m.
-REFERENCE_WIDTH = 146.0
+# tan 32.5°) = 1005 pixels of focal length times 0.138 m.
+REFERENCE_FOCAL = 1005.0
+REFERENCE_WIDTH = round(REFERENCE_FOCAL * FACE)
 LEAST_WIDTH = 4.0  # pixels; below this nothing is left of a face
 
 

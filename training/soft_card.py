@@ -107,7 +107,7 @@ found and aligned by the open pack's detector. The residual network began with t
 ## By distance
 
 The picture is degraded first (`pipeline/degrade.py`), then the face is found and aligned in what is left. Pixels are
-across the face; with a camera of 1280×720 and a field of view of 65° a face is 146 pixels wide at one metre
+across the face; with a camera of 1280×720 and a field of view of 65° a face is {width_at(1):.0f} pixels wide at one metre
 ({bands}). *Said* counts the faces for which the ensemble was at least {fitted.sure:.0%} sure.
 
 {_table(by_width)}
@@ -126,7 +126,7 @@ better than they are.
     (into / "CARD.md").write_text(text, "utf-8")
 
 
-FAR_WIDTH = 18.0
+FAR_WIDTH = 17.0
 
 
 def _groups(looks: Observed, fitted: Calibration) -> list[Figures]:

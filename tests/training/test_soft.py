@@ -45,7 +45,7 @@ def test_train_go_on_export_and_read(models: FaceModels, data: Path) -> None:
     into = data / "ensemble"
     words = ["--trained-on", "one photo", "--licence", 'as "agreed"']
     printed = _run("export", *options, "--into", str(into), *words)
-    assert "18 px" in printed
+    assert "17 px" in printed
     spec = read_spec((into / "manifest.toml").read_text("utf-8"))
     assert spec.licence == 'as "agreed"'
     assert sum(entry.weight for entry in spec.networks) == pytest.approx(1, abs=0.02)
