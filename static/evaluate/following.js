@@ -40,7 +40,7 @@ async function deliver(id, files, moved, signal) {
     send: (parcel, ended) => upload(`${ROOT}/${id}/files?${new URLSearchParams({ file: parcel.path })}`, parcel.file, { signal: ended, progress: (sent) => ((parcel.sent = sent), moved(queue.parcels)) }),
     changed: () => {
       moved(queue.parcels);
-      if (queue.parcels.some(({ state }) => state === "failed")) queue.cancel();
+      if (queue.busy && queue.parcels.some(({ state }) => state === "failed")) queue.cancel();
     },
   });
   signal.addEventListener("abort", () => queue.cancel(), { once: true });

@@ -180,7 +180,7 @@ function step(title, cancel) {
 function read({ id }) {
   const frame = element("iframe", { className: "report", title: "The report", src: reportAt(id, "html") });
   frame.sandbox = "allow-same-origin"; // to ask for its height; it has no scripts
-  const fit = () => (frame.style.height = `${frame.contentDocument.documentElement.scrollHeight}px`);
+  const fit = () => (frame.style.height = `${Math.ceil(frame.contentDocument.body.getBoundingClientRect().height)}px`);
   frame.addEventListener("load", () => {
     fit();
     new ResizeObserver(fit).observe(frame.contentDocument.body);
