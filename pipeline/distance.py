@@ -1,9 +1,9 @@
 """How far away a face is, from its size in the picture and what is known of cameras and heads.
 
 A face of size S (metres) is s = f·S/Z pixels large at Z metres, f being the camera's focal length in pixels. Neither f
-nor S is known of a stranger in front of a camera nobody calibrated, so both are given as what they usually are, and the
-answer is an interval. The size used is the distance of the pupils, judged from three lengths of which a turn of the head
-spoils one at most: the box's width, the eyes' distance and the height from eyes to mouth.
+nor S is known of a stranger before a camera nobody calibrated, so both are given as what they usually are, and the
+answer is an interval. The size used is the distance of the pupils, judged from three lengths of which a turn of the
+head spoils one at most: the box's width, the eyes' distance and the height from eyes to mouth.
 """
 
 from __future__ import annotations

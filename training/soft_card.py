@@ -107,8 +107,8 @@ found and aligned by the open pack's detector. The residual network began with t
 ## By distance
 
 The picture is degraded first (`pipeline/degrade.py`), then the face is found and aligned in what is left. Pixels are
-across the face; with a camera of 1280×720 and a field of view of 65° a face is {width_at(1):.0f} pixels wide at one metre
-({bands}). *Said* counts the faces for which the ensemble was at least {fitted.sure:.0%} sure.
+across the face; with a camera of 1280×720 and a field of view of 65° a face is {width_at(1):.0f} pixels wide at one
+metre ({bands}). *Said* counts the faces for which the ensemble was at least {fitted.sure:.0%} sure.
 
 {_table(by_width)}
 
