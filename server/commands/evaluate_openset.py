@@ -25,6 +25,7 @@ from server.evaluation.identification import (
     openset_advice,
     openset_figures,
     openset_parts,
+    openset_words,
 )
 from server.evaluation.labels import Row
 from server.evaluation.report import Column, Report, Table, number, text
@@ -158,6 +159,7 @@ def _report(
         advice.notes,
         subject,
         {"without_face": without},
+        openset_words(protocol, outcome, advice),
     )
 
 

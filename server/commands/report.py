@@ -17,7 +17,7 @@ from server.evaluation.writing import HTML, write_report
 _COLLECTED = "visavis.report"
 
 
-def show(title: str, rows: Sequence[tuple[str, Any]], as_json: bool, **details: Any) -> None:
+def show(title: str, rows: Sequence[tuple[str, Any]], as_json: bool, /, **details: Any) -> None:
     """Print labelled values; with ``as_json`` one object with the labels as keys, and the details beside them.
 
     A report has the title and the rows; what stands after a colon in the title is what was measured on.
@@ -115,6 +115,7 @@ class _Collected:
             self.report.notes,
             self.report.subject,
             self.report.files,
+            self.report.words,
         )
 
 

@@ -41,6 +41,7 @@ def attributes_report(measured: Measured, subject: str = "") -> Report:
         tuple(_notes(reader, own)),
         subject,
         {"without_face": measured.without_face, "unreadable": measured.unreadable},
+        tuple(_words(looks, aged)) if len(looks) else (),
     )
 
 
@@ -70,6 +71,24 @@ def _figures(
                 yield f"mean confidence falls with {what}", "yes" if falls else "no"
         gap = max(abs(_gap(of)) for of in own.values() if len(of))
         yield "mean confidence off accuracy at most by [points]", _percent(gap)
+
+
+def _words(looks: Looks, aged: bool) -> Iterable[str]:
+    said = looks.take(looks.said)
+    then = f", and then right for {100 * _accuracy(said):.1f} %" if len(said) else ""
+    yield (
+        f"Apparent gender is right for {100 * _accuracy(looks):.1f} % of {len(looks):,} faces. It is said of "
+        f"{100 * len(said) / len(looks):.1f} %{then}."
+    )
+    yield (
+        f"On average it claims to be right for {100 * _confidence(looks):.1f} %; what it claims and how often it is "
+        f"right differ by {100 * _calibration(looks):.1f} points."
+    )
+    if aged and not np.isnan(_age_error(looks)):
+        yield (
+            f"Age is off by {_age_error(looks):.1f} years on average, and {100 * _age_coverage(looks):.0f} % of the "
+            "ages lie in the interval that promises 80 %."
+        )
 
 
 def _far(condition: Condition) -> float:

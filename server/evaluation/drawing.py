@@ -14,7 +14,7 @@ from server.evaluation.report import Axis, Plot, Series
 
 # Text is 11 units high: readable where a phone shows one unit as one pixel.
 WIDTH, HEIGHT = 360, 250
-LEFT, RIGHT, TOP, BOTTOM = 44, 20, 10, 40
+LEFT, RIGHT, TOP, BOTTOM = 56, 20, 10, 40
 CLASSES = 6
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 

@@ -131,6 +131,7 @@ def _joined(one: Report, other: Report) -> Report:
         figures=(*one.figures[:3], *((f"1:1 {label}", value) for label, value in one.figures[3:]), *figures),
         parts=(*mine, *parts),
         notes=(*one.notes, *other.notes),
+        words=(*other.words, *one.words),
     )
 
 

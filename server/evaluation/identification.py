@@ -23,7 +23,7 @@ from pipeline.templates import fuse_template
 from server.evaluation.conditions import Condition, Face, Faces, Load, Progress, left_out, read_faces, staged
 from server.evaluation.labels import ROLES, EvaluationError, Row
 from server.evaluation.report import Axis, Cell, Column, Plot, Report, Series, Table, number, text
-from server.evaluation.thresholds import Advice, advise, percent
+from server.evaluation.thresholds import Advice, advise, people_words, percent
 
 FPIRS = (0.01, 0.001)
 PARTS = 5  # by quality
@@ -171,7 +171,26 @@ def identification_report(
         advice.notes,
         subject,
         files,
+        openset_words(protocol, outcomes[name], advice),
     )
+
+
+def openset_words(protocol: OpenSet[Face], outcome: Outcome, advice: Advice) -> tuple[str, ...]:
+    """The most important in sentences."""
+    named, right = outcome.named_known, outcome.right
+    tpir, fpir = outcome.rates(advice.threshold)
+    enrolled = people_words(len(protocol.enrolled))
+    return (
+        f"With {enrolled} known, {_share(named & right)} of {len(right):,} pictures of them get the right name and "
+        f"{_share(named & ~right)} a wrong one, at the threshold that comes with the models.",
+        f"Of {len(outcome.strangers):,} pictures of strangers {_share(outcome.named_strangers)} get a name all the "
+        f"same. At {advice.threshold:.3f} instead it would be {percent(fpir)}, and {percent(tpir)} of the known would "
+        "get their name.",
+    )
+
+
+def _share(of: NDArray[np.bool_]) -> str:
+    return percent(float(of.mean()))
 
 
 def openset_advice(models: FaceModels, protocol: OpenSet[Face], outcome: Outcome, fpir: float) -> Advice:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
@@ -35,8 +35,9 @@ def page(report: Report, with_files: bool) -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="color-scheme" content="light dark">',
             f"<title>{heading}</title><style>{_style()}</style></head>\n<body><main><h1>{heading}</h1>\n",
+            *_sentences("In short", report.words),
             *_figures(report),
-            *_notes(report),
+            *_sentences("To know", report.notes),
             '<div class="plots">\n' if report.plots else "",
             *(_plot(plot) for plot in report.plots),
             "</div>\n" if report.plots else "",
@@ -48,7 +49,7 @@ def page(report: Report, with_files: bool) -> str:
 
 
 def _figures(report: Report) -> Iterable[str]:
-    yield '<section class="card" aria-label="In short"><dl>\n'
+    yield '<section class="card" aria-label="Figures"><dl>\n'
     for label, value in report.figures:
         yield f"<div><dt>{escape(label)}</dt><dd>{escape(_shown(value))}</dd></div>\n"
     yield "</dl></section>\n"
@@ -60,10 +61,10 @@ def _shown(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _notes(report: Report) -> Iterable[str]:
-    if report.notes:
-        yield '<section class="card"><h2>To know</h2><ul class="notes">'
-        yield "".join(f"<li>{escape(note)}</li>" for note in report.notes)
+def _sentences(title: str, sentences: Sequence[str]) -> Iterable[str]:
+    if sentences:
+        yield f'<section class="card"><h2>{escape(title)}</h2><ul class="notes">'
+        yield "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
         yield "</ul></section>\n"
 
 
@@ -107,7 +108,4 @@ def _titled(title: str, kind: str) -> str:
 
 def _files(report: Report) -> Iterable[str]:
     for kind, names in report.files.items():
-        if names:
-            yield f'<section class="card"><h2>{escape(kind.replace("_", " ").capitalize())}</h2><ul class="notes">'
-            yield "".join(f"<li>{escape(name)}</li>" for name in names)
-            yield "</ul></section>\n"
+        yield from _sentences(kind.replace("_", " ").capitalize(), names)

@@ -95,7 +95,8 @@ class Plot:
 @dataclass(frozen=True, slots=True)
 class Report:
     """``figures`` are (label, value). ``subject`` says what was measured on, ``files`` lists files by what befell them:
-    both may name people, and are written down only on request."""
+    both may name people, and are written down only on request. ``words`` say the most important in whole sentences.
+    """
 
     title: str
     figures: tuple[tuple[str, Cell], ...]
@@ -103,6 +104,7 @@ class Report:
     notes: tuple[str, ...] = ()
     subject: str = ""
     files: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
 
     @property
     def heading(self) -> str:
@@ -131,6 +133,7 @@ class Report:
         named = {"files": {kind: list(names) for kind, names in self.files.items()}} if with_files else {}
         return {
             "title": self.heading if with_files else self.title,
+            "words": list(self.words),
             "figures": {label: _finite(value) for label, value in self.figures},
             "tables": {table.name: table.records() for table in self.tables},
             "curves": {

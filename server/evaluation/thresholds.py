@@ -35,17 +35,17 @@ def advise(
     rate's (FMR, FPIR). Raises ``ValueError`` without scores."""
     threshold = threshold_at_far(strange, rate)
     low, high = bootstrap_interval(lambda drawn: threshold_at_far(strange[drawn], rate), owners)
-    one_in = 1 / equivalent_fpir(threshold, people, matcher)
+    one_in = float(f"{1 / equivalent_fpir(threshold, people, matcher):.3g}")
     figures: tuple[tuple[str, Cell], ...] = (
         (f"similarity threshold for {name} {percent(rate)}", round(threshold, 4)),
         ("… its 95 % interval, from", round(low, 4)),
         ("… its 95 % interval, to", round(high, 4)),
-        (f"… to set with {_people(people)} known: one wrong name in", float(f"{one_in:.3g}")),
+        (f"… to set with {people_words(people)} known: one wrong name in", one_in),
     )
     notes = [
         f"To set the similarity threshold {threshold:.4f}: on the page about people, under 'How sure', choose the "
-        f"nearest to one wrong name in {one_in:,.3g} strangers, or send exactly that: PUT /api/v1/threshold with "
-        f'{{"one_in": {one_in:.3g}}}. This holds while {_people(people)} '
+        f"nearest to one wrong name in {one_in:,.10g} strangers, or send exactly that: PUT /api/v1/threshold with "
+        f'{{"one_in": {one_in:.10g}}}. This holds while {people_words(people)} '
         f"{'is' if people == 1 else 'are'} known; the server raises the threshold by itself as more are."
     ]
     if rate * len(strange) < RULE_OF_THREE:
@@ -62,5 +62,5 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def _people(count: int) -> str:
+def people_words(count: int) -> str:
     return "one person" if count == 1 else f"{count:,} people"

@@ -20,7 +20,7 @@ from pipeline.metrics import (
 from server.evaluation.conditions import Condition, Faces, Load, Progress, left_out, read_faces, staged
 from server.evaluation.labels import EvaluationError
 from server.evaluation.report import Axis, Cell, Column, Plot, Report, Series, Table, number, text
-from server.evaluation.thresholds import advise, percent
+from server.evaluation.thresholds import Advice, advise, percent
 
 FARS = (1e-2, 1e-3)
 PARTS = 10  # by quality
@@ -119,6 +119,7 @@ def verification_report(
         advice.notes,
         subject,
         files,
+        _words(models.matcher, main, advice),
     )
 
 
@@ -141,6 +142,22 @@ def _figures(matcher: Matcher, pairs: Compared) -> list[tuple[str, Cell]]:
         ("FRR there [%]", round(100 * float((genuine < default).mean()), 2)),
         ("calibration error of the probability", round(expected_calibration_error(probability, same), 4)),
     ]
+
+
+def _words(matcher: Matcher, pairs: Compared, advice: Advice) -> tuple[str, ...]:
+    default = matcher.threshold(1)
+    genuine, impostor = pairs.genuine, pairs.impostor
+    return (
+        f"Of {len(genuine):,} pairs of pictures of the same person {_share(genuine >= default)} are taken for one, at "
+        f"the threshold that comes with the models; of {len(impostor):,} pairs of different people "
+        f"{_share(impostor >= default)}.",
+        f"At {advice.threshold:.3f} instead it would be {_share(genuine >= advice.threshold)} and "
+        f"{_share(impostor >= advice.threshold)}.",
+    )
+
+
+def _share(right: NDArray[np.bool_]) -> str:
+    return percent(float(right.mean()))
 
 
 def _even(same: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -36,7 +36,7 @@ function offer(refused = null) {
   const said = element("div", { className: "stack", role: "status" });
   show(
     ...(refused ? [element("p", { className: "card notice", role: "alert", textContent: refused })] : []),
-    element("h2", { textContent: "Measure it on your own pictures" }),
+    element("h2", { textContent: "How well does it work on your own pictures?" }),
     paragraph("See how often the right name is found, how often a wrong one would be, and which similarity to ask for. Your pictures stay on this server and are erased as soon as the figures are there.", "soft"),
     zone((found) => took(found, distances, said)),
     element("label", { className: "check" }, distances, element("span", {}, "Also as if the pictures had been taken from 1 to 10 metres away", element("small", { textContent: "Takes about five times as long." }))),
@@ -188,7 +188,7 @@ function read({ id }) {
   const download = (words, kind) => element("a", { className: "button", href: reportAt(id, kind, true), download: `visavis-report.${kind}`, textContent: words });
   show(
     element("h2", { textContent: "Here is how well it works" }),
-    paragraph("Your pictures are erased. The report names nobody; it is kept until you leave it or measure again.", "soft"),
+    paragraph("Your pictures are erased. The report names nobody; it is kept for half an hour, or until you measure again.", "soft"),
     element("div", { className: "row" }, download("Report (HTML)", "html"), download("Figures (JSON)", "json"), download("All with tables (ZIP of CSV)", "zip"), button("Measure something else", () => letGo(id).catch(() => null).then(() => offer()))),
     frame,
   );
