@@ -143,7 +143,7 @@ def _print(cells: Sequence[Sequence[str]]) -> None:
 
 
 def _text(value: Cell) -> str:
-    if value is None:
+    if value is None or value != value:  # NaN
         return "–"
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 100 else f"{value:.1f}"

@@ -60,7 +60,6 @@ def evaluate_folder(
     pictures = ("pictures", sum(map(len, people.values()))), ("people", len(people))
     report = replace(
         one_to_one,
-        title=one_to_one.title.replace("Verification", "Verification and identification"),
         figures=(*pictures, (LEFT_OUT, sum(map(len, missing.values()))), *one_to_one.figures),
     )
     if rows is None:
@@ -128,6 +127,7 @@ def _joined(one: Report, other: Report) -> Report:
     figures = [(f"1:N {label}", value) for label, value in other.figures if label != LEFT_OUT]
     return replace(
         one,
+        title=one.title.replace("Verification", "Verification and identification"),
         figures=(*one.figures[:3], *((f"1:1 {label}", value) for label, value in one.figures[3:]), *figures),
         parts=(*mine, *parts),
         notes=(*one.notes, *other.notes),

@@ -236,7 +236,7 @@ def openset_parts(
 
 def _curve(outcomes: Mapping[str, Outcome]) -> Plot:
     curves = {n: identification_curve(o.top, o.right, o.strangers) for n, o in outcomes.items()}
-    least = 10.0 ** np.floor(np.log10(1 / max(len(o.strangers) for o in outcomes.values())))
+    least = min(0.1, 10.0 ** np.floor(np.log10(1 / max(len(o.strangers) for o in outcomes.values()))))
     return Plot(
         "tpir",
         "How many are named rightly, at which risk of naming strangers",

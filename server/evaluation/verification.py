@@ -126,8 +126,10 @@ def verification_report(
 def _figures(matcher: Matcher, pairs: Compared) -> list[tuple[str, Cell]]:
     same, genuine, impostor = pairs.same, pairs.genuine, pairs.impostor
     folds = min(10, len(genuine), len(impostor))
-    even = _even(same)
-    accuracy, deviation = cross_validated_accuracy(pairs.scores[even], same[even], folds)
+    accuracy = deviation = float("nan")
+    if folds > 1:
+        even = _even(same)
+        accuracy, deviation = cross_validated_accuracy(pairs.scores[even], same[even], folds)
     probability = 1 / (1 + np.exp(-matcher.log_likelihood_ratio(pairs.scores)))
     default = matcher.threshold(1)
     return [
@@ -174,7 +176,7 @@ def _plots(compared: Mapping[str, Compared]) -> list[Plot]:
     curves = {
         name: error_curve(c.genuine, c.impostor) for name, c in compared.items() if c.same.any() and not c.same.all()
     }
-    least = 10.0 ** np.floor(np.log10(1 / max(len(c.impostor) for c in compared.values())))
+    least = min(0.1, 10.0 ** np.floor(np.log10(1 / max(len(c.impostor) for c in compared.values()))))
     rates = Axis("false match rate", max(float(least), 1e-5), 1.0, log=True)
     roc = tuple(Series(name, list(c.fmr), list(1 - c.fnmr)) for name, c in curves.items())
     det = tuple(Series(name, list(c.fmr), list(c.fnmr)) for name, c in curves.items())

@@ -8,6 +8,7 @@ from server.evaluation.folder import GENUINE, IMPOSTORS, draw_openset, draw_pair
 from server.evaluation.labels import EvaluationError
 from server.evaluation.photos import by_person, load_photos
 from server.evaluation.verification import compare
+from server.evaluation.writing import report_files
 from server.people.photos.folder import PhotoFolder
 from tests.packs import open_models
 from tests.pictures import group_photo
@@ -122,6 +123,19 @@ def test_far_away_less_is_recognised(folder):
         for name, condition in (("clean", Condition()), ("far", Condition("far")))
     }
     assert mean["far"] < mean["clean"]
+
+
+def test_the_least_there_can_be_gives_a_report(folder):
+    load = load_photos(PhotoFolder(folder))
+    people = {"Ada": ["P0/0.jpg", "P0/1.jpg"], "Bob": ["P1/0.jpg"]}
+    report = evaluate_folder(open_models(), people, load, conditions(None, True, (), False), 0.001, 0.01, 0, quiet)
+    assert dict(report.figures)["pairs"] == 3
+    assert any("only pairs were compared" in note for note in report.notes)
+    assert "report.html" in report_files(report)
+    more = {**people, "Ada": ["P0/0.jpg", "P0/1.jpg", "P0/2.jpg"]}
+    report = evaluate_folder(open_models(), more, load, [Condition()], 0.001, 0.01, 0, quiet)
+    assert dict(report.figures)["1:N strangers"] == 1
+    assert "report.html" in report_files(report)
 
 
 @pytest.mark.parametrize(
