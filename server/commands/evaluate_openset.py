@@ -15,7 +15,7 @@ from pipeline.face_models import FaceModels, main_face, read_photo
 from pipeline.frame import Image
 from pipeline.metrics import identification_at, threshold_at_far
 from pipeline.templates import fuse_template
-from server.evaluation.conditions import Condition, Face, Load, Progress, chance, picture_under, staged
+from server.evaluation.conditions import Condition, Face, Load, Progress, as_taken, chance, picture_under, staged
 from server.evaluation.identification import (
     OpenSet,
     Outcome,
@@ -189,15 +189,15 @@ def _embed(
     found: dict[str, Views] = {}
     for index, name in enumerate(names):
         progress(index, len(names))
-        image = picture_under(models.detector, load(name), condition, chance(name, condition, seed))
-        views = None if image is None else _views(models, image)
+        made = picture_under(models.detector, load(name), condition, chance(name, condition, seed))
+        views = None if made is None else _views(models, *made)
         if views is not None:
             found[name] = views
     progress(len(names), len(names))
     return found, set(names) - set(found)
 
 
-def _views(models: FaceModels, image: Image) -> Views | None:
+def _views(models: FaceModels, image: Image, scale: float) -> Views | None:
     face = main_face(read_photo(models, image), image.shape[1], image.shape[0])
     if face is None:
         return None
@@ -210,7 +210,7 @@ def _views(models: FaceModels, image: Image) -> Views | None:
     return Views(
         embed_chip(models.embedder, chips[0], mirror=False),
         embed_chip(models.embedder, chips[1], mirror=True),
-        Face(face.embedding, face.quality.overall, float(face.box[2])),
+        as_taken(models, image, face, scale),
     )
 
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.align import face_chip
 from pipeline.degrade import LEAST_WIDTH, degrade, draw_distance, width_at
 from pipeline.detect import Detector, look_wide
 from pipeline.distance import BANDS, Band
 from pipeline.face_models import FaceModels, PhotoFace, main_face, read_photo
 from pipeline.frame import Image
+from pipeline.quality import measure_quality
 from server.people.photos.decoding import Unreadable
 from tracking import Embedding
 
@@ -90,7 +92,7 @@ def find_face(detector: Detector, image: Image) -> Found | None:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """What recognition takes from a picture: embedding, overall quality (0–1) and width in pixels."""
+    """What recognition takes from a picture: embedding, overall quality (0–1) and width in pixels as it was taken."""
 
     embedding: Embedding
     quality: float
@@ -123,7 +125,7 @@ def read_faces(
         if face is None:
             without.append(name)
         else:
-            found[name] = Face(face.embedding, face.quality.overall, float(face.box[2]))
+            found[name] = face
     progress(len(names), len(names))
     return Faces(found, tuple(without), tuple(unreadable))
 
@@ -146,17 +148,33 @@ def chance(name: str, condition: Condition, seed: int) -> np.random.Generator:
     return np.random.default_rng([seed, *name.encode(), *condition.name.encode()])
 
 
-def picture_under(detector: Detector, image: Image, condition: Condition, random: np.random.Generator) -> Image | None:
-    """An RGB picture (H, W, 3) made worse by the size of its main face; ``None`` where it has none."""
+def picture_under(
+    detector: Detector, image: Image, condition: Condition, random: np.random.Generator
+) -> tuple[Image, float] | None:
+    """An RGB picture (H, W, 3) made worse by the size of its main face, and the scale it was taken at; ``None`` where
+    it has no face. See :meth:`Condition.apply`."""
     if condition.clean:
-        return image
+        return image, 1.0
     found = find_face(detector, image)
-    return None if found is None else condition.apply(image, found.box, random)[0]
+    return None if found is None else condition.apply(image, found.box, random)
 
 
-def _read(models: FaceModels, image: Image, condition: Condition, random: np.random.Generator) -> PhotoFace | None:
+def as_taken(models: FaceModels, image: Image, face: PhotoFace, scale: float) -> Face:
+    """A face found in a picture that was taken at this scale: its width and quality are those it had then."""
+    width, quality = scale * float(face.box[2]), face.quality
+    if scale < 1:
+        spec = models.embedder.spec
+        quality = measure_quality(face_chip(image, face.landmarks, spec.template, spec.size), face.landmarks, width)
+    return Face(face.embedding, quality.overall, width)
+
+
+def _read(models: FaceModels, image: Image, condition: Condition, random: np.random.Generator) -> Face | None:
     try:
-        worse = picture_under(models.detector, image, condition, random)
-        return None if worse is None else main_face(read_photo(models, worse), worse.shape[1], worse.shape[0])
+        made = picture_under(models.detector, image, condition, random)
+        if made is None:
+            return None
+        worse, scale = made
+        face = main_face(read_photo(models, worse), worse.shape[1], worse.shape[0])
+        return None if face is None else as_taken(models, worse, face, scale)
     except ValueError:  # eyes, nose and mouth in one point: no face that could be aligned
         return None

@@ -182,5 +182,8 @@ def test_distance_takes_detail_not_size_and_is_the_same_whatever_else_is_read(fo
     alone = read_faces(open_models(), ["P1/0.jpg"], load, Condition("far"), 0, quiet).found["P1/0.jpg"]
     beside = read_faces(open_models(), ["P0/0.jpg", "P1/0.jpg"], load, Condition("far"), 0, quiet).found["P1/0.jpg"]
     assert (alone.embedding == beside.embedding).all()
+    near = read_faces(open_models(), ["P1/0.jpg"], load, Condition(), 0, quiet).found["P1/0.jpg"]
+    assert 10 < alone.width < 25 < near.width
+    assert alone.quality < 0.6 * near.quality
     other = read_faces(open_models(), ["P1/0.jpg"], load, Condition("far"), 1, quiet).found["P1/0.jpg"]
     assert (alone.embedding != other.embedding).any()
