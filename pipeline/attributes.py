@@ -20,7 +20,8 @@ Array = NDArray[np.float32]
 AGES = np.arange(15, 101)  # years; the classes of AttributeEvidence.ages
 INTERVAL = 0.8  # of the age interval
 MAX_LOOKS = 12  # a track's opinion has settled by then
-BETTER = 1.3  # a look this many times as detailed as the best before is worth having
+BETTER = 1.3  # a face this many times as wide as ever before is worth another look
+BETWEEN = 0.3  # seconds between looks, which would say the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,24 +123,24 @@ class ApparentEvidence:
     a hundred blurred looks are no surer than one."""
 
     def __init__(self, reader: AttributeReader) -> None:
-        self._reader = reader
-        self._looks: list[tuple[AttributeEvidence, float]] = []
+        self.reader = reader
+        self._looks: list[tuple[AttributeEvidence, float]] = []  # with what they are worth, the best first
+        self._newest = -np.inf
         self.best_width = 0.0  # pixels, of the widest look
         self.looks = 0
 
-    def wanted(self, width: float, quality: float) -> bool:
-        """Whether another look would improve the evidence; ``width`` in pixels, ``quality`` 0–1 overall."""
-        if width < 0.5 * self._reader.min_width:
+    def wanted(self, width: float, now: float) -> bool:
+        """Whether another look, at a face ``width`` pixels wide, would improve the evidence; ``now`` in seconds."""
+        if width < 0.5 * self.reader.min_width or now < self._newest + BETWEEN:
             return False
-        detail = width * quality
-        kept = [worth for _, worth in self._looks]
-        return len(kept) < MAX_LOOKS or detail > BETTER * min(kept)
+        return len(self._looks) < MAX_LOOKS or width > BETTER * self.best_width
 
-    def add(self, evidence: AttributeEvidence, width: float, quality: float) -> None:
+    def add(self, evidence: AttributeEvidence, width: float, now: float) -> None:
         """Take in a look; the worst one makes room."""
-        self._looks.append((evidence, width * quality))
+        self._looks.append((evidence, width * evidence.weight))
         self._looks.sort(key=lambda look: -look[1])
         del self._looks[MAX_LOOKS:]
+        self._newest = now
         self.best_width = max(self.best_width, width)
         self.looks += 1
 
@@ -147,7 +148,7 @@ class ApparentEvidence:
         """What to say now; ``None`` before the first look."""
         if not self._looks:
             return None
-        return conclude([evidence for evidence, _ in self._looks], self.best_width, self._reader)
+        return conclude([evidence for evidence, _ in self._looks], self.best_width, self.reader)
 
 
 def conclude(looks: list[AttributeEvidence], width: float, reader: AttributeReader) -> Apparent:

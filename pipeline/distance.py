@@ -75,7 +75,7 @@ def eye_pixels(landmarks: NDArray[np.float32], box: NDArray[np.float32]) -> floa
     eyes = float(np.linalg.norm(across))
     mouth = float(np.linalg.norm(landmarks[3:].mean(0) - landmarks[:2].mean(0))) / EYES_TO_MOUTH
     width = float(box[2]) / BOX_WIDTH
-    if not (width > 0 and max(eyes, mouth) > 0):
+    if not (width > 0 and max(eyes, mouth) > 0 and np.isfinite(width * eyes * mouth)):
         raise ValueError("a face without size has no distance")
     # Turning aside shortens the eyes' distance, nodding the height: the longer one is the less foreshortened.
     return float(np.sqrt(width * max(eyes, mouth)))

@@ -10,13 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.align import face_chip
-from pipeline.crop import Crop, cut_crop
+from pipeline.attribute_looks import AttributeLooks
+from pipeline.attributes import AttributeReader
+from pipeline.crop import cut_crop
 from pipeline.detect import Detections, look_wide
+from pipeline.distance import USUAL, Camera, measure_distance
 from pipeline.embed import embed_chip
 from pipeline.face_models import FaceModels
 from pipeline.frame import Frame, Image
 from pipeline.gallery import Gallery
 from pipeline.quality import Quality, measure_quality
+from pipeline.results import Face, FrameResult, Observation
 from tracking import (
     DEFAULT_POLICY,
     Embedding,
@@ -24,11 +28,9 @@ from tracking import (
     IdentityState,
     KeyframePolicy,
     Look,
-    Opinion,
     Track,
     Tracker,
     TrackingPolicy,
-    TrackState,
 )
 
 Array = NDArray[np.float32]
@@ -46,58 +48,6 @@ class PipelineConfig:
     min_pose: float = 0.1  # evidence is not taken from a face turned further away than this
     min_quality: float = 0.22  # … nor from one worse than this overall
     crops: bool = False  # cut a crop of every watched face
-
-
-@dataclass(frozen=True, slots=True)
-class Face:
-    """What is said of one face in one frame. ``box`` (4,) and ``landmarks`` (5, 2) in pixels; ``age`` in seconds
-    since it was last seen."""
-
-    track: int
-    box: Array
-    landmarks: Array
-    state: TrackState
-    identity: IdentityState
-    opinion: Opinion | None
-    name: str | None
-    votes: int
-    quality: Quality | None
-    age: float
-    embedded: int = 0  # how many of its frames were embedded
-    template: Embedding | None = None  # its fused evidence, unit length: what it was decided on
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """A watched face of a keyframe, aligned and measured: what enrolment takes samples from.
-
-    ``track`` is the number that was given to :meth:`FramePipeline.watch`, also if the track has gone on under an
-    older number since.
-    """
-
-    track: int
-    quality: Quality
-    embedding: Embedding
-    others: int  # further faces in the frame
-    time: float
-    width: float = 0.0  # of the face, in pixels
-    crowded: bool = False  # another face is so near and so large that the two might be confused
-    agreement: float | None = None  # cosine to what the track showed before; None if it is new
-    crop: Crop | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FrameResult:
-    """The answer for one frame; ``timing`` in milliseconds by stage."""
-
-    width: int
-    height: int
-    time: float
-    keyframe: bool
-    faces: tuple[Face, ...]
-    timing: dict[str, float]
-    embedded: int
-    observations: tuple[Observation, ...] = ()
 
 
 @dataclass(slots=True)
@@ -139,6 +89,18 @@ class FramePipeline:
         self._observations: list[Observation] = []
         self._look = Look.NONE  # what the newest frame asks for
         self._timing: dict[str, float] = {}
+        self._attributes = AttributeLooks()
+        self._reader: AttributeReader | None = None  # as asked for; taken up with the next frame
+        self._camera = USUAL
+
+    def read_attributes(self, reader: AttributeReader | None) -> None:
+        """Read apparent gender and age with this from the next frame on, or nothing; may be called from another
+        thread."""
+        self._reader = reader
+
+    def use_camera(self, camera: Camera) -> None:
+        """Measure distances as this camera shows them; may be called from another thread."""
+        self._camera = camera
 
     def watch(self, track: int) -> None:
         """Observe a track at every keyframe, evidence wanted or not, until :meth:`unwatch`.
@@ -171,8 +133,9 @@ class FramePipeline:
         now = frame.time
         self._snapshot = gallery = self._current_gallery()
         self._apply_watches()
+        self._attributes.ask(self._reader)
         self.tracker.predict(frame.gray, now)
-        wanted = any(self._wants_embedding(t, now) for t in self.tracker.visible)
+        wanted = any(self._wants_embedding(t, now) or self._attributes.wanted(t, now) for t in self.tracker.visible)
         scale = min(1.0, self.config.near_side / max(frame.width, frame.height))
         small = any(t.width * scale < self.config.far_face for t in self.tracker.visible)
         self._look = self.keyframes.decide(
@@ -180,7 +143,7 @@ class FramePipeline:
         )
         if self.keyframes.cut:
             self.tracker.cut()
-        self._timing = {"convert": 0.0, "flow": _since(start), "detect": 0.0, "embed": 0.0}
+        self._timing = {"convert": 0.0, "flow": _since(start), "detect": 0.0, "embed": 0.0, "attributes": 0.0}
         return self._result(frame, gallery, embedded=0)
 
     def look(self, frame: Frame) -> FrameResult:
@@ -197,11 +160,14 @@ class FramePipeline:
         step = perf_counter()
         embedded = self._gather(image, now, gallery)
         self._timing["embed"] = _since(step)
+        step = perf_counter()
+        self._attributes.look(image, [t for t in self.tracker.visible if t.fresh and self._turned_to_us(t)], now)
+        self._timing["attributes"] = _since(step)
         self._forget()
         return self._result(frame, gallery, embedded)
 
     def _result(self, frame: Frame, gallery: Gallery, embedded: int) -> FrameResult:
-        faces = self._faces(frame.time, gallery)
+        faces = self._faces(frame, gallery)
         observations, self._observations = tuple(self._observations), []
         keyframe = self._look is not Look.NONE
         timing = dict(self._timing)
@@ -352,6 +318,7 @@ class FramePipeline:
 
     def _resume(self, track: Track, lost: Track, quality: Quality, gallery: Gallery) -> None:
         self._memory[lost.number] = _Memory(quality)
+        self._attributes.move(track.number, lost.number)
         if track.number in self._watched:
             self._watched[lost.number] = self._watched.pop(track.number)
         self._decide(self.tracker.resume(track, lost), gallery)
@@ -362,7 +329,7 @@ class FramePipeline:
             self._memory.setdefault(track.number, _Memory()).template = template
             track.identity.consider(self.models.matcher.decide(template, gallery), track.evidence.votes)
 
-    def _faces(self, now: float, gallery: Gallery) -> tuple[Face, ...]:
+    def _faces(self, frame: Frame, gallery: Gallery) -> tuple[Face, ...]:
         strongest: dict[str, Track] = {}
         for track in self.tracker.visible:
             opinion = track.identity.opinion
@@ -370,9 +337,12 @@ class FramePipeline:
                 rival = strongest.get(opinion.person)
                 if rival is None or (rival.identity.opinion and rival.identity.opinion.similarity < opinion.similarity):
                     strongest[opinion.person] = track
-        return tuple(self._face(track, now, gallery, strongest) for track in self.tracker.visible)
+        size = frame.width, frame.height
+        return tuple(self._face(track, frame.time, size, gallery, strongest) for track in self.tracker.visible)
 
-    def _face(self, track: Track, now: float, gallery: Gallery, strongest: dict[str, Track]) -> Face:
+    def _face(
+        self, track: Track, now: float, size: tuple[int, int], gallery: Gallery, strongest: dict[str, Track]
+    ) -> Face:
         state, opinion = track.identity.state, track.identity.opinion
         memory = self._memory.get(track.number)
         if state is IdentityState.KNOWN and opinion and opinion.person and strongest.get(opinion.person) is not track:
@@ -384,6 +354,7 @@ class FramePipeline:
             if track.width < self._min_face or (tried and now - track.started > 1.0):
                 state = IdentityState.UNREADABLE
         person = gallery.person(opinion.person) if opinion and opinion.person else None
+        apparent, looks = self._attributes.apparent(track.number)
         return Face(
             track=track.number,
             box=track.box,
@@ -397,12 +368,22 @@ class FramePipeline:
             age=max(0.0, now - track.detected) if track.doubtful else 0.0,
             embedded=memory.embedded if memory else 0,
             template=memory.template if memory else None,
+            score=track.score,
+            distance=_distance(track, size, self._camera),
+            apparent=apparent,
+            looks=looks,
         )
+
+    def _turned_to_us(self, track: Track) -> bool:
+        """Whether gender and age can be read from how a face is turned, as far as that was measured."""
+        memory = self._memory.get(track.number)
+        return memory is None or memory.quality is None or memory.quality.pose >= self.config.min_pose
 
     def _forget(self) -> None:
         if len(self._memory) > 2 * (len(self.tracker.visible) + len(self.tracker.lost)) + 8:
             alive = {t.number for t in (*self.tracker.visible, *self.tracker.lost)}
             self._memory = {number: memory for number, memory in self._memory.items() if number in alive}
+            self._attributes.keep(alive)
 
 
 def _confusable(box: Array, other: Array) -> bool:
@@ -411,6 +392,14 @@ def _confusable(box: Array, other: Array) -> bool:
         return False
     apart = np.hypot(*(box[:2] + box[2:] / 2 - other[:2] - other[2:] / 2))
     return bool(apart < 1.6 * max(box[2], other[2]))
+
+
+def _distance(track: Track, size: tuple[int, int], camera: Camera) -> Distance | None:
+    """How far away a track is; ``None`` where flow has carried its landmarks into nothing."""
+    try:
+        return measure_distance(track.landmarks, track.box, size, camera)
+    except ValueError:
+        return None
 
 
 def _since(start: float) -> float:

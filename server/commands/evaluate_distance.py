@@ -167,7 +167,7 @@ def _render(portrait: Image, box: NDArray[np.float32], scale: float, random: np.
     shift = place - scale * middle
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
     canvas = np.full((height, width, 3), int(random.integers(60, 180)), np.uint8)
-    canvas = cv2.warpAffine(small, matrix, PICTURE, dst=canvas, borderMode=cv2.BORDER_TRANSPARENT)
+    cv2.warpAffine(small, matrix, PICTURE, dst=canvas, borderMode=cv2.BORDER_TRANSPARENT)  # paints on the canvas
     return np.clip(canvas + random.normal(0, 2, canvas.shape), 0, 255).round().astype(np.uint8)
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from pipeline.face_models import FaceModels
-from pipeline.frame_pipeline import Face, FramePipeline
+from pipeline.frame_pipeline import FramePipeline
 from pipeline.gallery import Gallery
+from pipeline.results import Face
 from server.commands.report import show, table
 from server.commands.video_file import read_frames
 from tracking import IdentityState

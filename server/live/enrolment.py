@@ -10,8 +10,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from pipeline.frame_pipeline import Observation
 from pipeline.matcher import Matcher
+from pipeline.results import Observation
 from pipeline.templates import fuse_template
 from server.live.coverage import Coverage, Pose
 from server.storage import NewSample

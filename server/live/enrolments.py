@@ -7,9 +7,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pipeline.frame_pipeline import Face, FramePipeline, FrameResult
+from pipeline.frame_pipeline import FramePipeline
 from pipeline.gallery import Person
 from pipeline.matcher import Matcher
+from pipeline.results import Face, FrameResult
 from pipeline.templates import Level
 from server.live.coverage import SECTORS
 from server.live.enrolment import MODES, NEEDED, Enrolment

@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pipeline.frame_pipeline import Face, FrameResult
 from pipeline.quality import Quality
+from pipeline.results import Face, FrameResult
 from tracking import IdentityState
 
 VERSION = 1

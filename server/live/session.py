@@ -15,8 +15,9 @@ import av
 
 from pipeline.face_models import FaceModels
 from pipeline.frame import Frame
-from pipeline.frame_pipeline import Face, FramePipeline, FrameResult, PipelineConfig
+from pipeline.frame_pipeline import FramePipeline, PipelineConfig
 from pipeline.metrics import percentile
+from pipeline.results import Face, FrameResult
 from pipeline.templates import Level
 from server import __version__
 from server.live.enrolments import LiveEnrolments

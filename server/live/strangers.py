@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pipeline.align import face_chip
 from pipeline.crop import LAYOUT, SIDE
 from pipeline.frame import Frame, Image
-from pipeline.frame_pipeline import Face, FramePipeline, FrameResult
+from pipeline.frame_pipeline import FramePipeline
+from pipeline.results import Face, FrameResult
 from tracking import Embedding, IdentityState, Track, TrackState, apply_similarity, fit_similarity
 
 CROP_SIDE = 160  # pixels

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.frame_pipeline import Face
 from pipeline.gallery import Gallery
+from pipeline.results import Face
 from server.live.messages import quality_fields
 from server.live.session_people import SessionPeople
 from server.wording import stated

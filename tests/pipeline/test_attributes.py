@@ -86,14 +86,15 @@ def test_the_interval_holds_its_share() -> None:
 def test_evidence_is_wanted_until_it_no_longer_improves() -> None:
     evidence = ApparentEvidence(_Reader())
     assert evidence.apparent() is None
-    assert not evidence.wanted(width=9, quality=1)
-    for _ in range(MAX_LOOKS):
-        assert evidence.wanted(width=60, quality=0.5)
-        evidence.add(_look(1.0), 60, 0.5)
-    assert not evidence.wanted(width=60, quality=0.55)
-    assert evidence.wanted(width=120, quality=0.5)
-    for _ in range(MAX_LOOKS):
-        evidence.add(_look(-4.0), 120, 0.9)
+    assert not evidence.wanted(width=9, now=0.0)
+    for i in range(MAX_LOOKS):
+        assert evidence.wanted(width=60, now=float(i))
+        evidence.add(_look(1.0, weight=0.5), 60, float(i))
+        assert not evidence.wanted(width=60, now=i + 0.1), "the next frame says the same"
+    assert not evidence.wanted(width=70, now=100.0)
+    assert evidence.wanted(width=120, now=100.0)
+    for i in range(MAX_LOOKS):
+        evidence.add(_look(-4.0), 120, 100.0 + i)
     said = evidence.apparent()
     assert said is not None
     assert said.gender == "female"

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.frame_pipeline import Observation
 from pipeline.quality import Quality
+from pipeline.results import Observation
 from server.live.enrolment import (
     ENOUGH_AFTER,
     GUIDED_PATIENCE,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.frame_pipeline import Face, FrameResult, Observation
+from pipeline.results import Face, FrameResult, Observation
 from server.live.enrolments import WAIT, LiveEnrolments
 from server.live.messages import BadMessage, parse_command
 from server.live.session_people import SessionPeople

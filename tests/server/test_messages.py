@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.frame_pipeline import Face, FrameResult
 from pipeline.quality import Quality
+from pipeline.results import Face, FrameResult
 from server.live.messages import MAX_MESSAGE, BadMessage, error_message, message, parse_command, result_message
 from tracking import IdentityState, Opinion, TrackState, Verdict
 

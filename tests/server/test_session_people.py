@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.frame_pipeline import FrameResult, PipelineConfig
+from pipeline.frame_pipeline import PipelineConfig
+from pipeline.results import FrameResult
 from server.live.session import LiveSession
 from server.live.session_people import SessionPeople
 from server.peer import Visit

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.frame_pipeline import Face
+from pipeline.results import Face
 from server.live.session_people import SessionPeople
 from server.live.why import explain
 from tests.packs import open_models
