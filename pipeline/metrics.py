@@ -60,7 +60,12 @@ def threshold_at_far(impostor: Scores, far: float) -> float:
 def operating_point(genuine: Scores, impostor: Scores, far: float) -> OperatingPoint:
     """TAR at a FAR from genuine (N,) and impostor (M,) scores."""
     threshold = threshold_at_far(impostor, far)
-    return OperatingPoint(far, threshold, float((np.asarray(genuine) >= threshold).mean()) if len(genuine) else 0.0)
+    return OperatingPoint(far, threshold, float((_exact(genuine) >= threshold).mean()) if len(genuine) else 0.0)
+
+
+def _exact(scores: Scores) -> NDArray[np.float64]:
+    """A threshold just above a score is that score to float32: they are compared as float64."""
+    return np.asarray(scores, np.float64)
 
 
 def equal_error_rate(genuine: Scores, impostor: Scores) -> float:
@@ -126,8 +131,8 @@ class Identification:
 def identification_at(top: Scores, right: NDArray[np.bool_], strangers: Scores, threshold: float) -> Identification:
     """TPIR and FPIR: best scores of known probes (N,) and whether the best candidate was right (N,), best scores of
     strangers (M,)."""
-    accepted = np.asarray(top) >= threshold
-    fpir = float((np.asarray(strangers) >= threshold).mean()) if len(strangers) else 0.0
+    accepted = _exact(top) >= threshold
+    fpir = float((_exact(strangers) >= threshold).mean()) if len(strangers) else 0.0
     return Identification(fpir, float((accepted & right).mean()) if len(top) else 0.0, threshold)
 
 

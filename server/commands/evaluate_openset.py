@@ -83,9 +83,9 @@ RULE_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class _Scores:
-    top: Floats  # (known,) best similarity of each known probe
+    top: NDArray[np.float64]  # (known,) best similarity of each known probe
     right: NDArray[np.bool_]  # (known,) whether its person was the best
-    strangers: Floats  # best similarity of each stranger
+    strangers: NDArray[np.float64]  # best similarity of each stranger
 
 
 def compare_rules(
@@ -257,8 +257,8 @@ def _judge(rule: tuple[str, str, Score], protocol: OpenSet[Views], models: FaceM
     started = time.perf_counter()
     similarities = [score(probe[None])[0] for probe in (*known, *strangers)]
     elapsed = (time.perf_counter() - started) / len(similarities)
-    ours = np.stack(similarities[: len(known)])
-    best = np.stack(similarities[len(known) :]).max(1)
+    ours = np.stack(similarities[: len(known)]).astype(np.float64)
+    best = np.stack(similarities[len(known) :]).astype(np.float64).max(1)
     scores = _Scores(ours.max(1), ours.argmax(1) == protocol.known.owners, best)
     default = identification_at(
         scores.top, scores.right, scores.strangers, models.matcher.threshold(len(protocol.enrolled))

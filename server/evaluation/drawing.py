@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from html import escape
+from itertools import pairwise
 
 from server.evaluation.report import Axis, Plot, Series
 
@@ -53,7 +54,9 @@ def _grid(plot: Plot) -> Iterable[str]:
 def _curve(plot: Plot, index: int, series: Series) -> Iterable[str]:
     points = [(x, y) for x, y in zip(series.x, series.y, strict=True) if math.isfinite(x) and math.isfinite(y)]
     kind = f"s{index % CLASSES}"
-    yield f'<path class="curve {kind}" d="{_path(plot, points)}"/>'
+    corners = [(a, y) for (a, _), (_, y) in pairwise(points)]
+    line = [p for pair in zip(points, [*corners, *points[-1:]], strict=True) for p in pair] if series.steps else points
+    yield f'<path class="curve {kind}" d="{_path(plot, line)}"/>'
     if series.dots:
         for x, y in points:
             yield f'<circle class="{kind}" cx="{_across(x, plot.x):.1f}" cy="{_down(y, plot.y):.1f}" r="3"/>'

@@ -57,9 +57,9 @@ class Outcome:
     """What the rule in use makes of the probes: best similarity of each known one and whether that was the right
     person, best similarity of each stranger, and who was named by default."""
 
-    top: NDArray[np.float32]
+    top: NDArray[np.float64]
     right: NDArray[np.bool_]
-    strangers: NDArray[np.float32]
+    strangers: NDArray[np.float64]
     named_known: NDArray[np.bool_]
     named_strangers: NDArray[np.bool_]
     calibration_error: float
@@ -141,9 +141,9 @@ def decide_all(models: FaceModels, protocol: OpenSet[Face]) -> Outcome:
     right = np.array([o.person == str(owner) for o, owner in zip(known, protocol.known.owners, strict=True)])
     truth = np.concatenate([right, np.zeros(len(strange), bool)])
     return Outcome(
-        np.array([o.similarity for o in known], np.float32),
+        np.array([o.similarity for o in known], np.float64),
         right,
-        np.array([o.similarity for o in strange], np.float32),
+        np.array([o.similarity for o in strange], np.float64),
         np.array([o.verdict == "known" for o in known]),
         np.array([o.verdict == "known" for o in strange]),
         expected_calibration_error(np.array([o.probability for o in opinions]), truth),
@@ -195,8 +195,7 @@ def _share(of: NDArray[np.bool_]) -> str:
 
 def openset_advice(models: FaceModels, protocol: OpenSet[Face], outcome: Outcome, fpir: float) -> Advice:
     """The threshold to set so that strangers get a name at rate ``fpir``."""
-    scores = outcome.strangers.astype(np.float64)
-    return advise(scores, protocol.strangers.owners, fpir, "FPIR", models.matcher, len(protocol.enrolled))
+    return advise(outcome.strangers, protocol.strangers.owners, fpir, "FPIR", models.matcher, len(protocol.enrolled))
 
 
 def openset_figures(

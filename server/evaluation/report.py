@@ -77,6 +77,7 @@ class Series:
     x: Sequence[float]
     y: Sequence[float]
     dots: bool = False  # mark each point, where they are few
+    steps: bool = False  # between two points ``y`` is what it is at the second
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,12 +180,12 @@ def _plots(compared: Mapping[str, Compared]) -> list[Plot]:
     rates = Axis("false match rate", max(float(least), 1e-5), 1.0, log=True)
     roc = tuple(Series(name, list(c.fmr), list(1 - c.fnmr)) for name, c in curves.items())
     det = tuple(Series(name, list(c.fmr), list(c.fnmr)) for name, c in curves.items())
+    main = next(iter(curves.values()))
     by_threshold = tuple(
-        Series(f"{kind}, {name}" if len(curves) > 1 else kind, list(c.threshold), list(getattr(c, field)))
-        for name, c in list(curves.items())[:3]
-        for kind, field in (("FMR", "fmr"), ("FNMR", "fnmr"))
+        Series(name, list(main.threshold), list(errors), steps=True)
+        for name, errors in (("FMR", main.fmr), ("FNMR", main.fnmr))
     )
-    low, high = (float(f([f(c.threshold) for c in curves.values()])) for f in (np.min, np.max))
+    low, high = float(main.threshold[0]), float(main.threshold[-1])
     return [
         Plot(
             "roc",

@@ -72,6 +72,13 @@ def test_identification_counts_only_the_right_name():
     assert (result.tpir, result.fpir) == (pytest.approx(1 / 3), 0.5)
 
 
+def test_a_threshold_just_above_a_score_keeps_it_out_in_any_precision():
+    strangers = np.array([0.3, 0.94001], np.float32)
+    threshold = threshold_at_far(strangers, 0.1)
+    assert identification_at(strangers, np.ones(2, bool), strangers, threshold).fpir == 0
+    assert operating_point(strangers, strangers, 0.1).tar == 0
+
+
 def test_calibration_error_of_honest_and_boasting_probabilities():
     rng = np.random.default_rng(0)
     p = rng.random(20_000)

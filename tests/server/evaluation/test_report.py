@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
@@ -98,6 +99,16 @@ def test_the_drawing_is_well_formed_and_stays_inside():
     # FMR 0 is drawn at the left end of a logarithmic axis, FMR 1 at the right one.
     first = [float(n) for n in re.findall(r"[\d.]+", curves[0].attrib["d"])]
     assert first[0] < first[2] < first[4]
+
+
+def test_steps_fall_where_the_threshold_is_passed():
+    series = Series("FMR", [0.0, 0.5, 1.0], [1.0, 0.5, 0.0], steps=True)
+    svg = ElementTree.fromstring(draw(Plot("p", "p", Axis("x"), Axis("y"), (series,), "w")))
+    (curve,) = [path.attrib["d"] for path in svg.iter("path") if path.attrib["class"].startswith("curve")]
+    numbers = [float(n) for n in re.findall(r"[\d.]+", curve)]
+    places = list(zip(numbers[::2], numbers[1::2], strict=True))
+    assert all(a[0] == b[0] or a[1] == b[1] for a, b in pairwise(places))
+    assert places[1] == (places[0][0], places[2][1])  # at once down to what it is at the next threshold
 
 
 def test_a_curve_of_very_many_points_is_drawn_small():
