@@ -146,7 +146,7 @@ def _check_facenet(session: Any, manifest: PackManifest) -> None:
     if not (_allows(taken, [*sides, 3]) or _allows(taken, [3, *sides])) or not _allows(given, [spec.dimension]):
         raise PackDamaged(
             f"{spec.file} of pack {manifest.name!r} takes {taken} and gives {given}; its manifest says "
-            f"(batch, {spec.size}, {spec.size}, 3) or (batch, 3, {spec.size}, {spec.size}), and (batch, {spec.dimension})"
+            f"(batch, {spec.size}, {spec.size}, 3) or (batch, 3, {spec.size}, {spec.size}), (batch, {spec.dimension})"
         )
 
 
