@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models import Pack, PackManifest
 from pipeline.align import face_chip
+from pipeline.attributes import AttributeReader, GenderAgeReader
 from pipeline.detect import CenterFaceDetector, Detector, ScrfdDetector, look_wide, steady_landmarks
 from pipeline.embed import ArcFaceEmbedder, DlibEmbedder, Embedder, FaceNetEmbedder, embed_chip
 from pipeline.frame import Image
@@ -26,6 +27,7 @@ class FaceModels:
     detector: Detector
     embedder: Embedder
     matcher: Matcher
+    attributes: AttributeReader | None = None  # the pack's own; without, the shipped networks read
 
     @classmethod
     def from_pack(cls, pack: Pack) -> FaceModels:
@@ -45,7 +47,8 @@ class FaceModels:
                 embedder = ArcFaceEmbedder(pack.embedder, manifest.embedder)
             case "facenet":
                 embedder = FaceNetEmbedder(pack.embedder, manifest.embedder)
-        return cls(manifest, detector, embedder, Matcher(manifest.matching))
+        own = None if pack.attributes is None else GenderAgeReader(pack.attributes, manifest.name)
+        return cls(manifest, detector, embedder, Matcher(manifest.matching), own)
 
     def warm_up(self, width: int, height: int, near_side: int = 320, far_side: int = 640) -> None:
         """Run everything once on an empty picture: the first run of a network at a new size takes many times as long

@@ -14,7 +14,7 @@ from pipeline.attribute_looks import AttributeLooks
 from pipeline.attributes import AttributeReader
 from pipeline.crop import cut_crop
 from pipeline.detect import Detections, look_wide
-from pipeline.distance import USUAL, Camera, measure_distance
+from pipeline.distance import USUAL, Camera, Distance, measure_distance
 from pipeline.embed import embed_chip
 from pipeline.face_models import FaceModels
 from pipeline.frame import Frame, Image

@@ -18,6 +18,7 @@ from pipeline.frame_pipeline import PipelineConfig
 from server.app import VIDEO, Services
 from server.guests import is_guest
 from server.join import Door
+from server.live.reading import Readings, setup_reading
 from server.live.routes import setup_sessions
 from server.live.session import LiveSession, SessionOptions
 from server.peer import Peer
@@ -56,13 +57,22 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
     def make_session(peer: Peer) -> LiveSession:
         visit = peer.visit
         return LiveSession(
-            peer, change.models, people, executor, config, policy, options, inbox, room=visit.room, guest=visit.guest
-        )
+            peer, change.models, people, executor, config, policy, options, inbox, room=visit.room, guest=visit.guest,
+            reading=readings.of(visit.room), reader=readings.reader(visit.room, change.models),
+        )  # fmt: skip
+
+    def sessions() -> list[LiveSession]:
+        return [peer.handler for peer in peers.peers if isinstance(peer.handler, LiveSession)]
+
+    def show_reading(_room: str | None) -> None:
+        for session in sessions():
+            session.change_reading(readings.of(session.room), readings.reader(session.room, change.models))
 
     async def adopt(newer: FaceModels) -> None:
-        for peer in peers.peers:
-            if isinstance(peer.handler, LiveSession):
-                peer.handler.change_models(newer)
+        await readings.prepare(newer)
+        for session in sessions():
+            session.change_models(newer)
+            session.change_reading(readings.of(session.room), readings.reader(session.room, newer))
         imports.close()  # what they read, they read with the old models
         if inbox is not None:
             await inbox.change_models(newer.matcher, newer.manifest.digest)
@@ -70,6 +80,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
     async with contextlib.AsyncExitStack() as stack:
         people = await _open_people(settings, models)
         stack.push_async_callback(people.close)
+        readings = await Readings.open(people, models, settings.provider)
         inbox = await _open_inbox(settings, people, models)
         if inbox is not None:
             stack.push_async_callback(inbox.close)
@@ -96,6 +107,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             parts=(
                 lambda app: setup_whip(app, peers, partial(is_guest, settings)),
                 lambda app: setup_sessions(app, peers),
+                lambda app: setup_reading(app, readings, lambda: change.models, show_reading),
                 lambda app: setup_people(app, people, lambda: change.models, settings.max_samples),
                 lambda app: setup_imports(app, imports),
                 lambda app: setup_inbox(app, inbox, people, settings.inbox_days),

@@ -9,11 +9,14 @@ from typing import Any, TypeVar
 
 from pipeline.quality import Quality
 from pipeline.results import Face, FrameResult
+from server.storage.room_reading import RoomReading
+from server.wording import stated
 from tracking import IdentityState
 
 VERSION = 1
 MAX_MESSAGE = 16 * 1024
 Word = TypeVar("Word", bound=str)
+DEFAULT_READING = RoomReading()
 NAMED = (IdentityState.KNOWN, IdentityState.UNCERTAIN)
 
 
@@ -105,8 +108,9 @@ def result_message(
     capture: float | None,
     skipped: int,
     timing: dict[str, float | None],
+    reading: RoomReading = DEFAULT_READING,
 ) -> str:
-    """A ``result`` message."""
+    """A ``result`` message; ``reading`` says what is shown of faces beside their names."""
     return message(
         "result",
         seq=seq,
@@ -117,11 +121,11 @@ def result_message(
         keyframe=result.keyframe,
         skipped=skipped,
         timing=timing,
-        faces=[_face(face, result.width, result.height) for face in result.faces],
+        faces=[_face(face, result.width, result.height, reading) for face in result.faces],
     )
 
 
-def _face(face: Face, width: int, height: int) -> dict[str, Any]:
+def _face(face: Face, width: int, height: int, reading: RoomReading) -> dict[str, Any]:
     x, y, w, h = (float(v) for v in face.box)
     named = face.identity in NAMED and face.opinion is not None
     opinion = face.opinion if named else None
@@ -140,7 +144,31 @@ def _face(face: Face, width: int, height: int) -> dict[str, Any]:
         "votes": face.votes,
         "quality": None if quality is None else quality_fields(quality),
         "age": round(face.age, 3),
+        **read_fields(face, reading),
     }
+
+
+def read_fields(face: Face, reading: RoomReading) -> dict[str, Any]:
+    """What is shown of a face beside its name: only what the room asks for, and only where there is something."""
+    fields: dict[str, Any] = {}
+    if reading.distance and face.distance is not None:
+        distance = face.distance
+        fields["distance"] = {
+            "m": round(distance.metres, 2),
+            "low": round(distance.low, 2),
+            "high": round(distance.high, 2),
+            "band": distance.band,
+        }
+    said = face.apparent
+    if reading.attributes and said is not None:
+        shown: dict[str, Any] = {"looks": face.looks, "reason": said.reason}
+        if reading.gender:
+            shown |= {"gender": said.gender, "p": round(stated(said.gender_probability), 3)}
+        if reading.age:
+            low, high = (None, None) if said.age is None else (round(said.age_low), round(said.age_high))
+            shown |= {"age": None if said.age is None else round(said.age), "low": low, "high": high}
+        fields["apparent"] = shown
+    return fields
 
 
 def quality_fields(quality: Quality) -> dict[str, float]:

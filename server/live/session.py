@@ -8,11 +8,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import av
 
+from pipeline.attributes import AttributeReader
+from pipeline.distance import Camera
 from pipeline.face_models import FaceModels
 from pipeline.frame import Frame
 from pipeline.frame_pipeline import FramePipeline, PipelineConfig
@@ -20,8 +22,19 @@ from pipeline.metrics import percentile
 from pipeline.results import Face, FrameResult
 from pipeline.templates import Level
 from server import __version__
+from server.live.calibration import Standing, camera_of, number
 from server.live.enrolments import LiveEnrolments
-from server.live.messages import VERSION, BadMessage, Command, error_message, message, parse_command, result_message
+from server.live.messages import (
+    DEFAULT_READING,
+    VERSION,
+    BadMessage,
+    Command,
+    error_message,
+    message,
+    parse_command,
+    read_fields,
+    result_message,
+)
 from server.live.session_people import SessionPeople
 from server.live.strangers import Noticed, StrangerWatch
 from server.live.why import explain
@@ -29,6 +42,7 @@ from server.peer import Peer, ReceivedFrame
 from server.people import People
 from server.people.inbox import Inbox
 from server.pixels import luma, rgb
+from server.storage.room_reading import RoomReading
 from server.storage.rows import NoSuchPerson
 from tracking import TrackingPolicy
 
@@ -36,7 +50,7 @@ logger = logging.getLogger(__name__)
 
 BAD_MESSAGES = 20  # … within BAD_WINDOW seconds end the session
 BAD_WINDOW = 10.0
-LOOK_STAGES = ("convert", "detect", "embed")
+LOOK_STAGES = ("convert", "detect", "embed", "attributes")
 RECENT = 300  # frames that statistics speak of
 
 
@@ -69,6 +83,8 @@ class LiveSession:
         *,
         room: str | None = None,
         guest: bool = False,
+        reading: RoomReading = DEFAULT_READING,
+        reader: AttributeReader | None = None,
     ) -> None:
         self._peer = peer
         self._models = models
@@ -78,6 +94,9 @@ class LiveSession:
         self._pipeline = FramePipeline(models, self._known.gallery, config, policy)
         self._enrolments = LiveEnrolments(self, self._pipeline, models.matcher, self._known, options.review)
         self._room, self._guest = room, guest
+        self._reading = reading
+        self._pipeline.read_attributes(reader)
+        self._standing: Standing | None = None
         # What a guest brings is gone when it leaves: nothing of it goes to the inbox.
         self._inbox = None if guest else inbox
         self._strangers = StrangerWatch()
@@ -156,10 +175,12 @@ class LiveSession:
                 capture=received.capture,
                 skipped=received.skipped,
                 timing=timing,
+                reading=self._reading,
             )
         )
         self._seq += 1
         self._faces = result.faces
+        self._stand(result)
         self._keyframes += result.keyframe
         self._totals.append(total)
 
@@ -174,6 +195,7 @@ class LiveSession:
             people=len(self._known.gallery()),
             room=self._room,
             guest=self._guest,
+            reading=asdict(self._reading),
         )
 
     def on_command(self, raw: str | bytes) -> None:
@@ -200,6 +222,8 @@ class LiveSession:
                     person = command.text("person")
                     if (face := self._face(command)) is not None:
                         self.spawn(self._not_person(command, face, person), "not this person")
+                case "camera":
+                    self._find_camera(command)
                 case "forget":
                     self._forget(command)
                 case "stats":
@@ -217,6 +241,18 @@ class LiveSession:
             self.say("notice", code="video_back", message="Pictures are coming again.")
         else:
             self.say("notice", code="no_video", message="No picture has come for two seconds.")
+
+    @property
+    def room(self) -> str | None:
+        """Whose people it knows and whose reading it shows."""
+        return self._room
+
+    def change_reading(self, reading: RoomReading, reader: AttributeReader | None) -> None:
+        """Show this of faces beside their names from the next frame on, and say so."""
+        self._pipeline.read_attributes(reader)
+        if reading != self._reading:
+            self._reading = reading
+            self.say("reading", **asdict(reading))
 
     def change_models(self, models: FaceModels) -> None:
         """Go on with other models. What is being learnt was read with the old ones and is dropped, and so are a
@@ -250,11 +286,48 @@ class LiveSession:
         }
 
     async def report(self) -> dict[str, Any]:
-        """Statistics, and of every face in the picture where it is and why it bears its name."""
+        """Statistics, and of every face in the picture where it is, why it bears its name, and what was read of it."""
         faces = [
-            {"box": [round(float(v), 1) for v in face.box], **await explain(face, self._known)} for face in self._faces
+            {
+                "box": [round(float(v), 1) for v in face.box],
+                "detection": round(face.score, 3),
+                **await explain(face, self._known),
+                **read_fields(face, self._reading),
+            }
+            for face in self._faces
         ]
-        return {**self.stats(), "faces": faces}
+        return {**self.stats(), "reading": asdict(self._reading), "faces": faces}
+
+    # -- the camera's geometry -----------------------------------------------------------------------------------
+
+    def _find_camera(self, command: Command) -> None:
+        if command.body.get("from") != "distance":
+            self._use_camera(command.id, camera_of(command))
+            return
+        metres, track = number(command, "metres"), command.integer("track")
+        if not 0.2 <= metres <= 20:
+            raise BadMessage("metres must be from 0.2 to 20")
+        if self._face(command) is not None:
+            self._standing = Standing(command.id, track, metres)
+
+    def _stand(self, result: FrameResult) -> None:
+        """Gather how large somebody is who stands at a known distance."""
+        standing = self._standing
+        if standing is None:
+            return
+        for face in result.faces:
+            if face.track == standing.track:
+                standing.observe(face)
+        if standing.done(result.time):
+            self._standing = None
+            try:
+                self._use_camera(standing.command, standing.camera((result.width, result.height)))
+            except ValueError as error:
+                self.fail(standing.command, "no_camera", f"That could not be measured: {error}.")
+
+    def _use_camera(self, command: int | str | None, camera: Camera) -> None:
+        self._pipeline.use_camera(camera)
+        self.say("camera", id=command, focal=round(camera.focal, 5), spread=round(camera.spread, 5), known=camera.known)
 
     # -- corrections ---------------------------------------------------------------------------------------------
 

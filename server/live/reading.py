@@ -1,0 +1,128 @@
+"""What is read and shown of faces beside their names, room by room, and the networks that takes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import partial
+
+from aiohttp import web
+
+from models import AttributePack, ModelError, ProviderSetting, load_attributes
+from pipeline.attributes import AttributeReader, EnsembleReader
+from pipeline.face_models import FaceModels
+from server.people import People
+from server.problems import problem
+from server.storage import BadName
+from server.storage.names import clean_room
+from server.storage.room_reading import RoomReading, read_rooms, write_room
+
+logger = logging.getLogger(__name__)
+
+Changed = Callable[[str | None], None]  # told which room's reading is another now; ``None``: where no room is named
+FIELDS = ("distance", "gender", "age")
+
+
+class Readings:
+    """What each room reads; kept in the store. The shipped networks are loaded when first they are asked for."""
+
+    def __init__(self, people: People, provider: ProviderSetting, chosen: dict[str | None, RoomReading]) -> None:
+        self._people = people
+        self._provider: ProviderSetting = provider
+        self._chosen = chosen
+        self._shipped: AttributePack | None = None
+        self._lock = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, people: People, models: FaceModels, provider: ProviderSetting) -> Readings:
+        """Take up what was chosen, as far as :meth:`prepare` can."""
+        readings = cls(people, provider, await people.run(lambda store: read_rooms(store.engine)))
+        await readings.prepare(models)
+        return readings
+
+    async def prepare(self, models: FaceModels) -> None:
+        """Have at hand what rooms read with beside these models. Where that cannot be loaded, it is said in the log,
+        and gender and age are off until somebody switches them on."""
+        if models.attributes is not None or not any(reading.attributes for reading in self._chosen.values()):
+            return
+        try:
+            await self._load()
+        except ModelError as error:
+            logger.error("gender and age are off: %s", error)
+            self._chosen = {room: replace(r, gender=False, age=False) for room, r in self._chosen.items()}
+
+    def of(self, room: str | None) -> RoomReading:
+        """What is read in a room: its own choice, or that of no room."""
+        return self._chosen.get(room) or self._chosen.get(None) or RoomReading()
+
+    def reader(self, room: str | None, models: FaceModels) -> AttributeReader | None:
+        """What a session of this room reads gender and age with: the pack's own network if it has one, the shipped ones
+        otherwise; ``None`` where neither is asked for."""
+        if not self.of(room).attributes:
+            return None
+        if models.attributes is not None:
+            return models.attributes
+        return None if self._shipped is None else EnsembleReader(self._shipped)
+
+    async def choose(self, room: str | None, reading: RoomReading, models: FaceModels) -> None:
+        """Read this from now on. Raises :class:`models.ModelError` if the networks cannot be loaded; nothing has
+        changed then."""
+        async with self._lock:
+            if reading.attributes and models.attributes is None:
+                await self._load()
+            await self._people.run(lambda store: write_room(store.engine, room, reading))
+            self._chosen = {**self._chosen, room: reading}
+
+    async def _load(self) -> None:
+        if self._shipped is None:
+            self._shipped = await asyncio.to_thread(partial(load_attributes, self._provider))
+
+
+_READINGS = web.AppKey("readings", Readings)
+_MODELS: web.AppKey[Callable[[], FaceModels]] = web.AppKey("models that read", Callable[[], FaceModels])  # type: ignore[arg-type]
+_CHANGED: web.AppKey[Changed] = web.AppKey("told of another reading", Changed)  # type: ignore[arg-type]
+
+
+def setup_reading(app: web.Application, readings: Readings, models: Callable[[], FaceModels], changed: Changed) -> None:
+    """Add the routes. ``changed`` is called after each change."""
+    app[_READINGS], app[_MODELS], app[_CHANGED] = readings, models, changed
+    app.router.add_get("/api/v1/reading", _show)
+    app.router.add_put("/api/v1/reading", _choose)
+
+
+async def _show(request: web.Request) -> web.Response:
+    try:
+        room = clean_room(request.query.get("room"))
+    except BadName as error:
+        return _bad(str(error))
+    return web.json_response(asdict(request.app[_READINGS].of(room)))
+
+
+async def _choose(request: web.Request) -> web.Response:
+    try:
+        body = await request.json()
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        body = None
+    if not isinstance(body, dict) or not set(body) <= {"room", *FIELDS} or not set(body) & set(FIELDS):
+        return _bad("send one or more of distance, gender and age as JSON, and the room if it has a name")
+    switches = {field: body[field] for field in FIELDS if field in body}
+    if not all(isinstance(value, bool) for value in switches.values()):
+        return _bad("distance, gender and age are true or false")
+    try:
+        room = clean_room(body.get("room"))
+    except BadName as error:
+        return _bad(str(error))
+    readings = request.app[_READINGS]
+    try:
+        await readings.choose(room, replace(readings.of(room), **switches), request.app[_MODELS]())
+    except ModelError as error:
+        return problem(503, "Not Available", f"Gender and age cannot be read here: {error}")
+    request.app[_CHANGED](room)
+    return web.json_response(asdict(readings.of(room)))
+
+
+def _bad(text: str) -> web.Response:
+    return problem(400, "Bad Request", f"{text[:1].upper()}{text[1:]}.")
