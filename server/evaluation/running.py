@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ FILES = 5_000  # of one evaluation
 TOTAL_BYTES = 1024 * 1024 * 1024
 IDLE = 30 * 60.0  # seconds after which one that nobody touches is let go
 LINE_BYTES = 64 * 1024
+HOME = Path(__file__).resolve().parents[2]  # where our packages lie
 
 State = Literal["receiving", "running", "done", "failed"]
 
@@ -182,8 +184,10 @@ class Evaluations:
         """Let the process do it, and read its report; returns what went wrong, or nothing."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # never a folder `server` that happens to lie where this was started
             "-m",
             "server.evaluation.job",
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(HOME), os.environ.get("PYTHONPATH")]))},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

@@ -123,7 +123,13 @@ async def test_a_folder_of_people_becomes_a_report_and_nothing_is_left(client: C
     assert (await client.ask("GET"))["evaluation"] is None
 
 
-async def test_a_zip_with_a_table_is_measured_by_its_table(client: Client) -> None:
+async def test_a_zip_with_a_table_is_measured_by_its_table(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Wherever the server was started: another project's folder of that name is not taken for ours.
+    (tmp_path / "elsewhere" / "server").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "server" / "__init__.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path / "elsewhere")
     files = {f"photos/{p}-{s}.jpg": varied(p, s) for p in range(3) for s in range(3)}
     rows = ["first,second,same"]
     rows += [f"{p}-0.jpg,{p}-{s}.jpg,1" for p in range(3) for s in (1, 2)]

@@ -68,5 +68,5 @@ def test_ages_of_children_count_for_the_youngest_year_there_is(folder):
 
 
 def test_files_that_are_not_there_are_named(tmp_path):
-    with pytest.raises(EvaluationError, match="gender-v1.onnx is missing"):
+    with pytest.raises(EvaluationError, match=r"gender-v1\.onnx is missing"):
         Cc0Reader(tmp_path)
