@@ -2,13 +2,16 @@
 
 import { Announcer } from "./announce.js";
 import { Awake } from "./awake.js";
+import { Calibrate } from "./calibrate.js";
 import { Camera, CameraError } from "./camera.js";
 import { $, element } from "./dom.js";
 import { bindKeys } from "./keys.js";
+import { KnownCameras } from "./known_cameras.js";
 import { Latency, Window } from "./latency.js";
 import { Panel } from "./panel.js";
 import { connectionWord } from "./quality.js";
 import { Reconnector } from "./reconnect.js";
+import { RoomReading } from "./room_reading.js";
 import { Session, SessionError, visitOf } from "./session.js";
 import { Stage } from "./stage.js";
 import { CaptureClock, Timeline } from "./timeline.js";
@@ -40,8 +43,8 @@ const measured = {
   latency: latency.summary(),
   get faces() {
     const { left, top } = $("stage").getBoundingClientRect();
-    return stage.shown.map(({ face, box: [x, y, w, h], text }) => ({
-      track: face.track, name: face.name, identity: face.identity, label: text, box: [x + left, y + top, w, h],
+    return stage.shown.map(({ face, box: [x, y, w, h], text, more }) => ({
+      track: face.track, name: face.name, identity: face.identity, label: text, read: more, box: [x + left, y + top, w, h],
     }));
   },
 };
@@ -62,8 +65,15 @@ const who = new Who({
   command: (kind, ...fields) => session?.command(kind, ...fields) ?? null,
   look: (track) => stage.look(track),
 });
-const panel = new Panel({ changed: (names) => who.suggest(names), say });
 const visit = visitOf(location.search);
+const reading = new RoomReading(visit);
+const panel = new Panel({ changed: (names) => who.suggest(names), opened: () => measured.state !== "live" && reading.read(), say });
+const calibrate = new Calibrate({
+  command: (kind, ...fields) => session?.command(kind, ...fields) ?? null,
+  largest: () => measured.results.at(-1)?.faces.toSorted((a, b) => b.box[2] - a.box[2])[0] ?? null,
+  camera,
+  known: new KnownCameras(storage()),
+});
 
 function setState(state) {
   measured.state = state;
@@ -79,7 +89,7 @@ async function loadConfig() {
   if (!response.ok) throw new SessionError("The server does not answer as it should. Load the page again.");
   config = await response.json();
   $("retention").textContent = config.retention;
-  if (config.guest) panel.guest();
+  if (config.guest) forGuest();
   return config;
 }
 
@@ -144,6 +154,7 @@ async function connect() {
 
 function reconnect(reason, after = null) {
   who.lost();
+  calibrate.lost();
   session?.end();
   session = null;
   timeline.clear();
@@ -162,6 +173,8 @@ function stop() {
   session?.end();
   session = null;
   camera.close();
+  calibrate.lost();
+  calibrate.show();
   stage.clear();
   forgetResults();
   banner("");
@@ -232,7 +245,13 @@ function drawn(now) {
 function onCommand(message) {
   measured.heard[message.type] = { message, arrived: performance.now() };
   who.message(message);
-  if (message.type === "hello") showVisit({ room: message.room ?? visit.room, guest: message.guest ?? visit.guest });
+  calibrate.message(message);
+  if (message.type === "hello") {
+    showVisit({ room: message.room ?? visit.room, guest: message.guest ?? visit.guest });
+    calibrate.tell(true);
+    if (message.reading) reading.tell(message.reading);
+  }
+  if (message.type === "reading") reading.tell(message);
   if (message.type === "people" || message.type === "hello" || message.type === "enrolled") panel.people();
   if (message.type === "notice") banner(message.code === "no_video" ? "The server gets no picture from this camera." : "");
 }
@@ -240,11 +259,27 @@ function onCommand(message) {
 /** Say what is special about this visit: the server has the last word, since it may take a device for a guest. */
 function showVisit(facts) {
   who.visit(facts);
+  if (facts.guest) reading.guest();
   const words = visiting(facts);
   document.querySelectorAll(".visit").forEach((place) => {
     place.hidden = !words;
     place.querySelector("span").textContent = words;
   });
+}
+
+/** A guest's device: who is known, and what is read of faces, is the host's business. */
+function forGuest() {
+  panel.guest();
+  reading.guest();
+}
+
+/** Where this browser keeps things, or null where it keeps nothing. */
+function storage() {
+  try {
+    return window.localStorage;
+  } catch {
+    return null;
+  }
 }
 
 function say(text) {
@@ -309,12 +344,14 @@ async function changeCamera(choice) {
   const before = camera.deviceId;
   try {
     if (await cameraOn(choice)) await session?.replace(camera.track);
+    calibrate.tell(false);
   } catch (error) {
     // The camera that ran before is let go first, so ask for it again.
     const back = await cameraOn(before ? { deviceId: before } : {}).catch(() => null);
     if (mine !== attempt) return;
     if (back === null) return fail(error);
     await session?.replace(camera.track);
+    calibrate.tell(false);
     listDevices();
     notice(`${error.message}. The one before is used again.`);
   }

@@ -1,6 +1,7 @@
 // Draws faces over the video: a shape for each identity, and a chip that says it in words.
 
 import { place, placeLabels } from "./geometry.js";
+import { briefReadings, readings } from "./reading.js";
 import { brief, label } from "./words.js";
 
 const STYLES = {
@@ -13,9 +14,11 @@ const STYLES = {
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 // The words in full, and in brief where chips would cover each other.
 const CHIPS = [
-  { words: label, font: `600 15px ${FONT}`, height: 28, pad: 11 },
-  { words: brief, font: `600 13px ${FONT}`, height: 22, pad: 8 },
+  { words: label, more: readings, font: `600 15px ${FONT}`, small: `500 13px ${FONT}`, height: 28, line: 18, pad: 11 },
+  { words: brief, more: briefReadings, font: `600 13px ${FONT}`, small: `500 12px ${FONT}`, height: 22, line: 15, pad: 8 },
+  { words: brief, more: () => [], font: `600 13px ${FONT}`, height: 22, pad: 8 },
 ];
+const WIDEST = 250; // of a chip whose second line could be broken
 
 /**
  * Draw `faces` (from Timeline.at) on a canvas that covers the stage; `places` remembers where chips went and is kept from drawing to drawing.
@@ -32,7 +35,7 @@ export function draw(canvas, faces, view, stage, places) {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, stage.width, stage.height);
   context.textBaseline = "middle";
-  const shown = faces.map((face) => ({ face, box: place(face.box, view), text: label(face) }));
+  const shown = faces.map((face) => ({ face, box: place(face.box, view), text: label(face), more: readings(face) }));
   const items = shown.map(({ face, box }) => ({ key: face.track, box, sizes: CHIPS.map((kind) => measure(context, face, kind, stage)) }));
   const chips = placeLabels(items, stage, places);
   const style = (face) => STYLES[face.identity] ?? STYLES.pending;
@@ -43,15 +46,32 @@ export function draw(canvas, faces, view, stage, places) {
   }
   shown.forEach(({ face }, i) => {
     context.globalAlpha = face.opacity;
-    chip(context, chips[i].box, face, CHIPS[chips[i].size], style(face));
+    chip(context, chips[i].box, face, CHIPS[chips[i].size], items[i].sizes[chips[i].size].lines, style(face));
   });
   context.globalAlpha = 1;
   return shown.map((entry, i) => ({ ...entry, chip: chips[i].box }));
 }
 
-function measure(context, face, { words, font, height, pad }, stage) {
+function measure(context, face, kind, stage) {
+  const { words, font, small, height, line, pad } = kind;
+  const most = stage.width - 12;
   context.font = font;
-  return { width: Math.min(context.measureText(words(face)).width + 2 * pad, stage.width - 12), height };
+  const first = context.measureText(words(face)).width + 2 * pad;
+  context.font = small;
+  const lines = broken(context, kind.more(face), Math.min(most, Math.max(first, WIDEST)) - 2 * pad);
+  const widths = lines.map((text) => context.measureText(text).width + 2 * pad);
+  return { width: Math.min(Math.max(first, ...widths), most), height: height + (lines.length ? lines.length * line + 3 : 0), lines };
+}
+
+/** Phrases joined into as few lines as fit a width. */
+function broken(context, phrases, width) {
+  const lines = [];
+  for (const phrase of phrases) {
+    const longer = lines.length ? `${lines.at(-1)} · ${phrase}` : phrase;
+    if (lines.length && context.measureText(longer).width <= width) lines[lines.length - 1] = longer;
+    else lines.push(phrase);
+  }
+  return lines;
 }
 
 function frame(context, [x, y, w, h], style) {
@@ -87,12 +107,15 @@ function ticks(path, x, y, w, h, part) {
   }
 }
 
-function chip(context, [left, top, width, height], face, { words, font, pad }, style) {
+function chip(context, [left, top, width, height], face, kind, lines, style) {
+  const { words, font, small, line, pad } = kind;
   context.fillStyle = style.colour;
   context.beginPath();
-  context.roundRect(left, top, width, height, style.corners === "round" ? height / 2 : 4);
+  context.roundRect(left, top, width, height, style.corners === "round" ? Math.min(height, kind.height) / 2 : 4);
   context.fill();
   context.fillStyle = style.ink;
   context.font = font;
-  context.fillText(words(face), left + pad, top + height / 2 + 1, width - 2 * pad);
+  context.fillText(words(face), left + pad, top + kind.height / 2 + 1, width - 2 * pad);
+  context.font = small ?? font;
+  lines.forEach((text, i) => context.fillText(text, left + pad, top + kind.height + (i + 0.5) * line - 2, width - 2 * pad));
 }

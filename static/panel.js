@@ -1,4 +1,4 @@
-// The panel: people, the link for a phone, and how the connection does.
+// The panel: people, the camera and what is read of faces, the link for a phone, and how the connection does.
 
 import { $, describe, element } from "./dom.js";
 import { PeopleList } from "./people_list.js";
@@ -12,18 +12,20 @@ const PARTS = {
   return: "back",
   draw: "drawing",
 };
-const TABS = ["people", "phone", "link"];
+const TABS = ["people", "view", "phone", "link"];
 const ms = (value) => (value === null ? "–" : value.toFixed(value < 10 ? 1 : 0));
 
-/** The panel. `changed(names)` is called when the list of people was read. */
+/** The panel. `changed(names)` is called when the list of people was read, `opened()` when the panel was opened. */
 export class Panel {
   #say;
+  #opened;
   #people;
   #guest = false;
   #opener = null; // what had the focus before
 
-  constructor({ changed, say }) {
+  constructor({ changed, opened, say }) {
     this.#say = say;
+    this.#opened = opened;
     this.#people = new PeopleList({ changed });
     TABS.forEach((tab) => $(`tab-${tab}`).addEventListener("click", () => this.#select(tab)));
     document.querySelector("[role=tablist]").addEventListener("keydown", (event) => this.#arrows(event));
@@ -48,6 +50,7 @@ export class Panel {
     document.querySelector("[role=tab][aria-selected=true]").focus({ preventScroll: true });
     this.people();
     this.#phone();
+    this.#opened();
   }
 
   /** A guest's device: who is known here is the host's business. */

@@ -45,7 +45,16 @@ const SHAPES = {
     maybe(message.best_sample, (sample) => isObject(sample) && isText(sample.id) && maybe(sample.similarity, Number.isFinite)) &&
     maybe(message.rejected, isSomebody),
   noted: (message) => Number.isInteger(message.track) && isText(message.person) && maybe(message.change, isText),
+  camera: (message) => Number.isFinite(message.focal) && Number.isFinite(message.spread) && isText(message.known),
+  reading: isReading,
+  hello: (message) => maybe(message.reading, isReading),
 };
+
+function isReading(reading) {
+  return isObject(reading) && ["distance", "gender", "age"].every((part) => typeof reading[part] === "boolean");
+}
+
+const isDistance = (value) => isObject(value) && ["m", "low", "high"].every((part) => Number.isFinite(value[part]));
 
 function isResult(message) {
   return (
@@ -67,7 +76,9 @@ function isFace(face) {
     Array.isArray(face.box) &&
     face.box.length === 4 &&
     face.box.every(Number.isFinite) &&
-    typeof face.identity === "string"
+    typeof face.identity === "string" &&
+    maybe(face.distance, isDistance) &&
+    maybe(face.apparent, isObject)
   );
 }
 
@@ -109,6 +120,11 @@ export class Commands {
   /** Why is this face called what it is called? */
   why(track) {
     return this.#build("why", { track });
+  }
+
+  /** What the camera is: `facts` are {from: "card" | "distance" | "kept" | "usual", …} of docs/protocol.md. */
+  camera(facts) {
+    return this.#build("camera", facts);
   }
 
   /** This face is not that person's. */

@@ -3,6 +3,7 @@
 import { element, $ } from "./dom.js";
 import { fit, touchable } from "./geometry.js";
 import { draw } from "./overlay.js";
+import { Steady } from "./reading.js";
 import { spoken } from "./words.js";
 
 /**
@@ -11,11 +12,12 @@ import { spoken } from "./words.js";
  */
 export class Stage {
   mirrored = false;
-  shown = []; // what the last drawing showed: {face, box, chip, text}
+  shown = []; // what the last drawing showed: {face, box, chip, text, more}
   #video = $("video");
   #canvas = $("overlay");
   #buttons = new Map();
   #places = new Map(); // where each face has its chip
+  #steady = new Steady();
   #captured = null;
   #faces;
   #shown;
@@ -59,16 +61,18 @@ export class Stage {
     this.#render([], performance.now());
   }
 
-  /** Where the face with this number is in the picture now, {box, mirrored}, the box 0–1 of the picture; null where it is not seen. */
+  /** The face with this number now, {face, box, mirrored}, the box 0–1 of the picture; null where it is not seen. */
   look(track) {
     const entry = this.shown.find(({ face }) => face.track === track);
-    return entry ? { box: entry.face.box, mirrored: this.mirrored } : null;
+    return entry ? { face: entry.face, box: entry.face.box, mirrored: this.mirrored } : null;
   }
 
   #draw(now) {
     // A picture that stands still for long was not captured just now; do not look for faces in the future.
     const time = this.#captured !== null && now - this.#captured < 500 ? this.#captured : now;
-    this.#render(this.#faces(time, now), now);
+    const faces = this.#faces(time, now);
+    this.#steady.keep(new Set(faces.map(({ track }) => track)));
+    this.#render(faces.map((face) => this.#steady.face(face)), now);
   }
 
   #render(faces, now) {
@@ -83,7 +87,7 @@ export class Stage {
 
   #place() {
     const alive = new Set();
-    for (const { face, box, chip, text } of this.shown) {
+    for (const { face, box, chip, text, more } of this.shown) {
       alive.add(face.track);
       let button = this.#buttons.get(face.track);
       if (!button) {
@@ -102,9 +106,10 @@ export class Stage {
       words.style.transform = `translate(${left - x}px, ${top - y}px)`;
       words.style.width = `${width}px`;
       words.style.height = `${height}px`;
-      if (button.title !== text) {
-        button.title = text;
-        button.setAttribute("aria-label", spoken(face));
+      const title = [text, ...more].join("\n");
+      if (button.title !== title) {
+        button.title = title;
+        button.setAttribute("aria-label", [spoken(face), ...more].join(", "));
       }
     }
     for (const [track, button] of this.#buttons) {

@@ -2,6 +2,7 @@
 
 import { $, describe, element } from "./dom.js";
 import { Portrait } from "./portrait.js";
+import { readingFacts } from "./reading.js";
 import { chance } from "./words.js";
 
 const EVERY = 1000; // milliseconds between questions while the card is open
@@ -42,9 +43,10 @@ export function factsOf(why) {
   ];
 }
 
-/** The card. `ask(track)` sends the question and returns its number, `look(track)` gives {box, mirrored} of the face now. */
+/** The card. `ask(track)` sends the question and returns its number, `look(track)` gives {face, box, mirrored} of the face now. */
 export class Why {
   #ask;
+  #look;
   #portrait;
   #track = null;
   #command = null;
@@ -53,6 +55,7 @@ export class Why {
 
   constructor({ ask, look }) {
     this.#ask = ask;
+    this.#look = look;
     this.#portrait = new Portrait($("why-live"), $("video"), () => look(this.#track));
     $("why-kept").addEventListener("error", () => this.#picture(null));
   }
@@ -112,7 +115,7 @@ export class Why {
       this.#picture(sample);
     }
     this.#scale(scaleOf(why));
-    describe($("why-facts"), factsOf(why));
+    describe($("why-facts"), [...readingFacts(this.#look(this.#track)?.face), ...factsOf(why)]);
     $("why-quality").replaceChildren(
       ...Object.entries(QUALITY)
         .filter(([part]) => Number.isFinite(why.quality?.[part]))

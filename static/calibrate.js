@@ -1,0 +1,224 @@
+// 'Set up distances': one measurement that tells what this camera sees, by standing somewhere or with a bank card.
+
+import { CardPicture } from "./card_picture.js";
+import { $ } from "./dom.js";
+import { cameraKey, degrees } from "./known_cameras.js";
+import { metres as inMetres, span } from "./reading.js";
+
+const STANDING = 5; // seconds to get to one's place
+const HOLDING = 3; // … and to hold up a card
+const PATIENCE = 12000; // milliseconds for an answer
+
+/**
+ * The dialog, and the camera's part of the panel. `command` sends a command and returns its number or null; `largest()` gives the nearest face's
+ * newest result, or null; `camera` is the Camera in use; `known` the KnownCameras.
+ */
+export class Calibrate {
+  #dialog = $("calibrate");
+  #send;
+  #largest;
+  #camera;
+  #known;
+  #card = new CardPicture($("card-picture"), $("card-left"), $("card-right"));
+  #command = null; // the number of the measurement that waits for its answer
+  #timer = null;
+  #before = null; // the distance as it was judged until now
+
+  constructor({ command, largest, camera, known }) {
+    this.#send = command;
+    this.#largest = largest;
+    this.#camera = camera;
+    this.#known = known;
+    const clicks = {
+      "calibrate-open": () => this.open(),
+      "calibrate-forget": () => this.forget(),
+      "calibrate-cancel": () => this.#dialog.close(),
+      "calibrate-again": () => this.#step("choose"),
+      "calibrate-go": () => this.#go(),
+      "calibrate-use": () => this.#measureCard(),
+    };
+    for (const [id, action] of Object.entries(clicks)) $(id).addEventListener("click", action);
+    $("calibrate-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (this.#dialog.dataset.step === "choose") this.#go();
+    });
+    for (const input of document.querySelectorAll("input[name=how]")) input.addEventListener("change", () => this.#how());
+    $("card-ruler").addEventListener("change", () => this.#how());
+    this.#dialog.addEventListener("close", () => this.#closed());
+    this.show();
+  }
+
+  open() {
+    this.#dialog.showModal();
+    this.#step("choose");
+  }
+
+  /** A session began, or another camera is used in it: tell the server what is known of the camera. `fresh`: the server knows nothing yet. */
+  tell(fresh) {
+    const kept = this.#kept;
+    if (kept) this.#send("camera", { from: "kept", ...kept });
+    else if (!fresh) this.#send("camera", { from: "usual" });
+    this.show();
+  }
+
+  forget() {
+    this.#known.forget(this.#key);
+    this.#send("camera", { from: "usual" });
+    this.show();
+    $("calibrate-open").focus();
+  }
+
+  /** The camera's part of the panel. */
+  show() {
+    const live = this.#camera.track !== null;
+    const kept = live ? this.#kept : null;
+    const how = kept?.known === "card" ? "measured with a bank card" : "measured from a known distance";
+    $("calibrate-state").textContent = !live
+      ? "Start the camera to set it up."
+      : kept
+        ? `This camera was ${how}: it sees ${degrees(kept.focal)}° wide.`
+        : "This camera is taken for a usual one, so distances are rough. Set it up once and they get about twice as exact.";
+    $("calibrate-open").disabled = !live;
+    $("calibrate-open").textContent = kept ? "Measure again…" : "Set up distances…";
+    $("calibrate-forget").hidden = !kept;
+  }
+
+  /** A message of the commands channel that may be the answer. */
+  message(message) {
+    if (this.#command === null || message.id !== this.#command) return;
+    if (message.type === "error") return this.#failed(message.message);
+    if (message.type !== "camera") return;
+    this.#stopWaiting();
+    this.#known.keep(this.#key, message);
+    this.show();
+    this.#step("done");
+    const before = this.#before;
+    $("calibrate-result").textContent = `Your camera sees ${degrees(message.focal)}° wide. That is remembered in this browser.`;
+    // The next results are judged anew: show what that did.
+    this.#timer = setTimeout(() => {
+      const after = this.#largest()?.distance;
+      if (!before || !after) return;
+      $("calibrate-result").textContent += ` You are about ${inMetres(after.m)} away, ${span(after)}; before, it could only be said to be ${span(before)}.`;
+    }, 700);
+  }
+
+  /** The connection is gone. */
+  lost() {
+    if (this.#dialog.open && this.#dialog.dataset.step !== "done") this.#failed("The connection broke. Try again in a moment.");
+  }
+
+  get #key() {
+    const settings = this.#camera.track?.getSettings() ?? {};
+    return cameraKey({ deviceId: settings.deviceId, label: this.#camera.track?.label, width: settings.width, height: settings.height });
+  }
+
+  get #kept() {
+    return this.#known.get(this.#key);
+  }
+
+  get #byCard() {
+    return document.querySelector("input[name=how]:checked").value === "card";
+  }
+
+  /** Metres from the lens to the card. */
+  get #ruler() {
+    const chosen = $("card-ruler").value;
+    return Number(chosen === "own" ? $("card-metres").valueAsNumber : chosen) / 100;
+  }
+
+  #how() {
+    $("how-distance").hidden = this.#byCard;
+    $("how-card").hidden = !this.#byCard;
+    $("card-own").hidden = $("card-ruler").value !== "own";
+    $("calibrate-go").textContent = this.#byCard ? "Take the picture" : "Start";
+    this.#status("");
+  }
+
+  #go() {
+    const field = this.#byCard ? $("card-metres") : $("stand-metres");
+    const asked = !this.#byCard || $("card-ruler").value === "own";
+    if (asked && !field.checkValidity()) {
+      this.#status(`Type the ${this.#byCard ? "centimetres" : "metres"} from ${field.min} to ${field.max}.`);
+      field.focus();
+      return;
+    }
+    this.#before = this.#largest()?.distance ?? null;
+    this.#step("wait");
+    $("calibrate-cancel").focus();
+    if (this.#byCard) this.#count(HOLDING, "Hold the card flat and level", () => this.#takeCard());
+    else this.#count(STANDING, `Go to your place, ${inMetres($("stand-metres").valueAsNumber)} from the camera, and look at it`, () => this.#stand());
+  }
+
+  #count(left, words, then) {
+    $("calibrate-count").textContent = left;
+    $("calibrate-words").textContent = words;
+    this.#timer = left === 0 ? null : setTimeout(() => this.#count(left - 1, words, then), 1000);
+    if (left === 0) then();
+  }
+
+  #stand() {
+    const face = this.#largest();
+    if (!face) return this.#failed("Nobody was in the picture. Stand where the camera sees your face.");
+    $("calibrate-count").textContent = "";
+    $("calibrate-words").textContent = "Stay there and look at the camera";
+    this.#ask({ from: "distance", track: face.track, metres: $("stand-metres").valueAsNumber });
+  }
+
+  #takeCard() {
+    if (!this.#card.take($("video"))) return this.#failed("The camera gives no picture at the moment.");
+    this.#step("card");
+    this.#card.place(); // it has a size only now
+    $("card-left").focus();
+  }
+
+  #measureCard() {
+    const { pixels, width, height } = this.#card;
+    this.#ask({ from: "card", pixels, width, height, metres: this.#ruler });
+  }
+
+  #ask(facts) {
+    this.#command = this.#send("camera", facts);
+    if (this.#command === null) return this.#failed("There is no connection now. Try again in a moment.");
+    this.#timer = setTimeout(() => this.#failed("The server did not answer. Try again."), PATIENCE);
+  }
+
+  #failed(words) {
+    const back = this.#dialog.dataset.step === "card" ? "card" : "choose";
+    this.#stopWaiting();
+    this.#step(back);
+    this.#status(words);
+  }
+
+  #stopWaiting() {
+    clearTimeout(this.#timer);
+    this.#timer = this.#command = null;
+  }
+
+  /** "choose" (how, and how far), "wait" (a countdown, then a measurement), "card" (where its edges are) or "done". */
+  #step(step) {
+    this.#dialog.dataset.step = step;
+    $("calibrate-choose").hidden = step !== "choose";
+    $("calibrate-wait").hidden = step !== "wait";
+    $("calibrate-card").hidden = step !== "card";
+    $("calibrate-done").hidden = step !== "done";
+    $("calibrate-go").hidden = step !== "choose";
+    $("calibrate-use").hidden = step !== "card";
+    $("calibrate-again").hidden = step !== "card" && step !== "done";
+    $("calibrate-again").textContent = step === "card" ? "Another picture" : "Measure again";
+    $("calibrate-cancel").textContent = step === "done" ? "Close" : "Cancel";
+    if (step === "choose") this.#how();
+    this.#status("");
+    if (step === "done") $("calibrate-cancel").focus();
+  }
+
+  #closed() {
+    this.#stopWaiting();
+    this.#card.clear();
+    if ($("calibrate-forget").hidden) return;
+    $("calibrate-open").focus();
+  }
+
+  #status(text) {
+    $("calibrate-status").textContent = text;
+  }
+}
