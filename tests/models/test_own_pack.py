@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from models import (
     is_installed,
     load_manifest,
     load_pack,
+    parse_manifest,
     pull_pack,
     verify_pack,
 )
@@ -226,3 +228,11 @@ def test_it_is_listed_and_never_fetched(tmp_path: Path) -> None:
     assert row["installed"]
     with pytest.raises(ModelError, match="your own"):
         pull_pack("mine", tmp_path, True, lambda line: None)
+
+
+def test_the_manifest_in_the_documentation_is_one() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "training.md").read_text("utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    manifest = parse_manifest(example.replace("…", "0" * 64), "docs/training.md")
+    assert manifest.embedder.kind == "facenet"
+    assert manifest.origin == "own"

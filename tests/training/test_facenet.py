@@ -27,7 +27,7 @@ from training.loop import Interrupted  # noqa: E402
 from training.pack_export import PackRefused, claim_name, fit_matching, verify  # noqa: E402
 
 SMALL = Plan(width=0.1, blocks=(1, 0, 0), side=75, dimension=32)
-BRIEF = Settings(epochs=4, patience=9, batch=5)
+BRIEF = Settings(epochs=3, patience=9, batch=5)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_training_changes_the_weights_and_writes_what_tensorboard_reads(trained:
 
 def test_a_run_is_not_taken_up_with_other_settings(parts: Parts, trained: tuple[keras.Model, Path]) -> None:
     with pytest.raises(Interrupted, match="other settings or pictures"):
-        train_embedder(parts, SMALL, Settings(epochs=3, patience=9, batch=5), trained[1], verbose=0)
+        train_embedder(parts, SMALL, Settings(epochs=2, patience=9, batch=5), trained[1], verbose=0)
 
 
 def test_the_pack_runs_wherever_packs_run(
@@ -209,7 +209,7 @@ def test_the_command_trains_in_mixed_precision_measures_and_says_what_a_compact_
 ) -> None:
     monkeypatch.setitem(PLANS, "compact", SMALL)
     options = ["--crops", str(tmp_path / "crops"), "--run", str(tmp_path / "run"), "--models-dir", str(packs)]
-    small = ["--name", "compact_one", "--epochs", "4", "--batch", "5", "--held-out", "0.3"]
+    small = ["--name", "compact_one", "--epochs", "3", "--batch", "5", "--held-out", "0.3"]
     result = CliRunner().invoke(main, [str(folder), *options, *small, "--precision", "mixed_bfloat16"])
     assert result.exit_code == 0, result.output
     assert "accuracy by folds" in result.stdout
