@@ -12,6 +12,7 @@ from pipeline.distance import (
     CARD,
     EYES,
     EYES_TO_MOUTH,
+    SWELL,
     USUAL,
     Camera,
     band_of,
@@ -28,7 +29,9 @@ PICTURE = (1280, 720)
 
 
 def _face(eyes: float, yaw: float = 0.0, pitch: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Landmarks and box of a face whose pupils are ``eyes`` pixels apart, turned by angles in radians."""
+    """Landmarks and box, as a detector swells them, of a face whose pupils are ``eyes`` pixels apart, turned by angles
+    in radians."""
+    eyes = float(np.hypot(eyes, SWELL))
     across, down = eyes * np.cos(yaw), eyes * EYES_TO_MOUTH * np.cos(pitch)
     points = [(0, 0), (across, 0), (across / 2, down / 2), (0.1 * across, down), (0.9 * across, down)]
     return np.array(points, np.float32), np.array([0, 0, eyes * BOX_WIDTH, 1.3 * eyes * BOX_WIDTH], np.float32)

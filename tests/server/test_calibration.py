@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.distance import BOX_WIDTH, EYES, EYES_TO_MOUTH, USUAL
+from pipeline.distance import BOX_WIDTH, EYES, EYES_TO_MOUTH, SWELL, USUAL
 from pipeline.results import Face
 from server.live.calibration import LEAST, SECONDS, Standing, camera_of
 from server.live.messages import BadMessage, Command, parse_command
@@ -20,6 +20,7 @@ def _command(**fields: Any) -> Command:
 
 
 def _face(eyes: float, age: float = 0.0) -> Face:
+    eyes = float(np.hypot(eyes, SWELL))
     down = eyes * EYES_TO_MOUTH
     points = [(0, 0), (eyes, 0), (eyes / 2, down / 2), (0, down), (eyes, down)]
     return Face(

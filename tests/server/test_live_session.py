@@ -20,10 +20,12 @@ from server.live.session import LiveSession
 from server.people import People
 from server.signalling import PeerRegistry
 from server.storage import NewSample
+from server.storage.room_reading import RoomReading
 from server.transport import install, uninstall
 from tests.packs import open_models
 from tests.pictures import group_photo
 from tests.server.loopback import LOOPBACK, Camera, Image, Page
+from tests.server.test_reading import Reader
 from tracking import DEFAULT_POLICY
 
 FACE = 130  # pixels across
@@ -131,6 +133,7 @@ async def test_faces_are_boxed_where_they_are(house: House) -> None:
         "people": 0,
         "room": None,
         "guest": False,
+        "reading": {"distance": True, "gender": False, "age": False},
     }
     assert house.peers.get(hello["session"])
     await page.until(lambda: len(page.results) > 20, what="results")
@@ -345,3 +348,40 @@ async def test_a_server_that_ends_says_so(house: House) -> None:
     for page in pages:
         assert (await page.hears("bye", 1)) == {"v": 1, "type": "bye", "reason": "shutdown"}
     assert house.people._listeners == set()
+
+
+async def test_what_a_room_reads_shows_at_once_and_no_more(house: House) -> None:
+    page = await house.visit()
+    assert (await page.hears("hello"))["reading"] == {"distance": True, "gender": False, "age": False}
+    face = page.results[-1]["faces"][0]
+    assert face["distance"]["low"] < face["distance"]["m"] < face["distance"]["high"]
+    assert "apparent" not in face
+    session = house.peers.peers[0].handler
+    assert isinstance(session, LiveSession)
+    session.change_reading(RoomReading(distance=False, age=True), Reader())
+    assert (await page.hears("reading"))["age"] is True
+    await page.until(lambda: any("apparent" in f for f in page.results[-1]["faces"]), 8, "an age")
+    face = next(f for f in page.results[-1]["faces"] if "apparent" in f)
+    assert face["apparent"]["low"] <= 33 <= face["apparent"]["high"]
+    assert "gender" not in face["apparent"]
+    assert "distance" not in face
+    (report,) = [await peer.handler.report() for peer in house.peers.peers if isinstance(peer.handler, LiveSession)]
+    assert report["faces"][0]["detection"] > 0.5
+    session.change_reading(RoomReading(distance=False), None)
+    await page.until(lambda: not any("apparent" in f for f in page.results[-1]["faces"]), 8, "no age")
+
+
+async def test_a_camera_is_found_out_and_narrows_the_interval(house: House) -> None:
+    page = await house.visit()
+    wide = page.results[-1]["faces"][0]["distance"]
+    page.send("camera", id=3, track=track(page), metres=1.5, **{"from": "distance"})
+    assert (await page.hears("camera", 12, id=3))["known"] == "distance"
+    count = len(page.results)
+    await page.until(lambda: len(page.results) > count + 3, 8, "a result with the camera known")
+    narrow = next(f for f in page.results[-1]["faces"] if f["track"] == track(page))["distance"]
+    assert narrow["high"] / narrow["low"] < wide["high"] / wide["low"]
+    assert narrow["m"] == pytest.approx(1.5, rel=0.15)
+    page.send("camera", id=4, pixels=-3, metres=1, width=640, height=480, **{"from": "card"})
+    assert (await page.hears("error", id=4))["code"] == "bad_message"
+    page.send("camera", id=5, track=999, metres=1, **{"from": "distance"})
+    assert (await page.hears("error", id=5))["code"] == "no_such_track"
