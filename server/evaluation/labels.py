@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 Kind = Literal["pairs", "openset", "attributes"]
@@ -23,8 +23,14 @@ class EvaluationError(ValueError):
     """What was given cannot be evaluated; the message says why, as a sentence without its stop."""
 
 
-def read_rows(lines: Iterable[str], columns: Sequence[str], optional: Sequence[str] = ()) -> list[Row]:
-    """The rows of a CSV with at least these columns; ``optional`` ones are empty where they are missing.
+def read_rows(
+    lines: Iterable[str],
+    columns: Sequence[str],
+    optional: Sequence[str] = (),
+    wrong: Callable[[Row], str | None] = lambda row: None,
+) -> list[Row]:
+    """The rows of a CSV with at least these columns; ``optional`` ones are empty where they are missing. ``wrong`` says
+    what is wrong with a row, if anything.
 
     Raises :class:`EvaluationError`.
     """
@@ -34,10 +40,12 @@ def read_rows(lines: Iterable[str], columns: Sequence[str], optional: Sequence[s
         if missing:
             raise EvaluationError(f"column {', '.join(missing)} is missing; needed: {', '.join(columns)}")
         rows = []
-        for row in reader:
-            if any(row.get(c) in (None, "") for c in columns):
-                raise EvaluationError(f"line {reader.line_num}: a value is missing")
-            rows.append({**{c: str(row[c]) for c in columns}, **{c: str(row.get(c) or "") for c in optional}})
+        for given in reader:
+            row = {c: str(given.get(c) or "") for c in (*columns, *optional)}
+            problem = "a value is missing" if not all(row[c] for c in columns) else wrong(row)
+            if problem is not None:
+                raise EvaluationError(f"line {reader.line_num}: {problem}")
+            rows.append(row)
     except csv.Error as error:
         raise EvaluationError(f"line {reader.line_num}: {error}") from error
     if not rows:
@@ -60,21 +68,24 @@ def kind_of(lines: Sequence[str]) -> Kind:
 
 def read_labels(kind: Kind, lines: Sequence[str]) -> list[Row]:
     """The rows of a table of this kind, checked. Raises :class:`EvaluationError`."""
-    rows = read_rows(lines, COLUMNS[kind], OPTIONAL[kind])
-    for number, row in enumerate(rows, 2):
+
+    def wrong(row: Row) -> str | None:
         match kind:
             case "pairs":
-                _require(row["same"], ("0", "1"), "same", number)
+                return _unless(row, "same", "0", "1")
             case "openset":
-                _require(row["role"], ROLES, "role", number)
+                return _unless(row, "role", *ROLES)
             case "attributes":
-                _require(row["gender"], ("male", "female"), "gender", number)
-                if row["age"] and not (row["age"].isascii() and row["age"].isdigit() and int(row["age"]) <= OLDEST):
-                    raise EvaluationError(f"line {number}: age must be whole years up to {OLDEST}, not {row['age']!r}")
-    return rows
+                age = row["age"]
+                if age and not (age.isascii() and age.isdigit() and len(age) < 4 and int(age) <= OLDEST):
+                    return f"age must be whole years up to {OLDEST}, not {age!r}"
+                return _unless(row, "gender", "male", "female")
+
+    return read_rows(lines, COLUMNS[kind], OPTIONAL[kind], wrong)
 
 
-def _require(value: str, allowed: Sequence[str], column: str, line: int) -> None:
-    if value not in allowed:
-        wanted = " or ".join(allowed) if len(allowed) == 2 else f"one of {', '.join(allowed)}"
-        raise EvaluationError(f"line {line}: {column} must be {wanted}, not {value!r}")
+def _unless(row: Row, column: str, *allowed: str) -> str | None:
+    if row[column] in allowed:
+        return None
+    wanted = " or ".join(allowed) if len(allowed) == 2 else f"one of {', '.join(allowed)}"
+    return f"{column} must be {wanted}, not {row[column]!r}"

@@ -40,6 +40,8 @@ def test_rows_have_the_optional_columns_too():
         ("attributes", ["file,gender,age", "a,male,²"], "line 2: age"),
         ("attributes", ["file,gender", ",male"], "line 2: a value is missing"),
         ("attributes", ["file,gender", "a"], "line 2: a value is missing"),
+        ("attributes", ["file,gender", "", "", "a,f"], "line 4: gender"),
+        ("attributes", ["file,gender,age", f"a,male,{'9' * 5000}"], "line 2: age"),
         ("attributes", ["file,gender"], "there are no rows"),
         ("attributes", ["file,age", "a,3"], "column gender is missing; needed: file, gender"),
         ("pairs", ["first,second,same", '"' + "x" * 200_000], "line"),
