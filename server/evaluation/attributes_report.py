@@ -60,6 +60,7 @@ def _figures(
         yield "gender: calibration error [%]", _percent(_calibration(looks), 2)
         yield "gender said of [% of faces]", _percent(len(said) / len(looks))
         yield "gender: accuracy where it is said [%]", _percent(_accuracy(said))
+    if len(looks) and np.isfinite(looks.true_age).any():
         yield "age: mean absolute error [years]", _rounded(_age_error(looks))
         yield f"age: … of adults (from {ADULT})", _rounded(_age_error(looks.take(looks.true_age >= ADULT)))
         yield "age: bias [years]", _rounded(_age_bias(looks))

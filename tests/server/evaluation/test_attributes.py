@@ -168,7 +168,7 @@ def test_without_ages_nothing_is_said_of_them():
         found.low, found.high,
     )  # fmt: skip
     report = attributes_report(measured(clean=ageless))
-    assert dict(report.figures)["age: mean absolute error [years]"] is None
+    assert not any(label.startswith("age") for label, _ in report.figures)
     assert "ages" not in {part.name for part in report.parts}
 
 
