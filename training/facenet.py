@@ -70,7 +70,7 @@ class IdentityBatches(keras.utils.PyDataset):
     """
 
     def __init__(self, crops: Sequence[Crop], people: int, side: int, settings: Settings, fixed: bool = False) -> None:
-        super().__init__(workers=2, use_multiprocessing=False, max_queue_size=8)
+        super().__init__(workers=min(8, os.cpu_count() or 1), use_multiprocessing=False, max_queue_size=8)
         self.epoch = 0
         self._crops, self._people, self._side, self._fixed = crops, people, side, fixed
         self._batch, self._seed = min(settings.batch, len(crops)), settings.seed
@@ -87,7 +87,7 @@ class IdentityBatches(keras.utils.PyDataset):
         random = np.random.default_rng([self._seed, self.epoch, index, 1])
         chips = [middle(c.read(), self._side) if self._fixed else _vary(c, self._side, random) for c in chosen]
         scaled = (np.stack(chips).astype(np.float32) - np.float32(INPUT_MEAN)) * np.float32(INPUT_SCALE)
-        return scaled, np.eye(self._people, dtype=np.float32)[[crop.person for crop in chosen]]
+        return scaled, keras.utils.to_categorical([crop.person for crop in chosen], self._people)
 
     def on_epoch_end(self) -> None:
         """Draw afresh."""

@@ -25,6 +25,7 @@ from pipeline.detect import Detector, look_wide
 from pipeline.frame import Image
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+MOST_MEASURED, MOST_OF_ONE = 500, 8  # people and pictures of each for verification: all pairs are eight million
 ROOM = 182 / 160  # sides of a kept crop and of what the network takes
 
 
@@ -146,13 +147,17 @@ def align(
 def split(crops: Sequence[Sequence[Path]], held_out: float, held_back: float = 0.1) -> Parts:
     """Parts by identity and picture, the same on every machine.
 
-    A share ``held_out`` of those with two pictures or more is for verification; of the others with two or more, a share
-    ``held_back`` of the pictures is for validation. Raises :class:`IdentitiesError` if that leaves a part empty.
+    A share ``held_out`` of those with two pictures or more is for verification, no more than are needed; of the others
+    with two or more, a share ``held_back`` of the pictures is for validation.
+
+    Raises :class:`IdentitiesError` if that leaves a part empty.
     """
     ranked = sorted((sorted(own, key=_rank) for own in crops if own), key=lambda own: draw(own[0].parent.name))
     several = [own for own in ranked if len(own) >= 2]
-    away = max(2, round(held_out * len(several)))
-    verification, known = several[:away], [own for own in ranked if own not in several[:away]]
+    away = min(max(2, round(held_out * len(several))), MOST_MEASURED)
+    verification = several[:away]
+    kept_out = {own[0].parent for own in verification}
+    known = [own for own in ranked if own[0].parent not in kept_out]
     if len(known) < 2 or not any(len(own) >= 2 for own in known):
         raise IdentitiesError(
             f"{len(several)} people have two pictures with a face or more; at least four are needed: "
@@ -170,7 +175,7 @@ def split(crops: Sequence[Sequence[Path]], held_out: float, held_back: float = 0
         taken = next(crop for crop in train if crop.person == most)
         train.remove(taken)
         validation.append(taken)
-    others = [Crop(path, number) for number, own in enumerate(verification) for path in own]
+    others = [Crop(path, number) for number, own in enumerate(verification) for path in own[:MOST_OF_ONE]]
     return Parts(tuple(train), tuple(validation), tuple(others))
 
 

@@ -12,6 +12,8 @@ from pipeline.align import face_chip
 from pipeline.face_models import FaceModels, main_face, read_photo
 from tests.training.people import people_folder
 from training.identities import (
+    MOST_MEASURED,
+    MOST_OF_ONE,
     IdentitiesError,
     Person,
     align,
@@ -132,3 +134,11 @@ def test_main_landmarks_are_those_of_the_main_face(models: FaceModels, folder: P
     assert face is not None
     assert found is not None
     assert np.abs(found - face.landmarks).max() < 4
+
+
+def test_no_more_is_measured_on_than_is_needed() -> None:
+    crops = [[Path(f"p{i}/{j}.jpg") for j in range(12)] for i in range(1200)]
+    parts = split(crops, held_out=0.5)
+    assert len({crop.person for crop in parts.verification}) == MOST_MEASURED
+    assert len(parts.verification) == MOST_MEASURED * MOST_OF_ONE
+    assert parts.people == 1200 - MOST_MEASURED  # the others are learnt
