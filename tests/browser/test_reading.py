@@ -1,0 +1,319 @@
+"""What is said of faces beside their names, the host's switches, and setting up distances, in a real browser."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from aiohttp import web
+
+from models import load_pack
+from models.attributes import AttributePack, AttributeSpec, NetworkEntry
+from server.app import create_app
+from server.commands.live_browser import camera_browser
+from server.services import open_services
+from server.settings import Settings
+from tests.browser.accessibility import in_reach, serious
+from tests.browser.conftest import Camera, moving_portrait, start, write_camera
+from tests.browser.test_enrol import DESKTOP, PHONE, SMALL, open_sheet
+from tests.packs import models_folder, open_models
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+CARD = (40, 330, 150, 95)  # x, y, width, height in the camera's picture, pixels
+FOCAL = 150 * 0.297 / 0.0856 / 640  # … which is what it looks like at the long side of an A4 sheet
+READ = "words => window.visavis.faces.some(f => f.read.some(said => said.includes(words)))"
+
+
+class OneNetwork:
+    """In the place of the shipped networks: a woman of 35, as sure of it as it is told to be."""
+
+    def __init__(self, sure: float = 0.2) -> None:
+        self.sure = sure
+
+    def run(self, _names: list[str], _inputs: dict[str, Any]) -> list[np.ndarray]:
+        ages = -0.5 * ((np.arange(15, 81) - 35) / 4.0) ** 2
+        return [np.array([[self.sure, -self.sure]], np.float32), ages[None].astype(np.float32)]
+
+
+def attribute_pack(network: OneNetwork, min_width: float = 36.0) -> AttributePack:
+    template = open_models().embedder.spec.template
+    scale = 64 / open_models().embedder.spec.size
+    spec = AttributeSpec(
+        name="one", licence="none", trained_on="nothing", size=64, template=template * scale, first_age=15, last_age=80,
+        networks=(NetworkEntry("one.onnx", "", 1.0),), gender_scale=10.0, gender_slope=(1.0, 1.0), age_temperature=1.0,
+        age_floor=0.0, sure=0.8, min_width=min_width,
+    )  # fmt: skip
+    return AttributePack(spec, (network,))
+
+
+@contextlib.contextmanager
+def serving(data: Path) -> Iterator[str]:
+    """The whole server in a thread of its own; gives its address."""
+    ready, stop = threading.Event(), asyncio.Event()
+    place: list[int] = []
+    settings = Settings(data_dir=data, models_dir=models_folder(), lan=False)
+    pack = load_pack("open", models_folder(), "cpu", lambda _line: None)
+
+    async def serve() -> None:
+        async with open_services(settings, pack, None) as services:
+            runner = web.AppRunner(create_app(settings, services))
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            place.append(runner.addresses[0][1])
+            ready.set()
+            await stop.wait()
+            await runner.cleanup()
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    try:
+        assert ready.wait(60)
+        yield f"http://localhost:{place[0]}"
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(20)
+        loop.close()
+
+
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch) -> OneNetwork:
+    network = OneNetwork()
+    monkeypatch.setattr("server.live.reading.load_attributes", lambda _provider: attribute_pack(network))
+    return network
+
+
+@pytest.fixture(scope="module")
+def with_card(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Camera:
+    """Somebody before the camera who holds up a card."""
+    path = tmp_path_factory.mktemp("camera") / "card.mjpeg"
+    x, y, w, h = CARD
+
+    def pictures() -> Iterator[np.ndarray]:
+        for picture in moving_portrait(60):
+            cv2.rectangle(picture, (x, y), (x + w - 1, y + h - 1), (30, 60, 160), -1)
+            yield picture
+
+    write_camera(path, pictures())
+    return Camera(path, (0, 0, 0, 0))
+
+
+def panel(page: Any) -> None:
+    page.click("#more")
+    page.click("#tab-view")
+    page.wait_for_selector("#view:visible")
+
+
+def api(url: str, path: str) -> Any:
+    return json.load(urllib.request.urlopen(url + path, timeout=5))
+
+
+def shot(page: Any, tmp_path: Path, name: str) -> None:
+    page.screenshot(path=tmp_path / f"{name}.png")
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "dark"), (SMALL, "light"), (DESKTOP, "light")])
+def test_the_host_chooses_what_is_said_and_it_is_said_at_once(tmp_path, one_face, network, size, scheme):
+    with serving(tmp_path / "data") as url, camera_browser(one_face.path) as browser:
+        page = browser.new_page(viewport=size, color_scheme=scheme)
+        start(page, url)
+        page.wait_for_function(READ, arg="about ", timeout=15_000)
+        assert page.evaluate("() => window.visavis.faces[0].read.length") == 1  # the distance and no more
+        panel(page)
+        page.wait_for_function("() => document.querySelector('#reading-distance').checked")
+        assert not page.is_checked("#reading-gender")
+        assert not page.is_checked("#reading-age")
+        assert "non-commercial research" in page.inner_text("#view")
+        in_reach(page)
+        shot(page, tmp_path, "panel")
+        session = page.evaluate("() => window.visavis.session")
+        page.check("#reading-gender")
+        page.wait_for_function(READ, arg="apparently female 98 %", timeout=15_000)
+        assert not page.evaluate(READ, "looks")
+        page.check("#reading-age")
+        page.wait_for_function(READ, arg="looks 30–40", timeout=15_000)
+        in_reach(page)
+        page.click("#panel-close")
+        page.wait_for_timeout(400)
+        shot(page, tmp_path, "live")
+        assert serious(page) == []
+        button = page.locator("#faces [data-track]").first
+        assert "apparently female" in button.get_attribute("aria-label")
+        (face,) = api(url, f"/api/v1/sessions/{session}")["faces"]
+        assert face["distance"]["low"] < face["distance"]["m"] < face["distance"]["high"]
+        assert face["apparent"]["gender"] == "female"
+        assert face["detection"] > 0.3
+        page.wait_for_function("() => window.visavis.faces.some(f => f.identity === 'unknown')", timeout=10_000)
+        open_sheet(page)
+        page.click("#who-why")
+        page.wait_for_function("() => document.querySelector('#why-facts').textContent.includes('look')", timeout=5_000)
+        facts = page.inner_text("#why-facts")
+        assert "Distance" in facts
+        assert "female" in facts
+        in_reach(page)
+        shot(page, tmp_path, "why")
+        page.click("#who-cancel")
+        panel(page)
+        for part in ("gender", "age", "distance"):
+            page.uncheck(f"#reading-{part}")
+        page.wait_for_function("() => window.visavis.faces.every(f => f.read.length === 0)", timeout=5_000)
+        assert page.evaluate("() => window.visavis.session") == session  # without a new connection
+        assert api(url, "/api/v1/reading") == {"distance": False, "gender": False, "age": False}
+
+
+def test_who_is_not_sure_says_so(tmp_path, one_face, network):
+    network.sure = 0.03
+    with serving(tmp_path / "data") as url, camera_browser(one_face.path) as browser:
+        page = browser.new_page(viewport=PHONE)
+        start(page, url)
+        panel(page)
+        page.check("#reading-gender")
+        page.wait_for_function(READ, arg="gender hard to tell", timeout=15_000)
+        assert not page.evaluate(READ, "male")
+
+
+def test_from_afar_it_says_that_it_cannot_say(tmp_path, six_faces, network, monkeypatch):
+    monkeypatch.setattr("server.live.reading.load_attributes", lambda _provider: attribute_pack(network, 80.0))
+    with serving(tmp_path / "data") as url, camera_browser(six_faces.path) as browser:
+        page = browser.new_page(viewport=DESKTOP)
+        start(page, url)
+        panel(page)
+        page.check("#reading-gender")
+        page.check("#reading-age")
+        page.wait_for_function(READ, arg="too far to say", timeout=20_000)
+        page.click("#panel-close")
+        page.wait_for_timeout(1500)
+        shot(page, tmp_path, "six")
+
+
+def test_a_room_is_its_own_and_a_guest_cannot_choose(tmp_path, one_face, network):
+    with serving(tmp_path / "data") as url, camera_browser(one_face.path) as browser:
+        host, guest = browser.new_page(viewport=PHONE), browser.new_context(viewport=PHONE).new_page()
+        start(host, f"{url}/?room=lab")
+        start(guest, f"{url}/?room=lab&guest=1")
+        panel(host)
+        assert "room lab" in host.inner_text("#view")
+        panel(guest)
+        assert guest.is_disabled("#reading-gender")
+        assert "for the host" in guest.inner_text("#reading-guest")
+        in_reach(guest)
+        host.check("#reading-age")
+        guest.wait_for_function("() => document.querySelector('#reading-age').checked", timeout=5_000)
+        guest.wait_for_function(READ, arg="looks 30–40", timeout=15_000)
+        assert api(url, "/api/v1/reading?room=lab")["age"] is True
+        assert api(url, "/api/v1/reading")["age"] is False
+
+
+def test_networks_that_are_missing_are_missed_in_words(tmp_path, one_face, monkeypatch):
+    from models import PackDamaged
+
+    def missing(_provider: str) -> AttributePack:
+        raise PackDamaged("the networks for gender and age are not there; install Visavis again")
+
+    monkeypatch.setattr("server.live.reading.load_attributes", missing)
+    with serving(tmp_path / "data") as url, camera_browser(one_face.path) as browser:
+        page = browser.new_page(viewport=PHONE)
+        page.goto(url)
+        panel(page)
+        page.wait_for_function("() => !document.querySelector('#reading').disabled")
+        page.locator("#reading-age").click()
+        page.wait_for_function("() => document.querySelector('#reading-status').textContent.includes('install')")
+        assert not page.is_checked("#reading-age")
+        assert page.is_disabled("#calibrate-open")
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (SMALL, "dark"), (DESKTOP, "dark")])
+def test_a_bank_card_sets_up_distances_and_is_remembered(tmp_path, with_card, size, scheme):
+    with serving(tmp_path / "data") as url, camera_browser(with_card.path) as browser:
+        page = browser.new_context(viewport=size, color_scheme=scheme).new_page()
+        start(page, url)
+        page.wait_for_function(READ, arg="about ", timeout=15_000)
+        before = page.evaluate("() => window.visavis.results.findLast(r => r.faces.length).faces[0].distance")
+        panel(page)
+        assert not page.is_visible("#calibrate-forget")
+        page.click("#calibrate-open")
+        in_reach(page)
+        shot(page, tmp_path, "choose")
+        page.check("input[name=how][value=card]")
+        in_reach(page)
+        page.click("#calibrate-go")
+        page.wait_for_selector("#calibrate-card:visible", timeout=10_000)
+        # The left line by the keys, the right one by dragging.
+        assert page.evaluate("() => document.activeElement.id") == "card-left"
+        for _ in range(20):
+            page.keyboard.press("Shift+ArrowLeft")
+        for _ in range(10):
+            page.keyboard.press("ArrowLeft")
+        assert page.get_attribute("#card-left", "aria-valuenow") == "40"
+        picture = page.locator("#card-picture").bounding_box()
+        handle = page.locator("#card-right").bounding_box()
+        page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + 20)
+        page.mouse.down()
+        page.mouse.move(picture["x"] + 192 / 640 * picture["width"], handle["y"] + 25, steps=5)
+        page.mouse.up()
+        page.focus("#card-right")
+        off = int(page.get_attribute("#card-right", "aria-valuenow")) - 190
+        assert abs(off) < 8
+        for _ in range(abs(off)):
+            page.keyboard.press("ArrowLeft" if off > 0 else "ArrowRight")
+        in_reach(page)
+        shot(page, tmp_path, "card")
+        page.click("#calibrate-use")
+        page.wait_for_function("() => document.querySelector('#calibrate-result').textContent.includes('before')")
+        in_reach(page)
+        shot(page, tmp_path, "done")
+        page.click("#calibrate-cancel")
+        kept = page.evaluate("() => Object.values(JSON.parse(localStorage['visavis.cameras']))")
+        assert kept[0]["known"] == "card"
+        assert kept[0]["focal"] == pytest.approx(FOCAL, rel=0.01)
+        after = page.evaluate("() => window.visavis.results.findLast(r => r.faces.length).faces[0].distance")
+        assert after["high"] / after["low"] < 0.8 * before["high"] / before["low"]
+        assert "bank card" in page.inner_text("#calibrate-state")
+        shot(page, tmp_path, "kept")
+        # The next visit begins with it.
+        page.reload()
+        start(page, url)
+        exact = "() => { const d = window.visavis.results.findLast(r => r.faces.length)?.faces[0].distance;"
+        page.wait_for_function(f"{exact} return d && d.high / d.low < {0.8 * before['high'] / before['low']} }}")
+        panel(page)
+        page.click("#calibrate-forget")
+        page.wait_for_function(f"{exact} return d.high / d.low > {0.95 * before['high'] / before['low']} }}")
+        assert page.evaluate("() => localStorage['visavis.cameras']") == "{}"
+
+
+def test_standing_at_a_known_distance(tmp_path, one_face):
+    with serving(tmp_path / "data") as url, camera_browser(one_face.path) as browser:
+        page = browser.new_page(viewport=PHONE)
+        start(page, url)
+        page.wait_for_function(READ, arg="about ", timeout=15_000)
+        panel(page)
+        page.click("#calibrate-open")
+        for wrong in ("", "0.1", "40"):
+            page.fill("#stand-metres", wrong)
+            page.click("#calibrate-go")
+            assert "metres from 0.3 to 10" in page.inner_text("#calibrate-status")
+        page.fill("#stand-metres", "0.5")
+        page.click("#calibrate-go")
+        page.wait_for_selector("#calibrate-wait:visible")
+        in_reach(page)
+        shot(page, tmp_path, "count")
+        page.wait_for_selector("#calibrate-done:visible", timeout=25_000)
+        page.wait_for_function("() => window.visavis.results.at(-1).faces[0]?.distance.m < 0.56")
+        said = page.evaluate("() => window.visavis.results.at(-1).faces[0].distance")
+        assert said["m"] == pytest.approx(0.5, rel=0.08)
+        page.click("#calibrate-again")
+        page.fill("#stand-metres", "9")  # so large a face is not nine metres away before any camera
+        page.click("#calibrate-go")
+        page.wait_for_selector("#calibrate-status:visible", timeout=25_000)
+        assert page.is_visible("#calibrate-choose")
+        assert "be" in page.inner_text("#calibrate-status")
