@@ -121,6 +121,9 @@ def _mobile(image: Any, side: int, size: Size) -> tuple[Any, int]:
     base = keras.applications.MobileNetV2(
         include_top=False, weights=None, input_shape=(side, side, 3), alpha=1.0 if size == "full" else 0.35
     )
+    for layer in base.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = 0.99  # theirs remembers thousands of steps, more than a small data set's epochs have
     plane = base(plane)
     return layers.GlobalAveragePooling2D(dtype="float32")(plane), 192 if size == "full" else 96
 

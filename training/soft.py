@@ -143,6 +143,7 @@ def _compile(model: keras.Model, peak: float, steps: int, warm: int) -> None:
 @soft.command()
 @data_options
 @click.option("--size", type=click.Choice(get_args(Size)), default="compact", show_default=True)
+@click.option("--network", "networks", type=click.Choice(ARCHITECTURES), multiple=True, help="Default: all three.")
 @click.option("--into", type=FOLDER, required=True, help="Folder for the ONNX files, the manifest and the card.")
 @click.option("--trained-on", required=True, help="What the card says the networks were trained on.")
 @click.option("--licence", required=True, help="On what terms the data, and so the networks, may be used.")
@@ -153,6 +154,7 @@ def export(
     out: Path,
     limit: int | None,
     size: Size,
+    networks: tuple[Architecture, ...],
     into: Path,
     trained_on: str,
     licence: str,
@@ -163,15 +165,15 @@ def export(
     models, faces = _faces(layout, labels, images, out, limit)
     side = SIDES[size]
     template = _template(models, side)
-    networks: dict[str, keras.Model] = {}
-    for architecture in ARCHITECTURES:
+    trained: dict[str, keras.Model] = {}
+    for architecture in networks or ARCHITECTURES:
         path = out / size / architecture / "model.keras"
         if not path.exists():
             raise click.ClickException(f"{architecture} is not trained yet: {path} is missing")
         keras.mixed_precision.set_global_policy("float32")
-        networks[architecture] = _in_float32(path, architecture, size, side)
+        trained[architecture] = _in_float32(path, architecture, size, side)
     export_ensemble(
-        networks, models.detector, _of(faces, "calibration"), _of(faces, "held-back"), template, side, into,
+        trained, models.detector, _of(faces, "calibration"), _of(faces, "held-back"), template, side, into,
         learnt=len(_of(faces, "train")),
         gender_scale=GENDER_SCALE, trained_on=trained_on, licence=licence, say=click.echo,
     )  # fmt: skip

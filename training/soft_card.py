@@ -82,13 +82,14 @@ def write_card(
         for band, (near, far) in BANDS.items()
     )
     megabytes = sum(file.size for file in files) / 1e6
+    names = ", ".join(file.file.removesuffix(".onnx") for file in files)
     networks = "\n".join(
         f"| `{file.file}` | {file.size / 1e6:.2f} MB | {weight:g} | {file.difference:.1e} |"
         for file, weight in zip(files, fitted.weights, strict=True)
     )
     text = f"""# Apparent gender and age: model card
 
-Three small networks, averaged. They say how a face *appears* to people who label pictures, as male or female and as a
+Small networks ({names}), averaged. They say how a face *appears* to people who label pictures, as male or female and as a
 number of years. They do not know anybody's gender or age, know no others than two, and were not shown children.
 
 **Use.** Off until the host of a room switches it on. Not for decisions about people: not for access, not for checking
