@@ -34,7 +34,6 @@ from pipeline.face_models import FaceModels, main_face, read_photo
 from pipeline.frame import Image
 from pipeline.gallery import Entry, Gallery, Person
 from pipeline.templates import fuse_template
-from tracking import Embedding, Verdict
 from training.identities import IdentitiesError, draw, read_identities, read_picture
 
 STRANGERS = 300  # pictures of them at most: enough to tell shares apart
@@ -192,7 +191,7 @@ def try_product(trial: Trial, models: FaceModels) -> Outcome:
         if face is None:
             return None
         opinion = models.matcher.decide(face, gallery)
-        return int(opinion.person) if opinion.verdict is Verdict.KNOWN and opinion.person is not None else None
+        return int(opinion.person) if opinion.verdict.value == "known" and opinion.person is not None else None
 
     return _measured(
         f"Visavis, pack {models.manifest.name}", trial, name, seconds, f"{len(entries)}; one more: nothing else changes"
@@ -203,7 +202,7 @@ def _crops(find: Finder, pictures: Sequence[Path]) -> list[Image]:
     return [crop for picture in pictures if (crop := find(read_picture(picture))) is not None]
 
 
-def _embedded(models: FaceModels, picture: Path) -> Embedding | None:
+def _embedded(models: FaceModels, picture: Path) -> NDArray[np.float32] | None:
     image = read_picture(picture)
     face = main_face(read_photo(models, image), image.shape[1], image.shape[0])
     return None if face is None else face.embedding
