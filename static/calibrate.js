@@ -8,6 +8,7 @@ import { metres as inMetres, span } from "./reading.js";
 const STANDING = 5; // seconds to get to one's place
 const HOLDING = 3; // … and to hold up a card
 const PATIENCE = 12000; // milliseconds for an answer
+const MISFIT = "No camera sees it like that. Check the distance, and the two lines if it was a card.";
 
 /**
  * The dialog, and the camera's part of the panel. `command` sends a command and returns its number or null; `largest()` gives the nearest face's
@@ -77,7 +78,7 @@ export class Calibrate {
       ? "Start the camera to set it up."
       : kept
         ? `This camera was ${how}: it sees ${degrees(kept.focal)}° wide.`
-        : "This camera is taken for a usual one, so distances are rough. Set it up once and they get about twice as exact.";
+        : "This camera is taken for a usual one, so distances are rough. Set it up once and they get up to twice as exact.";
     $("calibrate-open").disabled = !live;
     $("calibrate-open").textContent = kept ? "Measure again…" : "Set up distances…";
     $("calibrate-forget").hidden = !kept;
@@ -86,7 +87,7 @@ export class Calibrate {
   /** A message of the commands channel that may be the answer. */
   message(message) {
     if (this.#command === null || message.id !== this.#command) return;
-    if (message.type === "error") return this.#failed(message.message);
+    if (message.type === "error") return this.#failed(message.code === "bad_message" ? MISFIT : message.message);
     if (message.type !== "camera") return;
     this.#stopWaiting();
     this.#known.keep(this.#key, message);
@@ -204,7 +205,7 @@ export class Calibrate {
     $("calibrate-go").hidden = step !== "choose";
     $("calibrate-use").hidden = step !== "card";
     $("calibrate-again").hidden = step !== "card" && step !== "done";
-    $("calibrate-again").textContent = step === "card" ? "Another picture" : "Measure again";
+    $("calibrate-again").textContent = step === "card" ? "Retake" : "Measure again";
     $("calibrate-cancel").textContent = step === "done" ? "Close" : "Cancel";
     if (step === "choose") this.#how();
     this.#status("");

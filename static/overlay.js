@@ -15,6 +15,7 @@ const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 // The words in full, and in brief where chips would cover each other.
 const CHIPS = [
   { words: label, more: readings, font: `600 15px ${FONT}`, small: `500 13px ${FONT}`, height: 28, line: 18, pad: 11 },
+  { words: brief, more: readings, font: `600 13px ${FONT}`, small: `500 12px ${FONT}`, height: 22, line: 15, pad: 8 },
   { words: brief, more: briefReadings, font: `600 13px ${FONT}`, small: `500 12px ${FONT}`, height: 22, line: 15, pad: 8 },
   { words: brief, more: () => [], font: `600 13px ${FONT}`, height: 22, pad: 8 },
 ];

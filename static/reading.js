@@ -3,6 +3,7 @@
 /** Metres as a person would say them; null for none. */
 export function metres(value) {
   if (!Number.isFinite(value)) return null;
+  if (value < 0.975) return `${Math.round(value * 20) * 5} cm`;
   return value < 9.95 ? `${value.toFixed(1)} m` : `${Math.round(value)} m`;
 }
 
@@ -11,7 +12,9 @@ export function readings(face) {
   const said = [];
   const away = metres(face.distance?.m);
   if (away) said.push(`about ${away}`);
-  return [...said, ...apparently(face.apparent)];
+  // Where not even the name can be told, that it is too far is said already.
+  const told = face.identity === "unreadable" && face.apparent?.reason === "too far";
+  return told ? said : [...said, ...apparently(face.apparent)];
 }
 
 /** The same where there is little room. */
@@ -44,18 +47,20 @@ const BANDS = { near: "near", middle: "middle distance", far: "far" };
 /** The same with everything that is known, as pairs for a list; what is not read or not known is null. */
 export function readingFacts(face) {
   const { distance, apparent } = face ?? {};
-  const looks = apparent ? ` (${apparent.looks === 1 ? "one look" : `${apparent.looks} looks`})` : "";
+  const looks = apparent ? `, ${apparent.looks === 1 ? "seen once" : `seen ${apparent.looks} times`}` : "";
   const none = { "too far": "Too far to say", "not sure": "Not sure" }[apparent?.reason] ?? "Not known yet";
   return [
     ["Distance", distance ? `about ${metres(distance.m)}: ${span(distance)}, ${BANDS[distance.band] ?? distance.band}` : null],
-    ["Looks, in years", apparent && "low" in apparent ? (years(apparent) ? `${years(apparent)}${looks}` : none) : null],
+    ["Apparent age", apparent && "low" in apparent ? (years(apparent) ? `${years(apparent)}${looks}` : none) : null],
     ["Apparent gender", apparent && "p" in apparent ? (apparent.gender ? `${apparent.gender}${percent(apparent.p)}${looks}` : none) : null],
   ];
 }
 
 /** An interval of metres: '1.9–3.1 m'. */
 export function span({ low, high }) {
-  return `${metres(low).replace(" m", "")}–${metres(high)}`;
+  if (high < 1) return `${Math.round(low * 100)}–${Math.round(high * 100)} cm`;
+  const digits = high < 9.95 ? 1 : 0;
+  return `${low.toFixed(digits)}–${high.toFixed(digits)} m`;
 }
 
 const ENOUGH = 0.07; // of a distance: less than this is no news

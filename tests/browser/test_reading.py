@@ -135,6 +135,9 @@ def test_the_host_chooses_what_is_said_and_it_is_said_at_once(tmp_path, one_face
         assert not page.is_checked("#reading-age")
         assert "non-commercial research" in page.inner_text("#view")
         in_reach(page)
+        assert page.evaluate(
+            "() => { const p = document.querySelector('#panel'); return p.scrollWidth <= p.clientWidth }"
+        )
         shot(page, tmp_path, "panel")
         session = page.evaluate("() => window.visavis.session")
         page.check("#reading-gender")
@@ -156,7 +159,7 @@ def test_the_host_chooses_what_is_said_and_it_is_said_at_once(tmp_path, one_face
         page.wait_for_function("() => window.visavis.faces.some(f => f.identity === 'unknown')", timeout=10_000)
         open_sheet(page)
         page.click("#who-why")
-        page.wait_for_function("() => document.querySelector('#why-facts').textContent.includes('look')", timeout=5_000)
+        page.wait_for_function("() => document.querySelector('#why-facts').textContent.includes('seen')", timeout=5_000)
         facts = page.inner_text("#why-facts")
         assert "Distance" in facts
         assert "female" in facts
@@ -169,6 +172,23 @@ def test_the_host_chooses_what_is_said_and_it_is_said_at_once(tmp_path, one_face
         page.wait_for_function("() => window.visavis.faces.every(f => f.read.length === 0)", timeout=5_000)
         assert page.evaluate("() => window.visavis.session") == session  # without a new connection
         assert api(url, "/api/v1/reading") == {"distance": False, "gender": False, "age": False}
+
+
+def test_the_networks_that_ship_speak_of_a_real_face(tmp_path, one_face):
+    with serving(tmp_path / "data") as url, camera_browser(one_face.path) as browser:
+        page = browser.new_page(viewport=DESKTOP)
+        start(page, url)
+        panel(page)
+        page.check("#reading-gender")
+        page.check("#reading-age")
+        page.wait_for_function("() => window.visavis.results.at(-1).faces[0]?.apparent?.looks > 3", timeout=20_000)
+        said = page.evaluate("() => window.visavis.results.at(-1).faces[0].apparent")
+        assert said["gender"] in ("male", None)
+        assert 0.5 <= said["p"] < 1
+        assert said["low"] < said["age"] < said["high"]
+        assert 15 <= said["low"] < said["high"] <= 60
+        spent = page.evaluate("() => window.visavis.results.map(r => r.timing.attributes).filter(ms => ms > 0)")
+        assert len(spent) <= 15  # only where a look improves the evidence
 
 
 def test_who_is_not_sure_says_so(tmp_path, one_face, network):

@@ -11,10 +11,13 @@ const distance = { m: 2.41, low: 1.93, high: 3.08, band: "near" };
 const all = { gender: "female", p: 0.923, age: 35, low: 30, high: 41, looks: 5, reason: null };
 
 test("a distance is about so many metres", () => {
-  assert.deepEqual([0.42, 2.41, 9.94, 9.96, 14.4].map(metres), ["0.4 m", "2.4 m", "9.9 m", "10 m", "14 m"]);
+  assert.deepEqual([0.42, 0.96, 0.98, 2.41, 9.94, 9.96, 14.4].map(metres), ["40 cm", "95 cm", "1.0 m", "2.4 m", "9.9 m", "10 m", "14 m"]);
   assert.equal(metres(undefined), null);
   assert.equal(metres(NaN), null);
   assert.equal(span(distance), "1.9–3.1 m");
+  assert.equal(span({ low: 0.364, high: 0.49 }), "36–49 cm");
+  assert.equal(span({ low: 0.82, high: 1.3 }), "0.8–1.3 m");
+  assert.equal(span({ low: 8.4, high: 13.2 }), "8–13 m");
 });
 
 test("what is asked for is said, and no more", () => {
@@ -29,12 +32,13 @@ test("what is asked for is said, and no more", () => {
 test("what is not known is not said", () => {
   const far = { gender: null, p: 0.71, age: null, low: null, high: null, looks: 3, reason: "too far" };
   assert.deepEqual(readings({ apparent: far }), ["too far to say"]);
+  assert.deepEqual(readings({ identity: "unreadable", distance, apparent: far }), ["about 2.4 m"]);
   assert.deepEqual(readings({ apparent: { ...all, gender: null, p: 0.6, reason: "not sure" } }), ["looks 30–41", "gender hard to tell"]);
   // Only the age is asked for, and it is there: that the gender is unsure is nobody's business.
   assert.deepEqual(readings({ apparent: { age: 35, low: 30, high: 41, looks: 1, reason: "not sure" } }), ["looks 30–41"]);
   const facts = Object.fromEntries(readingFacts({ distance, apparent: far }));
   assert.equal(facts["Apparent gender"], "Too far to say");
-  assert.equal(facts["Looks, in years"], "Too far to say");
+  assert.equal(facts["Apparent age"], "Too far to say");
 });
 
 test("never a certainty, never 'is'", () => {
@@ -48,8 +52,8 @@ test("never a certainty, never 'is'", () => {
 test("the sheet has the interval and the looks", () => {
   const facts = Object.fromEntries(readingFacts({ distance, apparent: all }));
   assert.equal(facts.Distance, "about 2.4 m: 1.9–3.1 m, near");
-  assert.equal(facts["Apparent gender"], "female 92 % (5 looks)");
-  assert.equal(facts["Looks, in years"], "30–41 (5 looks)");
+  assert.equal(facts["Apparent gender"], "female 92 %, seen 5 times");
+  assert.equal(facts["Apparent age"], "30–41, seen 5 times");
   assert.deepEqual(readingFacts(null).map(([, value]) => value), [null, null, null]);
 });
 
