@@ -89,8 +89,8 @@ def write_card(
     )
     text = f"""# Apparent gender and age: model card
 
-Small networks ({names}), averaged. They say how a face *appears* to people who label pictures, as male or female and as a
-number of years. They do not know anybody's gender or age, know no others than two, and were not shown children.
+Small networks ({names}), averaged. They say how a face *appears* to people who label pictures, as male or female and as
+a number of years. They do not know anybody's gender or age, know no others than two, and were not shown children.
 
 **Use.** Off until the host of a room switches it on. Not for decisions about people: not for access, not for checking
 an age. **Terms.** {licence}

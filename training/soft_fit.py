@@ -94,18 +94,28 @@ def fit_calibration(seen: Observed) -> Calibration:
 
 def fit_slopes(odds: Array, detail: Array, male: Array) -> tuple[float, float]:
     """Slopes on blurred and on sharp faces that make log odds (N,) honest: logistic regression without an intercept,
-    so that neither gender is favoured, by Newton's method."""
-    parts = np.stack([odds * (1 - detail), odds * detail], 1)
-    slope = np.array([0.5, 0.5])
+    so that neither gender is favoured.
+
+    Where a blurred face would get the steeper one, both get one slope: blur never makes anybody surer.
+    """
+    blurred, sharp = _newton(np.stack([odds * (1 - detail), odds * detail], 1), male)
+    if blurred > sharp:
+        blurred = sharp = float(_newton(odds[:, None], male)[0])
+    return float(blurred), float(sharp)
+
+
+def _newton(parts: Array, male: Array) -> Array:
+    """The K slopes of columns (N, K) that make the labels likeliest, by Newton's method."""
+    slope = np.full(parts.shape[1], 0.5)
     for _ in range(50):
         p = 1 / (1 + np.exp(-np.clip(parts @ slope, -30, 30)))
         gradient = parts.T @ (p - male) + 1e-3 * slope
-        curvature = (parts * (p * (1 - p))[:, None]).T @ parts + 1e-3 * np.eye(2)
+        curvature = (parts * (p * (1 - p))[:, None]).T @ parts + 1e-3 * np.eye(len(slope))
         step = np.linalg.solve(curvature, gradient)
         slope = slope - step
         if np.abs(step).max() < 1e-7:
             break
-    return float(slope[0]), float(slope[1])
+    return np.asarray(slope)
 
 
 def _gender_loss(odds: Array, detail: Array, male: Array, slope: tuple[float, float]) -> float:
@@ -150,14 +160,14 @@ def _fit_ages(seen: Observed, weights: tuple[float, ...]) -> tuple[float, float]
     if not len(known.age):
         return 1.0, 0.0
     best = (np.inf, 1.0, 0.0)
-    for temperature, floor in itertools.product((0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2), (0.0, 1.0, 2.0, 3.0, 4.0)):
+    for temperature, floor in itertools.product(np.arange(0.5, 1.31, 0.05), np.arange(0, 5.1, 0.5)):
         p = age_distribution(known, weights, temperature, floor)
         inside = _inside(p, known)
         off = [abs(float(inside[known.width == width].mean()) - INTERVAL) for width in np.unique(known.width)]
         index = np.clip(np.round(known.age - known.classes[0]).astype(int), 0, len(known.classes) - 1)
         surprise = float(-np.log(np.maximum(p[np.arange(len(p)), index], 1e-9)).mean())
         best = min(best, (float(np.mean(off)) + 0.02 * surprise, temperature, floor))
-    return best[1], best[2]
+    return round(float(best[1]), 2), round(float(best[2]), 1)
 
 
 def _inside(p: Array, seen: Observed) -> Array:
