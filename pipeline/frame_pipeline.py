@@ -161,7 +161,7 @@ class FramePipeline:
         embedded = self._gather(image, now, gallery)
         self._timing["embed"] = _since(step)
         step = perf_counter()
-        self._attributes.look(image, [t for t in self.tracker.visible if t.fresh and self._turned_to_us(t)], now)
+        self._attributes.look(image, [t for t in self.tracker.visible if t.fresh and self._readable(t)], now)
         self._timing["attributes"] = _since(step)
         self._forget()
         return self._result(frame, gallery, embedded)
@@ -374,9 +374,12 @@ class FramePipeline:
             looks=looks,
         )
 
-    def _turned_to_us(self, track: Track) -> bool:
-        """Whether gender and age can be read from how a face is turned, as far as that was measured."""
+    def _readable(self, track: Track) -> bool:
+        """Whether a look would be at this track's own face, and at one that is turned to the camera, as far as that
+        was measured."""
         memory = self._memory.get(track.number)
+        if track.suspect or (memory is not None and memory.strikes):
+            return False  # perhaps somebody else has stepped in front
         return memory is None or memory.quality is None or memory.quality.pose >= self.config.min_pose
 
     def _forget(self) -> None:
