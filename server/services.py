@@ -84,7 +84,9 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         inbox = await _open_inbox(settings, people, models)
         if inbox is not None:
             stack.push_async_callback(inbox.close)
-        change = ModelChange(people, models, partial(_load_models, settings), adopt, settings.max_samples)
+        change = ModelChange(
+            people, models, partial(_load_models, settings), adopt, settings.max_samples, settings.models_dir
+        )
         stack.push_async_callback(change.close)
         executor = ThreadPoolExecutor(settings.workers or os.cpu_count() or 1, thread_name_prefix="recognise")
         stack.callback(executor.shutdown, wait=True, cancel_futures=True)

@@ -21,6 +21,7 @@ from server.commands.evaluate_options import (
     progress_bar,
     refusals,
 )
+from server.commands.evaluate_quality import quality
 from server.commands.models_option import models_options
 from server.commands.pictures import gallery_from_folder, read_table
 from server.commands.report import deliver, reported
@@ -133,5 +134,5 @@ def video(models: FaceModels, file: Path, gallery: Path, truth: Path | None, as_
     evaluate_video(models, file, gallery_from_folder(models, gallery, quiet=as_json), rows, as_json)
 
 
-for command in (attributes, distance, folder, openset, pairs, video):
+for command in (attributes, distance, folder, openset, pairs, quality, video):
     evaluate.add_command(reported(command))

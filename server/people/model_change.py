@@ -22,6 +22,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import cv2
@@ -101,8 +102,10 @@ class ModelChange:
         load: Callable[[str], FaceModels],
         adopt: Callable[[FaceModels], Awaitable[None]],
         max_samples: int,
+        models_dir: Path | None = None,
     ) -> None:
         self.models = models
+        self._models_dir = models_dir  # where packs of one's own lie
         self._people = people
         self._load = load
         self._adopt = adopt
@@ -126,7 +129,7 @@ class ModelChange:
         name = await self._run(table.read_next)
         if name is None:
             return
-        if name == self.models.manifest.name or all(pack.name != name for pack in available_packs()):
+        if name == self.models.manifest.name or all(pack.name != name for pack in available_packs(self._models_dir)):
             await self._run(lambda engine: table.set_next(engine, None))
             return
         self._start(name)
@@ -141,9 +144,9 @@ class ModelChange:
 
         Raises :class:`ChangeRefused`.
         """
-        pack = next((pack for pack in available_packs() if pack.name == name), None)
+        pack = next((pack for pack in available_packs(self._models_dir) if pack.name == name), None)
         if pack is None:
-            known = ", ".join(pack.name for pack in available_packs())
+            known = ", ".join(pack.name for pack in available_packs(self._models_dir))
             raise ChangeRefused(f"there is no pack {name!r}; known are: {known}")
         if name == self.models.manifest.name:
             raise ChangeRefused(f"pack {name!r} is in use already")

@@ -37,7 +37,7 @@ async def _packs(request: web.Request) -> web.Response:
             "licence": pack.licence,
             "installed": is_installed(pack.name, folder),
         }
-        for pack in available_packs()
+        for pack in available_packs(folder)
     ]
     return web.json_response({"current": request.app[CHANGE].models.manifest.name, "packs": packs})
 
