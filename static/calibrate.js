@@ -35,7 +35,6 @@ export class Calibrate {
       "calibrate-forget": () => this.forget(),
       "calibrate-cancel": () => this.#dialog.close(),
       "calibrate-again": () => this.#step("choose"),
-      "calibrate-go": () => this.#go(),
       "calibrate-use": () => this.#measureCard(),
     };
     for (const [id, action] of Object.entries(clicks)) $(id).addEventListener("click", action);

@@ -26,8 +26,8 @@ class Standing:
     sizes: deque[float] = field(default_factory=lambda: deque(maxlen=300))
 
     def observe(self, face: Face) -> None:
-        """One more frame with the face in it, if it was really seen there."""
-        if not face.age:
+        """One more frame with the face in it, if it was really seen there, with a size."""
+        if not face.age and face.distance is not None:
             self.sizes.append(eye_pixels(face.landmarks, face.box))
 
     def done(self, now: float) -> bool:

@@ -301,6 +301,7 @@ class LiveSession:
     # -- the camera's geometry -----------------------------------------------------------------------------------
 
     def _find_camera(self, command: Command) -> None:
+        self._standing = None  # the newest measurement is the one that is wanted
         if command.body.get("from") != "distance":
             self._use_camera(command.id, camera_of(command))
             return

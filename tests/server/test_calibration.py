@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.distance import BOX_WIDTH, EYES, EYES_TO_MOUTH, SWELL, USUAL
+from pipeline.distance import BOX_WIDTH, EYES, EYES_TO_MOUTH, SWELL, USUAL, Distance
 from pipeline.results import Face
 from server.live.calibration import LEAST, SECONDS, Standing, camera_of
 from server.live.messages import BadMessage, Command, parse_command
@@ -20,13 +20,13 @@ def _command(**fields: Any) -> Command:
 
 
 def _face(eyes: float, age: float = 0.0) -> Face:
-    eyes = float(np.hypot(eyes, SWELL))
+    eyes = float(np.hypot(eyes, SWELL)) if eyes else 0.0
     down = eyes * EYES_TO_MOUTH
     points = [(0, 0), (eyes, 0), (eyes / 2, down / 2), (0, down), (eyes, down)]
     return Face(
         track=4, box=np.array([0, 0, eyes * BOX_WIDTH, eyes * 3], np.float32), landmarks=np.array(points, np.float32),
         state=TrackState.CONFIRMED, identity=IdentityState.PENDING, opinion=None, name=None, votes=0, quality=None,
-        age=age,
+        age=age, distance=Distance(1.5, 1.2, 1.9, "near") if eyes else None,
     )  # fmt: skip
 
 
@@ -86,6 +86,7 @@ def test_who_walks_off_finds_nothing() -> None:
         standing.observe(_face(40))
     for _ in range(50):
         standing.observe(_face(40, age=0.5))  # not seen, only assumed
+        standing.observe(_face(0))  # and what has no size says nothing
     with pytest.raises(ValueError, match="long enough"):
         standing.camera((1280, 720))
 
