@@ -67,10 +67,11 @@ class Readings:
             return models.attributes
         return None if self._shipped is None else EnsembleReader(self._shipped)
 
-    async def choose(self, room: str | None, reading: RoomReading, models: FaceModels) -> None:
-        """Read this from now on. Raises :class:`models.ModelError` if the networks cannot be loaded; nothing has
-        changed then."""
+    async def choose(self, room: str | None, switches: dict[str, bool], models: FaceModels) -> None:
+        """Turn these of ``distance``, ``gender`` and ``age`` on or off. Raises :class:`models.ModelError` if the
+        networks cannot be loaded; nothing has changed then."""
         async with self._lock:
+            reading = replace(self.of(room), **switches)  # two switches turned at once both count
             if reading.attributes and models.attributes is None:
                 await self._load()
             await self._people.run(lambda store: write_room(store.engine, room, reading))
@@ -117,7 +118,7 @@ async def _choose(request: web.Request) -> web.Response:
         return _bad(str(error))
     readings = request.app[_READINGS]
     try:
-        await readings.choose(room, replace(readings.of(room), **switches), request.app[_MODELS]())
+        await readings.choose(room, switches, request.app[_MODELS]())
     except ModelError as error:
         return problem(503, "Not Available", f"Gender and age cannot be read here: {error}")
     request.app[_CHANGED](room)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -157,3 +159,14 @@ class Reader:
     def read(self, image: Any, landmarks: Any, width: float) -> AttributeEvidence:
         ages = np.exp(-0.5 * ((AGES - 33) / 5) ** 2)
         return AttributeEvidence(3.0, (ages / ages.sum()).astype(np.float32), 1.0)
+
+
+async def test_two_switches_turned_at_once_both_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(_provider: str) -> object:
+        time.sleep(0.2)
+        return object()
+
+    monkeypatch.setattr("server.live.reading.load_attributes", slowly)
+    async with served(tmp_path / "p.sqlite3") as (client, readings, _told):
+        await asyncio.gather(_put(client, {"gender": True}), _put(client, {"age": True}))
+        assert readings.of(None) == RoomReading(distance=True, gender=True, age=True)
