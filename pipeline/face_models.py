@@ -13,6 +13,7 @@ from pipeline.align import face_chip
 from pipeline.attributes import AttributeReader, GenderAgeReader
 from pipeline.detect import CenterFaceDetector, Detector, ScrfdDetector, look_wide, steady_landmarks
 from pipeline.embed import ArcFaceEmbedder, DlibEmbedder, Embedder, FaceNetEmbedder, embed_chip
+from pipeline.enhance import mended
 from pipeline.frame import Image
 from pipeline.matcher import Matcher
 from pipeline.quality import Quality, measure_quality
@@ -80,7 +81,7 @@ def read_photo(models: FaceModels, image: Image, near_side: int = 320, far_side:
     faces = []
     for box, score, points in zip(found.boxes, found.scores, found.landmarks, strict=True):
         chip = face_chip(image, points, spec.template, spec.size)
-        embedding = embed_chip(models.embedder, chip, mirror=spec.mirror, shift=spec.shift)
+        embedding = embed_chip(models.embedder, mended(chip)[0], mirror=spec.mirror, shift=spec.shift)
         faces.append(PhotoFace(box, float(score), embedding, measure_quality(chip, points, float(box[2])), points))
     return sorted(faces, key=lambda face: -float(face.box[2] * face.box[3]))
 

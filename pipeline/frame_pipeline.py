@@ -16,6 +16,7 @@ from pipeline.crop import cut_crop
 from pipeline.detect import Detections, look_wide
 from pipeline.distance import USUAL, Camera, Distance, measure_distance
 from pipeline.embed import embed_chip
+from pipeline.enhance import Enhancement, mended
 from pipeline.face_models import FaceModels
 from pipeline.frame import Frame, Image
 from pipeline.gallery import Gallery
@@ -55,6 +56,7 @@ class _Memory:
     """What the pipeline remembers of a track beside its evidence."""
 
     quality: Quality | None = None
+    enhancement: Enhancement | None = None
     embedded: int = 0
     template: Embedding | None = None
     next_try: float = -1e9
@@ -231,6 +233,7 @@ class FramePipeline:
             memory = self._memory.setdefault(track.number, _Memory())
             chip = face_chip(image, track.landmarks, spec.template, spec.size)
             memory.quality = measure_quality(chip, track.landmarks, track.width)
+            chip, memory.enhancement = mended(chip)
             usable = memory.quality.pose >= self.config.min_pose and memory.quality.overall >= self.config.min_quality
             if usable or track.number in self._watched:
                 candidates.append((track, chip, memory.quality))
@@ -369,6 +372,7 @@ class FramePipeline:
             embedded=memory.embedded if memory else 0,
             template=memory.template if memory else None,
             score=track.score,
+            enhancement=memory.enhancement if memory else None,
             distance=_distance(track, size, self._camera),
             apparent=apparent,
             looks=looks,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipeline.attributes import Apparent
 from pipeline.crop import Crop
 from pipeline.distance import Distance
+from pipeline.enhance import Enhancement
 from pipeline.quality import Quality
 from tracking import Embedding, IdentityState, Opinion, TrackState
 
@@ -34,6 +35,7 @@ class Face:
     embedded: int = 0  # how many of its frames were embedded
     template: Embedding | None = None  # its fused evidence, unit length: what it was decided on
     score: float = 0.0  # of its newest detection, 0–1
+    enhancement: Enhancement | None = None  # of the picture it was last recognised by
     distance: Distance | None = None
     apparent: Apparent | None = None  # where it is asked for and there was a look
     looks: int = 0  # … and how many there were

@@ -16,6 +16,8 @@ from models import Pack, load_pack
 from pipeline.face_models import FaceModels
 from pipeline.frame_pipeline import PipelineConfig
 from server.app import VIDEO, Services
+from server.evaluation.running import Evaluations
+from server.evaluation_routes import setup_evaluation
 from server.guests import is_guest
 from server.join import Door
 from server.live.reading import Readings, setup_reading
@@ -97,6 +99,13 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             people, lambda: change.models, photographs, review=settings.review, keep_crops=settings.keep_crops
         )
         stack.callback(imports.close)
+        evaluations = Evaluations(
+            settings.data_dir / "evaluation",
+            lambda: change.models.manifest.name,
+            settings.models_dir,
+            settings.provider,
+        )
+        stack.push_async_callback(evaluations.close)
         peers = PeerRegistry(transport, make_session, settings.max_sessions)
         stack.push_async_callback(peers.close_all, "shutdown")
         await change.resume()
@@ -112,6 +121,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
                 lambda app: setup_reading(app, readings, lambda: change.models, show_reading),
                 lambda app: setup_people(app, people, lambda: change.models, settings.max_samples),
                 lambda app: setup_imports(app, imports),
+                lambda app: setup_evaluation(app, evaluations),
                 lambda app: setup_inbox(app, inbox, people, settings.inbox_days),
                 lambda app: setup_threshold(app, people, lambda: change.models, settings.max_samples),
                 lambda app: setup_model_change(app, change, settings.models_dir),

@@ -291,6 +291,7 @@ class LiveSession:
             {
                 "box": [round(float(v), 1) for v in face.box],
                 "detection": round(face.score, 3),
+                "enhancement": face.enhancement,
                 **await explain(face, self._known),
                 **read_fields(face, self._reading),
             }

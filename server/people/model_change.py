@@ -32,6 +32,7 @@ import sqlalchemy as sa
 from models import ModelError, PackManifest, available_packs
 from pipeline.align import face_chip
 from pipeline.embed import embed_chip
+from pipeline.enhance import mended
 from pipeline.face_models import FaceModels
 from pipeline.matcher import Matcher
 from server.people import People
@@ -296,6 +297,7 @@ def embed_again(models: FaceModels, samples: Sequence[CroppedSample]) -> list[tu
             continue
         with contextlib.suppress(ValueError):  # landmarks that coincide
             chip = face_chip(np.ascontiguousarray(picture[..., ::-1]), sample.landmarks, spec.template, spec.size)
+            chip, _ = mended(chip)
             found.append((sample.id, embed_chip(models.embedder, chip, mirror=spec.mirror, shift=spec.shift)))
     return found
 
