@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,6 +12,7 @@ from server.live.messages import BadMessage, Command
 
 SECONDS = 3.0  # somebody stands still for
 LEAST = 10  # frames of them
+HUGE = 1e9  # no field of a camera comes near; JSON spells integers that no float can hold
 
 
 @dataclass(slots=True)
@@ -65,8 +65,8 @@ def camera_of(command: Command) -> Camera:
 
 
 def number(command: Command, field: str) -> float:
-    """A finite number among the fields. Raises :class:`BadMessage`."""
+    """A finite number among the fields, none of astronomical size. Raises :class:`BadMessage`."""
     value = command.body.get(field)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < HUGE:
         raise BadMessage(f"{field} must be a number")
     return float(value)

@@ -11,7 +11,7 @@ from functools import partial
 
 from aiohttp import web
 
-from models import AttributePack, ModelError, ProviderSetting, load_attributes
+from models import ModelError, ProviderSetting, load_attributes
 from pipeline.attributes import AttributeReader, EnsembleReader
 from pipeline.face_models import FaceModels
 from server.people import People
@@ -33,7 +33,7 @@ class Readings:
         self._people = people
         self._provider: ProviderSetting = provider
         self._chosen = chosen
-        self._shipped: AttributePack | None = None
+        self._shipped: EnsembleReader | None = None  # one for all: with another, sessions begin their evidence anew
         self._lock = asyncio.Lock()
 
     @classmethod
@@ -65,7 +65,7 @@ class Readings:
             return None
         if models.attributes is not None:
             return models.attributes
-        return None if self._shipped is None else EnsembleReader(self._shipped)
+        return self._shipped
 
     async def choose(self, room: str | None, switches: dict[str, bool], models: FaceModels) -> None:
         """Turn these of ``distance``, ``gender`` and ``age`` on or off. Raises :class:`models.ModelError` if the
@@ -79,7 +79,7 @@ class Readings:
 
     async def _load(self) -> None:
         if self._shipped is None:
-            self._shipped = await asyncio.to_thread(partial(load_attributes, self._provider))
+            self._shipped = EnsembleReader(await asyncio.to_thread(partial(load_attributes, self._provider)))
 
 
 _READINGS = web.AppKey("readings", Readings)
@@ -104,8 +104,8 @@ async def _show(request: web.Request) -> web.Response:
 
 async def _choose(request: web.Request) -> web.Response:
     try:
-        body = await request.json()
-    except (json.JSONDecodeError, UnicodeDecodeError):
+        body = json.loads(await request.read())
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict) or not set(body) <= {"room", *FIELDS} or not set(body) & set(FIELDS):
         return _bad("send one or more of distance, gender and age as JSON, and the room if it has a name")

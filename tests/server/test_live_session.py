@@ -383,5 +383,7 @@ async def test_a_camera_is_found_out_and_narrows_the_interval(house: House) -> N
     assert narrow["low"] < 1.5 < narrow["high"]
     page.send("camera", id=4, pixels=-3, metres=1, width=640, height=480, **{"from": "card"})
     assert (await page.hears("error", id=4))["code"] == "bad_message"
+    page.send("camera", id=6, focal=10**400, spread=0.1, known="card", **{"from": "kept"})
+    assert (await page.hears("error", id=6))["code"] == "bad_message"
     page.send("camera", id=5, track=999, metres=1, **{"from": "distance"})
     assert (await page.hears("error", id=5))["code"] == "no_such_track"

@@ -13,9 +13,9 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pytest
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from models import PackDamaged
+from models import AttributePack, PackDamaged, load_attributes
 from pipeline.attributes import AGES, Apparent, AttributeEvidence
 from pipeline.distance import Distance
 from pipeline.results import Face, FrameResult
@@ -25,6 +25,7 @@ from server.people import People
 from server.problems import problem_middleware
 from server.storage.room_reading import RoomReading
 from tests.packs import open_models
+from tests.server.conftest import TOKEN, Serving
 from tracking import IdentityState, TrackState
 
 MODELS = open_models()
@@ -103,7 +104,7 @@ async def test_networks_that_cannot_be_loaded_change_nothing(tmp_path: Path, mon
 @pytest.mark.parametrize(
     "body",
     [b"", b"[]", b"{}", b'{"gender": 1}', b'{"gender": "yes"}', b'{"room": "hall"}', b'{"gender": true, "mood": true}',
-     b'{"gender": true, "room": 5}', b"\xff", b'{"gender": null}'],
+     b'{"gender": true, "room": 5}', b"\xff", b'{"gender": null}', b"[" * 100_000, b'{"gender": %s}' % (b"1" * 5000)],
 )  # fmt: skip
 async def test_nonsense_is_refused(tmp_path: Path, body: bytes) -> None:
     async with served(tmp_path / "p.sqlite3") as (client, readings, told):
@@ -114,6 +115,49 @@ async def test_nonsense_is_refused(tmp_path: Path, body: bytes) -> None:
             assert response.status == 400
         assert told == []
         assert readings.of(None) == RoomReading()
+
+
+async def test_an_unheard_of_character_set_does_no_harm(tmp_path: Path) -> None:
+    """JSON is UTF-8, whatever the header says."""
+    async with served(tmp_path / "p.sqlite3") as (client, readings, _):
+        headers = {"content-type": "application/json; charset=klingon"}
+        async with client.put(URL, data=b'{"gender": true}', headers=headers) as response:
+            assert response.status == 200
+        assert readings.of(None).gender
+
+
+async def test_another_switch_does_not_begin_evidence_anew(tmp_path: Path) -> None:
+    """A session drops its evidence with the reader it was gathered with, so all rooms have the same one."""
+    async with served(tmp_path / "p.sqlite3") as (client, readings, _):
+        await _put(client, {"gender": True})
+        before = readings.reader(None, MODELS)
+        assert before is not None
+        await _put(client, {"room": "hall", "age": True})
+        await _put(client, {"distance": False})
+        assert readings.reader(None, MODELS) is before
+        assert readings.reader("hall", MODELS) is before
+
+
+@pytest.mark.parametrize("lan_guests", [True, False])
+async def test_guests_switch_nothing_and_hosts_do(tmp_path: Path, serving: Serving, lan_guests: bool) -> None:
+    people = await People.open(tmp_path / "p.sqlite3", MODELS.manifest.digest, 128)
+    try:
+        readings = await Readings.open(people, MODELS, "cpu")
+        parts = (lambda app: setup_reading(app, readings, lambda: MODELS, lambda _: None),)
+        async with serving(parts=parts, lan_guests=lan_guests) as server, server.client() as device:
+            url, bearer = f"{server.lan}{URL}", {hdrs.AUTHORIZATION: f"Bearer {TOKEN}"}
+            for method, body in (("GET", None), ("PUT", {"age": True}), ("PUT", {"age": True, "room": "hall"})):
+                async with device.request(method, url, json=body, headers=bearer) as response:
+                    assert response.status == (403 if lan_guests else 200)
+                    assert (response.content_type == "application/problem+json") is lan_guests
+            assert readings.of(None).age is readings.of("hall").age is (not lan_guests)
+            async with device.put(url, json={"gender": True}) as response:
+                assert response.status == 401, "who has not joined is nobody"
+            async with device.put(f"{server.local}{URL}", json={"gender": True}) as response:
+                assert response.status == 200
+        assert readings.of(None).gender
+    finally:
+        await people.close()
 
 
 def _face(apparent: Apparent | None) -> Face:
@@ -162,9 +206,9 @@ class Reader:
 
 
 async def test_two_switches_turned_at_once_both_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def slowly(_provider: str) -> object:
+    def slowly(_provider: str) -> AttributePack:
         time.sleep(0.2)
-        return object()
+        return load_attributes("cpu")
 
     monkeypatch.setattr("server.live.reading.load_attributes", slowly)
     async with served(tmp_path / "p.sqlite3") as (client, readings, _told):
