@@ -19,10 +19,10 @@ export function describe(list, pairs) {
   );
 }
 
-/** Ask for something that cannot be undone; resolves to whether it was confirmed. */
-export function confirmForget(name) {
-  $("ask-title").textContent = `Forget ${name}?`;
-  $("ask-text").textContent = "Everything kept of this person is erased from this server. That cannot be undone.";
+/** Ask before something is done; resolves to whether it was confirmed. `yes` and `no` are what the buttons say; `danger`: it cannot be undone. */
+export function ask({ title, text, yes, no, danger = false }) {
+  for (const [id, words] of Object.entries({ "ask-title": title, "ask-text": text, "ask-yes": yes, "ask-no": no })) $(id).textContent = words;
+  $("ask-yes").classList.toggle("danger", danger);
   const dialog = $("ask");
   dialog.showModal();
   return new Promise((resolve) => {
@@ -34,4 +34,10 @@ export function confirmForget(name) {
     $("ask-no").onclick = done(false);
     dialog.onclose = () => resolve(false);
   });
+}
+
+/** Ask before a person is forgotten. */
+export function confirmForget(name) {
+  const text = "Everything kept of this person is erased from this server. That cannot be undone.";
+  return ask({ title: `Forget ${name}?`, text, yes: "Forget", no: "Keep", danger: true });
 }

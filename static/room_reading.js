@@ -1,9 +1,18 @@
 // What is read of faces in this room: the host's switches, and how it stands for everybody else.
 
-import { $ } from "./dom.js";
+import { $, ask } from "./dom.js";
 import { get, put, Refusal } from "./people/api.js";
 
 const SWITCHES = ["distance", "gender", "age"];
+const LEARNT = "The networks that guess it learnt from photos collected for non-commercial research.";
+
+// What somebody agrees to who switches these on.
+const HONESTLY = {
+  gender:
+    "It is a guess from a picture: how a face looks, not who somebody is. There are two labels, female and male, only because the photos it was learnt from have no others. " +
+    `${LEARNT} The percentage is meant to say how often such a guess is right. Where a face is too far away or they are not sure, they do not say.`,
+  age: `It is a guess from a picture: a span of years, meant to hold the true age in 8 of 10 cases. ${LEARNT} Where a face is too far away, they do not say.`,
+};
 
 /** The switches in the panel. `room` is the visit's, or null. */
 export class RoomReading {
@@ -44,6 +53,10 @@ export class RoomReading {
 
   async #choose(part) {
     const on = $(`reading-${part}`).checked;
+    if (on && HONESTLY[part] && !(await ask({ title: `Show apparent ${part}?`, text: HONESTLY[part], yes: "Show it", no: "Cancel" }))) {
+      this.#show(); // as it was
+      return;
+    }
     const body = { [part]: on, ...(this.#room ? { room: this.#room } : {}) };
     try {
       this.tell(await put("/reading", body));

@@ -114,6 +114,12 @@ def panel(page: Any) -> None:
     page.wait_for_selector("#view:visible")
 
 
+def allow(page: Any, part: str) -> None:
+    """Switch on what the page asks about first."""
+    page.check(f"#reading-{part}")
+    page.click("#ask-yes")
+
+
 def api(url: str, path: str) -> Any:
     return json.load(urllib.request.urlopen(url + path, timeout=5))
 
@@ -140,10 +146,21 @@ def test_the_host_chooses_what_is_said_and_it_is_said_at_once(tmp_path, one_face
         )
         shot(page, tmp_path, "panel")
         session = page.evaluate("() => window.visavis.session")
-        page.check("#reading-gender")
+        for part, refuse in (("gender", page.locator("#ask-no").click), ("age", lambda: page.keyboard.press("Escape"))):
+            page.check(f"#reading-{part}")
+            assert "guess from a picture" in page.inner_text("#ask-text")
+            assert "non-commercial research" in page.inner_text("#ask-text")
+            in_reach(page)
+            shot(page, tmp_path, f"ask-{part}")
+            refuse()
+            page.wait_for_selector("#ask", state="hidden")
+            assert not page.is_checked(f"#reading-{part}")
+            assert page.evaluate("() => document.activeElement.id") == f"reading-{part}"
+        assert api(url, "/api/v1/reading") == {"distance": True, "gender": False, "age": False}  # nobody agreed
+        allow(page, "gender")
         page.wait_for_function(READ, arg="apparently female 98 %", timeout=15_000)
         assert not page.evaluate(READ, "looks")
-        page.check("#reading-age")
+        allow(page, "age")
         page.wait_for_function(READ, arg="looks 30–40", timeout=15_000)
         in_reach(page)
         page.click("#panel-close")
@@ -179,8 +196,8 @@ def test_the_networks_that_ship_speak_of_a_real_face(tmp_path, one_face):
         page = browser.new_page(viewport=DESKTOP)
         start(page, url)
         panel(page)
-        page.check("#reading-gender")
-        page.check("#reading-age")
+        allow(page, "gender")
+        allow(page, "age")
         page.wait_for_function("() => window.visavis.results.at(-1).faces[0]?.apparent?.looks > 3", timeout=20_000)
         said = page.evaluate("() => window.visavis.results.at(-1).faces[0].apparent")
         assert said["gender"] in ("male", None)
@@ -197,7 +214,7 @@ def test_who_is_not_sure_says_so(tmp_path, one_face, network):
         page = browser.new_page(viewport=PHONE)
         start(page, url)
         panel(page)
-        page.check("#reading-gender")
+        allow(page, "gender")
         page.wait_for_function(READ, arg="gender hard to tell", timeout=15_000)
         assert not page.evaluate(READ, "male")
 
@@ -208,8 +225,8 @@ def test_from_afar_it_says_that_it_cannot_say(tmp_path, six_faces, network, monk
         page = browser.new_page(viewport=DESKTOP)
         start(page, url)
         panel(page)
-        page.check("#reading-gender")
-        page.check("#reading-age")
+        allow(page, "gender")
+        allow(page, "age")
         page.wait_for_function(READ, arg="too far to say", timeout=20_000)
         page.click("#panel-close")
         page.wait_for_timeout(1500)
@@ -227,7 +244,7 @@ def test_a_room_is_its_own_and_a_guest_cannot_choose(tmp_path, one_face, network
         assert guest.is_disabled("#reading-gender")
         assert "for the host" in guest.inner_text("#reading-guest")
         in_reach(guest)
-        host.check("#reading-age")
+        allow(host, "age")
         guest.wait_for_function("() => document.querySelector('#reading-age').checked", timeout=5_000)
         guest.wait_for_function(READ, arg="looks 30–40", timeout=15_000)
         assert api(url, "/api/v1/reading?room=lab")["age"] is True
@@ -246,7 +263,7 @@ def test_networks_that_are_missing_are_missed_in_words(tmp_path, one_face, monke
         page.goto(url)
         panel(page)
         page.wait_for_function("() => !document.querySelector('#reading').disabled")
-        page.locator("#reading-age").click()
+        allow(page, "age")
         page.wait_for_function("() => document.querySelector('#reading-status').textContent.includes('install')")
         assert not page.is_checked("#reading-age")
         assert page.is_disabled("#calibrate-open")
