@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.attributes import Apparent
+from pipeline.distance import Distance
 from pipeline.quality import Quality
 from pipeline.results import Face, FrameResult
 from server.live.messages import MAX_MESSAGE, BadMessage, error_message, message, parse_command, result_message
+from server.storage.room_reading import RoomReading
 from tracking import IdentityState, Opinion, TrackState, Verdict
 
 PROTOCOL = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
@@ -112,13 +115,19 @@ KNOWN = Face(
     votes=5,
     quality=Quality(sharpness=0.9, light=0.8, pose=0.95, size=0.77, brightness=120, yaw=0.0),
     age=0.0,
+    distance=Distance(2.4, 1.9, 3.1, "near"),
+    apparent=Apparent("female", 0.931, 34.0, 28.0, 41.0, None),
+    looks=6,
 )
+EVERYTHING = RoomReading(distance=True, gender=True, age=True)
 
 
 def result(*faces: Face, seq: int = 412) -> dict[str, Any]:
     found = FrameResult(640, 480, 1.0, False, faces, {}, 0)
     timing: dict[str, float | None] = dict.fromkeys(documented()["timing"], 0.0)
-    text = result_message(seq, found, rtp=3051234567, capture=1795436400.12345, skipped=2, timing=timing)
+    text = result_message(
+        seq, found, rtp=3051234567, capture=1795436400.12345, skipped=2, timing=timing, reading=EVERYTHING
+    )
     return json.loads(text)  # type: ignore[no-any-return]
 
 
