@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -25,6 +24,7 @@ from server.evaluation.upload import TABLE
 from server.people.photos.archive import ARCHIVE_BYTES, BadArchive
 from server.people.photos.decoding import FILE_BYTES
 from server.problems import problem
+from server.request_json import read_json
 
 BASE = "/api/v1/evaluations"
 UPLOAD_TIMEOUT = 600.0  # seconds that one file may take to arrive
@@ -79,8 +79,8 @@ async def _current(request: web.Request) -> web.StreamResponse:
 
 async def _open(request: web.Request) -> web.StreamResponse:
     try:
-        wish = json.loads(await request.text() or "{}")
-    except (ValueError, RecursionError):
+        wish = await read_json(request, blank="{}")
+    except ValueError:
         return problem(400, "Bad Request", "The body is no JSON.")
     if not isinstance(wish, dict) or wish.keys() - {"all_distances"}:
         return problem(400, "Bad Request", 'Send a JSON object: {"all_distances": true or false}.')

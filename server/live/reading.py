@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -16,6 +15,7 @@ from pipeline.attributes import AttributeReader, EnsembleReader
 from pipeline.face_models import FaceModels
 from server.people import People
 from server.problems import problem
+from server.request_json import read_json
 from server.storage import BadName
 from server.storage.names import clean_room
 from server.storage.room_reading import RoomReading, read_rooms, write_room
@@ -104,8 +104,8 @@ async def _show(request: web.Request) -> web.Response:
 
 async def _choose(request: web.Request) -> web.Response:
     try:
-        body = json.loads(await request.read())
-    except (ValueError, RecursionError):
+        body = await read_json(request)
+    except ValueError:
         body = None
     if not isinstance(body, dict) or not set(body) <= {"room", *FIELDS} or not set(body) & set(FIELDS):
         return _bad("send one or more of distance, gender and age as JSON, and the room if it has a name")

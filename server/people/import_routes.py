@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from server.people.photos.draft import Entry
 from server.people.photos.imports import FILES, ImportRefused, Imports, NoSuchImport, listed
 from server.people.photos.verdicts import REVIEWS
 from server.problems import problem
+from server.request_json import read_json
 from server.storage import BadName, NameTaken, NoSuchPerson, clean_room
 
 BASE = "/api/v1/imports"
@@ -175,8 +175,8 @@ def _entry(entry: Entry) -> dict[str, Any]:
 async def _wish(request: web.Request, known: set[str]) -> dict[str, Any] | web.Response:
     """The JSON object of a request, or the refusal to answer with."""
     try:
-        wish = json.loads(await request.text() or "{}")
-    except (ValueError, RecursionError):
+        wish = await read_json(request, blank="{}")
+    except ValueError:
         return problem(400, "Bad Request", "The body is no JSON.")
     if not isinstance(wish, dict):
         return problem(400, "Bad Request", "The body is a JSON object.")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from aiohttp import web
 
 from server.people import People
 from server.people.inbox import DifferentPerson, Inbox, NoSuchStranger, keeps
 from server.problems import problem
+from server.request_json import read_json
 from server.storage import BadName, NameTaken, NoSuchPerson
 from server.storage.inbox import Sighting, Stranger, sightings_of
 from server.storage.names import clean_room
@@ -74,8 +73,8 @@ async def _crop(request: web.Request) -> web.Response:
 async def _name(request: web.Request) -> web.Response:
     inbox = _inbox(request)
     try:
-        body = await request.json()
-    except (json.JSONDecodeError, UnicodeDecodeError):
+        body = await read_json(request)
+    except ValueError:
         body = None
     if not isinstance(body, dict):
         return problem(400, "Bad Request", 'Send an object as JSON: {"name": …}.')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from aiohttp import web
 from models import PackManifest, available_packs, is_installed
 from server.people.model_change import ChangeRefused, ModelChange, Status
 from server.problems import problem
+from server.request_json import read_json
 
 CHANGE = web.AppKey("model_change", ModelChange)
 MODELS_DIR = web.AppKey("models_dir", Path)
@@ -48,8 +48,8 @@ async def _show(request: web.Request) -> web.Response:
 
 async def _begin(request: web.Request) -> web.Response:
     try:
-        body = await request.json()
-    except (json.JSONDecodeError, UnicodeDecodeError):
+        body = await read_json(request)
+    except ValueError:
         body = None
     name = body.get("pack") if isinstance(body, dict) else None
     if not isinstance(name, str):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,6 +13,7 @@ from pipeline.face_models import FaceModels
 from server.people import People
 from server.people.person_page import person_fields, person_page
 from server.problems import problem
+from server.request_json import read_json
 from server.storage import (
     BadName,
     Change,
@@ -210,8 +210,8 @@ async def _body(request: web.Request, allowed: set[str]) -> dict[str, Any]:
     if (request.content_length or 0) > MAX_BODY:
         raise web.HTTPRequestEntityTooLarge(MAX_BODY, request.content_length or 0)
     try:
-        body = json.loads(await request.text())
-    except (ValueError, RecursionError):
+        body = await read_json(request)
+    except ValueError:
         raise _BadBody("the body must be JSON") from None
     if not isinstance(body, dict):
         raise _BadBody("the body must be a JSON object")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 from collections.abc import Callable
 from functools import partial
@@ -17,6 +16,7 @@ from pipeline.gallery import Person
 from server.people import People
 from server.people.threshold import Confusable, Histogram, ThresholdReport, equivalent_fpir, judge
 from server.problems import problem
+from server.request_json import read_json
 from server.storage import BadName, PeopleStore
 from server.storage import threshold as table
 from server.storage.names import clean_room
@@ -107,8 +107,8 @@ async def _show(request: web.Request) -> web.Response:
 
 async def _choose(request: web.Request) -> web.Response:
     try:
-        body = await request.json()
-    except (json.JSONDecodeError, UnicodeDecodeError):
+        body = await read_json(request)
+    except ValueError:
         body = None
     if not isinstance(body, dict) or "one_in" not in body:
         return _bad('send {"one_in": a number, or null for what the pack says} as JSON')

@@ -1,0 +1,19 @@
+"""The body of a request as JSON, whatever somebody sent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+
+async def read_json(request: web.Request, blank: str = "") -> Any:
+    """The body as JSON; an empty one is read as ``blank``. Raises ``ValueError`` for what is no JSON.
+
+    Its bytes say how it is encoded, whatever the header claims. What Python finds nested too deeply is no JSON either.
+    """
+    try:
+        return json.loads(await request.read() or blank)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
