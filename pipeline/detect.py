@@ -34,6 +34,14 @@ class Detections:
         """Some of them."""
         return Detections(self.boxes[index], self.scores[index], self.landmarks[index])
 
+    def main(self, image: Image) -> int | None:
+        """Which one the picture (H, W, 3) they were found in is of: large and near its middle; ``None`` of none."""
+        if not len(self):
+            return None
+        off = (self.boxes[:, :2] + self.boxes[:, 2:] / 2) / (image.shape[1], image.shape[0]) - 0.5
+        size = np.sqrt(self.boxes[:, 2] * self.boxes[:, 3])
+        return int(np.argmax(size * (1 - np.linalg.norm(off, axis=1))))
+
     @staticmethod
     def empty() -> Detections:
         """No face."""

@@ -197,11 +197,9 @@ def _main_face(image: Image, models: FaceModels) -> tuple[NDArray[np.float32], N
     none."""
     found = look_wide(models.detector, image, 320, 640)
     spec = models.embedder.spec
-    if not len(found):
+    best = found.main(image)
+    if best is None:
         return np.full(11, np.nan, np.float32), np.zeros(spec.dimension, np.float32)
-    sides = np.array([image.shape[1], image.shape[0]])
-    off = np.linalg.norm((found.boxes[:, :2] + found.boxes[:, 2:] / 2) / sides - 0.5, axis=1)
-    best = int(np.argmax(np.sqrt(found.boxes[:, 2] * found.boxes[:, 3]) * (1 - off)))
     points = found.landmarks[best]
     embedding = embed_chip(models.embedder, face_chip(image, points, spec.template, spec.size), mirror=True)
     return np.concatenate([found.boxes[best, 2:3], points.ravel()]), embedding

@@ -208,11 +208,8 @@ def _cut(picture: Path, detector: Detector, template: NDArray[np.float32], side:
 def main_landmarks(image: Image, detector: Detector) -> NDArray[np.float32] | None:
     """Landmarks (5, 2) of the face an RGB picture is of: large and near its middle."""
     found = look_wide(detector, image, 320, 640)
-    if not len(found):
-        return None
-    sides = np.array([image.shape[1], image.shape[0]])
-    off = np.linalg.norm((found.boxes[:, :2] + found.boxes[:, 2:] / 2) / sides - 0.5, axis=1)
-    return np.asarray(found.landmarks[int(np.argmax(np.sqrt(found.boxes[:, 2] * found.boxes[:, 3]) * (1 - off)))])
+    best = found.main(image)
+    return None if best is None else np.asarray(found.landmarks[best])
 
 
 def _rank(crop: Path) -> str:

@@ -81,13 +81,8 @@ class Found:
 def find_face(detector: Detector, image: Image) -> Found | None:
     """The face a picture is of, looked for as in live video; ``None`` where there is none."""
     found = look_wide(detector, image, NEAR_SIDE, FAR_SIDE)
-    height, width = image.shape[:2]
-    if len(found) == 0:
-        return None
-    x, y, w, h = found.boxes.T
-    off = np.hypot((x + w / 2) / width - 0.5, (y + h / 2) / height - 0.5)
-    best = int(np.argmax(np.sqrt(w * h) * (1 - off)))
-    return Found(found.boxes[best], found.landmarks[best])
+    best = found.main(image)
+    return None if best is None else Found(found.boxes[best], found.landmarks[best])
 
 
 @dataclass(frozen=True, slots=True)
