@@ -23,18 +23,17 @@ class AttributeLooks:
         if reader is not self._reader:
             self._reader, self._evidence = reader, {}
 
-    def look(self, image: Image, tracks: Iterable[Track], now: float) -> int:
+    def look(self, image: Image, tracks: Iterable[Track], now: float) -> None:
         """Look at freshly detected tracks in an RGB picture (H, W, 3) whose evidence would improve, those seen least
-        first; returns how many were."""
+        first."""
         reader = self._reader
         if reader is None:
-            return 0
+            return
         wanting = [track for track in tracks if self._of(track.number, reader).wanted(track.width, now)]
         wanting.sort(key=lambda track: (self._of(track.number, reader).looks, -track.width))
         for track in wanting[:MAX_FACES]:
             evidence = reader.read(image, track.landmarks, track.width)
             self._of(track.number, reader).add(evidence, track.width, now)
-        return len(wanting[:MAX_FACES])
 
     def wanted(self, track: Track, now: float) -> bool:
         """Whether a look at this track would improve its evidence."""
@@ -43,7 +42,7 @@ class AttributeLooks:
     def apparent(self, track: int) -> tuple[Apparent | None, int]:
         """What is said of a track, and after how many looks."""
         evidence = self._evidence.get(track)
-        return (None, 0) if evidence is None else (evidence.apparent(), evidence.looks)
+        return (None, 0) if evidence is None else (evidence.apparent, evidence.looks)
 
     def move(self, old: int, new: int) -> None:
         """A track goes on under another number, where what it showed before counts."""
@@ -57,4 +56,7 @@ class AttributeLooks:
         self._evidence = {number: kept for number, kept in self._evidence.items() if number in numbers}
 
     def _of(self, track: int, reader: AttributeReader) -> ApparentEvidence:
-        return self._evidence.setdefault(track, ApparentEvidence(reader))
+        evidence = self._evidence.get(track)
+        if evidence is None:
+            evidence = self._evidence[track] = ApparentEvidence(reader)
+        return evidence

@@ -128,6 +128,7 @@ class ApparentEvidence:
         self._newest = -np.inf
         self.best_width = 0.0  # pixels, of the widest look
         self.looks = 0
+        self.apparent: Apparent | None = None  # what to say now; nothing before the first look
 
     def wanted(self, width: float, now: float) -> bool:
         """Whether another look, at a face ``width`` pixels wide, would improve the evidence; ``now`` in seconds."""
@@ -143,12 +144,7 @@ class ApparentEvidence:
         self._newest = now
         self.best_width = max(self.best_width, width)
         self.looks += 1
-
-    def apparent(self) -> Apparent | None:
-        """What to say now; ``None`` before the first look."""
-        if not self._looks:
-            return None
-        return conclude([evidence for evidence, _ in self._looks], self.best_width, self.reader)
+        self.apparent = conclude([evidence for evidence, _ in self._looks], self.best_width, self.reader)
 
 
 def conclude(looks: list[AttributeEvidence], width: float, reader: AttributeReader) -> Apparent:

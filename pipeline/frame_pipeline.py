@@ -233,9 +233,9 @@ class FramePipeline:
             memory = self._memory.setdefault(track.number, _Memory())
             chip = face_chip(image, track.landmarks, spec.template, spec.size)
             memory.quality = measure_quality(chip, track.landmarks, track.width)
-            chip, memory.enhancement = mended(chip)
             usable = memory.quality.pose >= self.config.min_pose and memory.quality.overall >= self.config.min_quality
             if usable or track.number in self._watched:
+                chip, memory.enhancement = mended(chip)
                 candidates.append((track, chip, memory.quality))
             if not usable:
                 memory.next_try = now + 0.35
@@ -387,10 +387,10 @@ class FramePipeline:
         return memory is None or memory.quality is None or memory.quality.pose >= self.config.min_pose
 
     def _forget(self) -> None:
+        self._attributes.keep(t.number for t in (*self.tracker.visible, *self.tracker.lost))
         if len(self._memory) > 2 * (len(self.tracker.visible) + len(self.tracker.lost)) + 8:
             alive = {t.number for t in (*self.tracker.visible, *self.tracker.lost)}
             self._memory = {number: memory for number, memory in self._memory.items() if number in alive}
-            self._attributes.keep(alive)
 
 
 def _confusable(box: Array, other: Array) -> bool:

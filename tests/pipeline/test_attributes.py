@@ -85,7 +85,7 @@ def test_the_interval_holds_its_share() -> None:
 
 def test_evidence_is_wanted_until_it_no_longer_improves() -> None:
     evidence = ApparentEvidence(_Reader())
-    assert evidence.apparent() is None
+    assert evidence.apparent is None
     assert not evidence.wanted(width=9, now=0.0)
     for i in range(MAX_LOOKS):
         assert evidence.wanted(width=60, now=float(i))
@@ -95,7 +95,7 @@ def test_evidence_is_wanted_until_it_no_longer_improves() -> None:
     assert evidence.wanted(width=120, now=100.0)
     for i in range(MAX_LOOKS):
         evidence.add(_look(-4.0), 120, 100.0 + i)
-    said = evidence.apparent()
+    said = evidence.apparent
     assert said is not None
     assert said.gender == "female"
     assert evidence.looks == 2 * MAX_LOOKS
