@@ -19,9 +19,11 @@ from pipeline.frame import Image
 from pipeline.metrics import equal_error_rate, operating_point
 from server.commands.evaluate_options import (
     FILE,
+    drawn_pairs,
     from_folder,
     images_option,
     labels,
+    limit_option,
     output_options,
     progress_bar,
     refusals,
@@ -77,8 +79,7 @@ class _Seen:
 @click.argument("table", type=FILE, metavar="PAIRS.csv")
 @images_option
 @click.option("--labels", "genders", type=FILE, help="CSV with file,gender: measure gender, too.")
-@click.option("--limit", type=click.IntRange(20), help="Only so many pairs, drawn.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@limit_option
 @output_options
 @models_options
 @refusals
@@ -87,10 +88,7 @@ def enhancement(
 ) -> None:
     """Recognition on PAIRS.csv (first,second,same), and gender, in ever less light: as it is, and mended where the
     picture is found to need it."""
-    rows = labels(table, "pairs")
-    if limit is not None and limit < len(rows):
-        rows = [rows[i] for i in sorted(np.random.default_rng(seed).permutation(len(rows))[:limit])]
-    names = sorted({row[side] for row in rows for side in ("first", "second")})
+    rows, names = drawn_pairs(table, limit, seed)
     truth = {row["file"]: row["gender"] == "male" for row in (labels(genders, "attributes") if genders else [])}
     reader = _reader() if truth else None
     load = from_folder(images)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import click
+import numpy as np
 
 from pipeline.distance import BANDS
 from pipeline.frame import Image
@@ -72,6 +73,20 @@ def labels(path: Path, kind: Kind) -> list[Row]:
         return read_labels(kind, path.read_text("utf-8-sig").splitlines())
     except (OSError, UnicodeDecodeError, EvaluationError) as error:
         raise click.ClickException(f"{path}: {error}") from error
+
+
+def limit_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--limit`` and ``--seed``, for :func:`drawn_pairs`."""
+    command = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)(command)
+    return click.option("--limit", type=click.IntRange(20), help="Only so many pairs, drawn.")(command)
+
+
+def drawn_pairs(path: Path, limit: int | None, seed: int) -> tuple[list[Row], list[str]]:
+    """The pairs of a table, at most ``limit`` of them, in their order, and the names of their pictures."""
+    rows = labels(path, "pairs")
+    if limit is not None and limit < len(rows):
+        rows = [rows[i] for i in sorted(np.random.default_rng(seed).permutation(len(rows))[:limit])]
+    return rows, sorted({row[side] for row in rows for side in ("first", "second")})
 
 
 def from_folder(folder: Path) -> Load:

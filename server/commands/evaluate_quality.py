@@ -14,9 +14,10 @@ from pipeline.face_models import FaceModels
 from pipeline.metrics import bootstrap_interval, equal_error_rate, operating_point
 from server.commands.evaluate_options import (
     FILE,
+    drawn_pairs,
     from_folder,
     images_option,
-    labels,
+    limit_option,
     output_options,
     progress_bar,
     refusals,
@@ -63,18 +64,14 @@ class _Scored:
 @click.command()
 @click.argument("table", type=FILE, metavar="PAIRS.csv")
 @images_option
-@click.option("--limit", type=click.IntRange(20), help="Only so many pairs, drawn.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@limit_option
 @output_options
 @models_options
 @refusals
 def quality(models: FaceModels, table: Path, images: Path, limit: int | None, seed: int, as_json: bool) -> None:
     """Error against discard (ISO/IEC 29794-1): each picture of PAIRS.csv (first,second,same) is made as if taken from
     1 to 10 metres, and the pairs with the lowest quality are dropped."""
-    rows = labels(table, "pairs")
-    if limit is not None and limit < len(rows):
-        rows = [rows[i] for i in sorted(np.random.default_rng(seed).permutation(len(rows))[:limit])]
-    names = sorted({row[side] for row in rows for side in ("first", "second")})
+    rows, names = drawn_pairs(table, limit, seed)
     faces: dict[str, Face] = {}
     bands = [Condition(band) for band in BANDS]
     drawn = {name: int(chance(name, Condition(), seed).integers(len(bands))) for name in names}
