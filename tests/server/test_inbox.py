@@ -1,115 +1,34 @@
+"""Strangers grouped as people would group them, and forgotten as promised."""
+
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import functools
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
-import aiohttp
 import cv2
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from aiohttp import web
 
-from pipeline.face_models import PhotoFace, main_face, read_photo
+from pipeline.face_models import main_face, read_photo
 from pipeline.frame import Frame
 from pipeline.frame_pipeline import FramePipeline
-from server.live.strangers import Noticed, Portrait, StrangerSighting, StrangerWatch, cut_portrait
+from server.live.strangers import Noticed, StrangerSighting, StrangerWatch, cut_portrait
 from server.people import People
-from server.people.inbox import MAX_STRANGERS, DifferentPerson, Inbox, NoSuchStranger, erase_inbox
-from server.people.inbox_routes import setup_inbox
-from server.problems import problem_middleware
+from server.people.inbox import MAX_STRANGERS, DifferentPerson, NoSuchStranger, erase_inbox
 from server.storage import BadName, NewSample
 from server.storage.inbox import sightings_of
 from tests.packs import open_models
 from tests.pictures import camera_frame, group_photo
+from tests.server.strangers import DIGEST, RATE, Clock, faces, noticed, opened, session, stills
 from tests.server.test_storage import embedding
-
-DIGEST = open_models().manifest.digest
-RATE = 15
-
-
-class Clock:
-    """A wall clock that stands still until it is told."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2030, 5, 1, 12, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def later(self, **time: float) -> None:
-        self.now += timedelta(**time)
-
-
-@functools.cache
-def faces() -> list[PhotoFace]:
-    """The people of the photo, from left to right."""
-    return sorted(read_photo(open_models(), group_photo()), key=lambda face: float(face.box[0]))
-
-
-@functools.cache
-def session(start: int, seconds: float = 4.5, light: int = 0) -> tuple[Noticed, ...]:
-    """What a camera moving over the photo makes a session notice; another ``start`` is another movement."""
-    pipeline, watch = FramePipeline(open_models(), lambda: _nobody()), StrangerWatch()
-    told = []
-    for index in range(int(seconds * RATE)):
-        picture, _ = camera_frame(group_photo(), start + index)
-        picture = np.clip(picture.astype(np.int16) + light, 0, 255).astype(np.uint8)
-        frame = Frame.from_image(picture, index / RATE)
-        if pipeline.advance(frame).keyframe and (noticed := watch.look(pipeline, frame, pipeline.look(frame))):
-            told.append(noticed)
-    return tuple(told)
-
-
-def _nobody():  # type: ignore[no-untyped-def]
-    from pipeline.gallery import Gallery
-
-    return Gallery.empty(128, DIGEST)
-
-
-def noticed(seed: int, track: int = 1, near: int | None = None, visible: frozenset[int] = frozenset()) -> Noticed:
-    """A made-up stranger; ``near`` somebody else's seed."""
-    vector = embedding(seed)
-    if near is not None:
-        vector = 0.99 * embedding(near) + 0.05 * vector
-        vector = (vector / np.linalg.norm(vector)).astype(np.float32)
-    portrait = Portrait(b"picture", np.zeros((5, 2), np.float32), 0.7)
-    return Noticed(DIGEST, (StrangerSighting(track, vector, 3, 0.7, portrait),), (), visible | {track})
-
-
-@contextlib.asynccontextmanager
-async def opened(
-    path: Path, clock: Clock | None = None, days: int = 14, keep_crops: bool = False
-) -> AsyncIterator[tuple[Inbox, People]]:
-    people = await People.open(path, DIGEST, 128)
-    inbox = await Inbox.open(
-        people, open_models().matcher, DIGEST, days=days, keep_crops=keep_crops, clock=clock or Clock()
-    )
-    try:
-        yield inbox, people
-    finally:
-        await inbox.close()
-        await people.close()
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "people.sqlite3"
-
-
-@functools.cache
-def stills(light: float, blur: int, scale: float) -> tuple[tuple[int, np.ndarray], ...]:
-    """The six people in another picture of the same scene: (who, embedding)."""
-    picture = cv2.GaussianBlur(group_photo(), (blur, blur), 0)
-    picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    picture = np.clip(picture * light, 0, 255).astype(np.uint8)
-    found = sorted(read_photo(open_models(), picture), key=lambda face: float(face.box[0]))
-    return tuple((number, face.embedding) for number, face in enumerate(found))
 
 
 async def test_six_people_seen_alone_in_three_sessions_are_six_entries(path: Path) -> None:
@@ -450,73 +369,3 @@ async def test_switched_off_nothing_is_kept(path: Path) -> None:
 
 def test_a_face_whose_landmarks_coincide_gives_no_picture() -> None:
     assert cut_portrait(group_photo(), np.full((5, 2), 9, np.float32), 0.5) is None
-
-
-# -- over HTTP -----------------------------------------------------------------------------------------------------
-
-
-@contextlib.asynccontextmanager
-async def served(inbox: Inbox | None, people: People) -> AsyncIterator[aiohttp.ClientSession]:
-    app = web.Application(middlewares=[problem_middleware])
-    setup_inbox(app, inbox, people, 14)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    try:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
-            yield client
-    finally:
-        await runner.cleanup()
-
-
-async def test_the_inbox_over_http(path: Path) -> None:
-    async with opened(path) as (inbox, people), served(inbox, people) as client:
-        for told in session(0):
-            inbox.observe("one", None, told)
-        await inbox.settle()
-        async with client.get("/api/v1/inbox") as response:
-            body = await response.json()
-        assert (body["enabled"], body["days"], len(body["strangers"])) == (True, 14, 5)
-        assert "14 days" in body["keeps"]
-        first = body["strangers"][0]
-        assert set(first) == {"id", "seen", "first", "last", "room", "crop", "quality", "sightings"}
-        assert set(first["sightings"][0]) == {"session", "began", "ended"}
-        async with client.get(f"/api/v1/inbox/{first['id']}/crop") as response:
-            assert response.content_type == "image/jpeg"
-            assert (await response.read())[:2] == b"\xff\xd8"
-        for bad in (b"{", b"[]", b"\xff", b'{"name": 3}', b'{"name": ""}', b'{"name": "A", "room": "a room"}'):
-            async with client.post(f"/api/v1/inbox/{first['id']}/name", data=bad) as response:
-                assert response.status == 400, bad
-        async with client.post(f"/api/v1/inbox/{first['id']}/name", json={"name": "Ada"}) as response:
-            named = await response.json()
-        assert named["person"]["name"] == "Ada"
-        async with client.get(f"/api/v1/people/{named['person']['id']}/sightings") as response:
-            assert len((await response.json())["sightings"]) == 1
-        second, third = body["strangers"][1:3]
-        async with client.post(f"/api/v1/inbox/{second['id']}/name", json={"name": "Ada"}) as response:
-            assert response.status == 409
-            assert "looks different" in (await response.json())["detail"]
-        async with client.delete(f"/api/v1/inbox/{third['id']}") as response:
-            assert response.status == 204
-        for method, url in (("GET", "crop"), ("POST", "name"), ("DELETE", "")):
-            target = f"/api/v1/inbox/{third['id']}/{url}".rstrip("/")
-            async with client.request(method, target, json={"name": "Z"} if method == "POST" else None) as response:
-                assert response.status == 404
-        async with client.delete("/api/v1/inbox") as response:
-            assert response.status == 204
-        async with client.get("/api/v1/inbox") as response:
-            assert (await response.json())["strangers"] == []
-
-
-async def test_switched_off_it_says_so(path: Path) -> None:
-    people = await People.open(path, DIGEST, 128)
-    async with served(None, people) as client:
-        async with client.get("/api/v1/inbox") as response:
-            body = await response.json()
-        assert (body["enabled"], body["strangers"]) == (False, [])
-        async with client.delete("/api/v1/inbox") as response:
-            assert response.status == 404
-            assert "switched off" in (await response.json())["detail"]
-    await people.close()
