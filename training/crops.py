@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.align import face_chip
+from pipeline.attributes import AGES
 from pipeline.degrade import degrade
 from pipeline.frame import Image
 from training.faces import LabelledFace
 from training.losses import age_targets, gender_targets
-from training.networks import AGES
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 All take RGB 0–255, float32 (N, S, S, 3), and answer with two outputs:
 
 - ``gender`` (N, 2): cosines between the face's feature and the classes female and male (:class:`CosineHead`);
-- ``age`` (N, A): scaled cosines, the logits of a distribution over :data:`AGES`.
+- ``age`` (N, A): scaled cosines, the logits of a distribution over :data:`pipeline.attributes.AGES`.
 
 ``residual`` is a residual network with channel and spatial attention: ResNet50 (He et al., arXiv:1512.03385) in full, a
 narrow one of the shape of dlib's face network in compact, so that it can begin with that network's weights.
@@ -16,14 +16,14 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import keras
-import numpy as np
 from keras import layers
+
+from pipeline.attributes import AGES
 
 Size = Literal["compact", "full"]
 Architecture = Literal["residual", "mobile", "multiscale"]
 ARCHITECTURES: tuple[Architecture, ...] = ("residual", "mobile", "multiscale")
 
-AGES = np.arange(15, 101)  # years, the classes of the age head
 GENDERS = ("female", "male")  # the classes of the gender head
 AGE_SCALE = 24.0  # cosines of the age head to logits: 86 classes need sharper ones than two
 

@@ -22,13 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import ModelError, default_cache_dir, ensure_pack, load_pack
+from pipeline.attributes import AGES
 from pipeline.face_models import FaceModels
 from training.crops import CropBatches, opinions_of
 from training.dlib_weights import begin_with_dlib
 from training.faces import LabelledFace, LabelsError, Layout, Split, find_faces, read_labels
 from training.loop import Interrupted, fit
 from training.losses import ArcFaceLoss, DistributionLoss
-from training.networks import AGES, ARCHITECTURES, Architecture, Size, build_network
+from training.networks import ARCHITECTURES, Architecture, Size, build_network
 
 GENDER_SCALE = 12.0  # of the ArcFace loss: cosines to logits
 SIDES = {"compact": 112, "full": 224}  # pixels

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.attributes import AGES
 from pipeline.degrade import width_at
 from pipeline.distance import BANDS
-from training.networks import AGES
 from training.soft_fit import Calibration, Figures, Observed, figures
 
 MIN_WIDTH = 12.0  # pixels across the face; below that no accuracy was measured
@@ -93,7 +93,7 @@ Small networks ({names}), averaged. They say how a face *appears* to people who 
 a number of years. They do not know anybody's gender or age, know no others than two, and were not shown children.
 
 **Use.** Off until the host of a room switches it on. Not for decisions about people: not for access, not for checking
-an age. **Terms.** {licence}
+an age. **Terms.** {licence}.
 
 **Trained on** {trained_on}. {counts[0]:,} faces to learn from, {counts[1]:,} others to weigh and calibrate,
 {counts[2]:,} held back for the figures below; faces that may be of one person are in the same part. Every face was
@@ -117,7 +117,7 @@ metre ({bands}). *Said* counts the faces for which the ensemble was at least {fi
 
 {_table(_groups(tested.at(None), fitted))}
 
-## By apparent gender and age, {FAR_WIDTH} pixels
+## By apparent gender and age, {FAR_WIDTH:g} pixels
 
 {_table(_groups(tested.at(FAR_WIDTH), fitted))}
 

@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from models import create_session
 from models.attributes import read_spec
 from pipeline.align import face_chip
-from pipeline.attributes import crop_detail
+from pipeline.attributes import AGES, crop_detail
 from pipeline.degrade import degrade
 from pipeline.detect import Detector, look_wide
 from training.faces import LabelledFace
-from training.networks import AGES
 from training.onnx_export import export_onnx
 from training.soft_card import Exported, write_card, write_manifest
 from training.soft_fit import Observed, fit_calibration, measure

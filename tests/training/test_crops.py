@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.attributes import crop_detail
+from pipeline.attributes import AGES, crop_detail
 from pipeline.degrade import degrade, width_at
 from pipeline.face_models import FaceModels
 from tests.pictures import group_photo
 from tests.training.labelled import labelled_folder
 from training.crops import CropBatches, plain_crops
 from training.faces import LabelledFace, find_faces, read_labels
-from training.networks import AGES
 
 SIDE = 64
 

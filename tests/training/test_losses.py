@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
+from pipeline.attributes import AGES
 from training.losses import ArcFaceLoss, DistributionLoss, age_targets, gender_targets
-from training.networks import AGES
 
 _cost = keras.ops.convert_to_numpy
 COSINES = np.array([[0.2, 0.6], [-0.3, 0.1]], np.float32)

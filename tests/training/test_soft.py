@@ -10,11 +10,11 @@ from click.testing import CliRunner
 
 from models.attributes import AttributePack, read_spec
 from models.sessions import create_session
-from pipeline.attributes import EnsembleReader
+from pipeline.attributes import AGES, EnsembleReader
 from pipeline.face_models import FaceModels, read_photo
 from tests.pictures import group_photo
 from tests.training.labelled import labelled_folder
-from training.networks import AGES, ARCHITECTURES, build_network
+from training.networks import ARCHITECTURES, build_network
 from training.soft import soft
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.networks import AGES
+from pipeline.attributes import AGES
 from training.soft_fit import Calibration, Observed, age_distribution, figures, fit_calibration, fit_slopes
 
 
