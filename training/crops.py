@@ -16,7 +16,7 @@ from pipeline.attributes import AGES
 from pipeline.degrade import degrade
 from pipeline.frame import Image
 from training.faces import LabelledFace
-from training.losses import age_targets, gender_targets
+from training.losses import age_targets, age_weights, gender_targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,9 @@ def _lit(crop: Image, variation: Variation, random: np.random.Generator) -> Imag
 class CropBatches(keras.utils.PyDataset):
     """Batches of varied crops and their targets; epoch and place in it decide every random draw.
 
-    ``opinions`` are a teacher's probabilities, (N, 2) and (N, A), mixed with the labels by ``trust`` (0–1).
+    ``opinions`` are a teacher's probabilities, (N, 2) and (N, A), mixed with the labels by ``trust`` (0–1). With
+    ``imitate`` there is a target ``face``: the embedding (N, D) of the picture as it is, however far the crop strays,
+    without what all faces have in common.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class CropBatches(keras.utils.PyDataset):
         opinions: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
         trust: float = 0.5,
         fixed: bool = False,
+        imitate: bool = False,
     ) -> None:
         super().__init__(workers=2, use_multiprocessing=False, max_queue_size=8)
         self.epoch = 0
@@ -122,9 +125,13 @@ class CropBatches(keras.utils.PyDataset):
         self._seed, self._variation, self._fixed = seed, variation or Variation(), fixed
         self._gender = np.stack([gender_targets(face.label.male) for face in faces])
         self._age = np.stack([age_targets(face.label.age, AGES) for face in faces])
+        self._embeddings = _centred(np.stack([face.embedding for face in faces])) if imitate else None
         if opinions is not None:
             self._gender = (1 - trust) * self._gender + trust * opinions[0]
             self._age = (1 - trust) * self._age + trust * opinions[1]
+        if not fixed:
+            ages = [np.nan if face.label.age is None else face.label.age for face in faces]
+            self._age *= age_weights(np.array(ages))[:, None]
 
     def __len__(self) -> int:
         whole = len(self._faces) // self._batch
@@ -137,11 +144,18 @@ class CropBatches(keras.utils.PyDataset):
         chosen = order[index * self._batch : (index + 1) * self._batch]
         random = np.random.default_rng([self._seed, 0 if self._fixed else self.epoch, index, 1])
         crops = [vary(self._faces[i], self._template, self._side, self._variation, random) for i in chosen]
-        return np.stack(crops).astype(np.float32), {"gender": self._gender[chosen], "age": self._age[chosen]}
+        targets = {"gender": self._gender[chosen], "age": self._age[chosen]}
+        if self._embeddings is not None:
+            targets["face"] = self._embeddings[chosen]
+        return np.stack(crops).astype(np.float32), targets
 
     def on_epoch_end(self) -> None:
         """Draw afresh."""
         self.epoch += 1
+
+
+def _centred(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray((embeddings - embeddings.mean(0)) / np.maximum(embeddings.std(0), 1e-6), np.float32)
 
 
 def plain_crops(

@@ -42,13 +42,15 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class LabelledFace:
-    """A label and its face: ``landmarks`` (5, 2) and ``width`` in pixels of the picture."""
+    """A label and its face: ``landmarks`` (5, 2) and ``width`` in pixels of the picture, ``embedding`` (D,) of unit
+    length."""
 
     label: Label
     path: Path
     landmarks: NDArray[np.float32]
     width: float
     split: Split
+    embedding: NDArray[np.float32]
 
     def picture(self) -> Image:
         """The picture as RGB (H, W, 3)."""
@@ -78,6 +80,14 @@ def read_labels(layout: Layout, source: Path) -> list[Label]:
     if not labels:
         raise LabelsError(f"{source}: there are no labelled pictures in it")
     return labels
+
+
+def unlabelled(folder: Path) -> list[Label]:
+    """Pictures of which nothing is known, to learn from what others see in them. Raises :class:`LabelsError`."""
+    files = sorted(p.relative_to(folder) for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    if not files:
+        raise LabelsError(f"{folder}: there are no pictures in it")
+    return [Label(str(file), None, None, "train") for file in files]
 
 
 def _read_csv(source: Path) -> Iterable[Label]:
@@ -151,7 +161,7 @@ def find_faces(
     found = [i for i, row in enumerate(places) if np.isfinite(row[0])]
     parts = split_by_person([files[i] for i in found], embeddings[found])
     return [
-        LabelledFace(labels[i], folder / files[i], places[i, 1:].reshape(5, 2), float(places[i, 0]), own)
+        LabelledFace(labels[i], folder / files[i], places[i, 1:].reshape(5, 2), float(places[i, 0]), own, embeddings[i])
         for i, part in zip(found, parts, strict=True)
         for own in [labels[i].split or part]
     ]

@@ -39,7 +39,8 @@ class ArcFaceLoss(keras.losses.Loss):
 class DistributionLoss(keras.losses.Loss):
     """Cross-entropy to a distribution over ages plus the distance of its mean, in years over ten.
 
-    Targets are (N, A) probabilities; a row of zeros has no label and costs nothing. After deep label distribution
+    Targets are (N, A) probabilities; a row that sums to less or more than one counts so much less or more, and one of
+    zeros, which has no label, nothing. After deep label distribution
     learning (Gao et al., arXiv:1611.01731) with the expectation of its successor (IJCAI 2018).
     """
 
@@ -68,6 +69,20 @@ def age_targets(age: float | None, ages: NDArray[Any], spread: float = 2.5) -> N
         return np.zeros(len(ages), np.float32)
     weights = np.exp(-0.5 * ((ages - age) / spread) ** 2)
     return np.asarray(weights / max(weights.sum(), 1e-12), np.float32)
+
+
+def age_weights(ages: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """How much each label (N,), in years, counts: the rarer its decade the more, by the square root, 1 in the mean.
+
+    Without it the few old people of a data set are all taken for younger ones. A label that is not a number counts 1.
+    """
+    known = np.isfinite(ages)
+    weights = np.ones(len(ages), np.float32)
+    if known.any():
+        apart = np.abs(ages[known, None] - ages[None, known])
+        weights[known] = 1 / np.sqrt((apart <= 5).sum(1))
+        weights[known] = np.clip(weights[known] / weights[known].mean(), 0.5, 3.0)
+    return weights
 
 
 def gender_targets(male: bool | None) -> NDArray[np.float32]:

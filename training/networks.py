@@ -5,6 +5,9 @@ All take RGB 0–255, float32 (N, S, S, 3), and answer with two outputs:
 - ``gender`` (N, 2): cosines between the face's feature and the classes female and male (:class:`CosineHead`);
 - ``age`` (N, A): scaled cosines, the logits of a distribution over :data:`pipeline.attributes.AGES`.
 
+While they learn there may be a third, ``face`` (N, D): the numbers an embedder that knows millions of faces gives for
+the same face. Whoever can imitate it sees strangers as well as the few thousand people of a labelled folder.
+
 ``residual`` is a residual network with channel and spatial attention: ResNet50 (He et al., arXiv:1512.03385) in full, a
 narrow one of the shape of dlib's face network in compact, so that it can begin with that network's weights.
 ``mobile`` is MobileNetV2 (Sandler et al., arXiv:1801.04381). ``multiscale`` looks at the face at three resolutions with
@@ -56,8 +59,9 @@ class CosineHead(layers.Layer):
         return {**super().get_config(), "classes": self.classes, "scale": self.scale}
 
 
-def build_network(architecture: Architecture, size: Size, side: int) -> keras.Model:
-    """An untrained network for crops of ``side`` pixels. Raises ``ValueError`` for a side below 32."""
+def build_network(architecture: Architecture, size: Size, side: int, imitated: int = 0) -> keras.Model:
+    """An untrained network for crops of ``side`` pixels, with the output ``face`` of ``imitated`` numbers if there are
+    any. Raises ``ValueError`` for a side below 32."""
     if side < 32:
         raise ValueError(f"crops of {side} pixels are too small for these networks: at least 32")
     trunk = {"residual": _residual, "mobile": _mobile, "multiscale": _multiscale}[architecture]
@@ -68,7 +72,14 @@ def build_network(architecture: Architecture, size: Size, side: int) -> keras.Mo
         own = layers.Dense(width, activation="relu", name=f"{name}_feature")(feature)
         own = layers.Dense(width, name=f"{name}_embedding")(own)
         outputs[name] = CosineHead(classes, scale, name=name, dtype="float32")(own)
+    if imitated:
+        outputs["face"] = layers.Dense(imitated, name="face", dtype="float32")(feature)
     return keras.Model(image, outputs, name=f"{architecture}_{size}")
+
+
+def without_face(model: keras.Model) -> keras.Model:
+    """A trained network as it ships: nobody can be recognised by what it says."""
+    return keras.Model(model.input, {name: model.output[name] for name in ("gender", "age")}, name=model.name)
 
 
 def _residual(image: Any, side: int, size: Size) -> tuple[Any, int]:
@@ -84,23 +95,27 @@ def _residual(image: Any, side: int, size: Size) -> tuple[Any, int]:
 def dlib_trunk(image: Any) -> Any:
     """The convolutions of dlib's face network up to the second block of 256 channels (``con_N`` in their order).
 
-    Its normalisation is folded into them, as in the open pack's graph. Padding differs by less than a pixel.
+    Its normalisation is folded into them, as in the open pack's graph. The planes must meet the filters exactly as
+    there: padding on both sides of a halving step alone costs four points of gender on strangers' faces.
     """
     numbers = iter(range(64))
 
     def convolve(plane: Any, filters: int, window: int = 3, stride: int = 1) -> Any:
-        return layers.Conv2D(filters, window, stride, padding="same", name=f"con_{next(numbers)}")(plane)
+        padding = "same" if stride == 1 else "valid"
+        return layers.Conv2D(filters, window, stride, padding=padding, name=f"con_{next(numbers)}")(plane)
 
     plane = layers.ReLU()(convolve(image, 32, 7, 2))
-    plane = layers.MaxPooling2D(3, 2, padding="same")(plane)
+    plane = layers.MaxPooling2D(3, 2)(plane)
     for filters, blocks in ((32, 3), (64, 4), (128, 3), (256, 2)):
         for block in range(blocks):
             halve = block == 0 and filters > 32
             inner = layers.ReLU()(convolve(plane, filters, stride=2 if halve else 1))
             inner = convolve(inner, filters)
             if halve:
-                plane = layers.AveragePooling2D(2, 2, padding="same")(plane)
+                plane = layers.AveragePooling2D(2, 2)(plane)
                 plane = layers.Concatenate()([plane, layers.Rescaling(0.0)(plane)])  # the new channels begin at 0
+                short = plane.shape[1] - inner.shape[1]
+                inner = layers.ZeroPadding2D(((0, short), (0, short)))(inner) if short else inner
             plane = layers.ReLU()(layers.Add()([inner, plane]))
     return plane
 

@@ -26,13 +26,19 @@ from pipeline.attributes import AGES
 from pipeline.face_models import FaceModels
 from training.crops import CropBatches, opinions_of
 from training.dlib_weights import begin_with_dlib
-from training.faces import LabelledFace, LabelsError, Layout, Split, find_faces, read_labels
+from training.faces import LabelledFace, LabelsError, Layout, Split, find_faces, read_labels, unlabelled
 from training.loop import Interrupted, fit
 from training.losses import ArcFaceLoss, DistributionLoss
-from training.networks import ARCHITECTURES, Architecture, Size, build_network
+from training.networks import ARCHITECTURES, Architecture, Size, build_network, without_face
 
 GENDER_SCALE = 12.0  # of the ArcFace loss: cosines to logits
-SIDES = {"compact": 112, "full": 224}  # pixels
+SIDES = {"compact": 118, "full": 224}  # pixels
+LOSSES = {
+    "gender": ArcFaceLoss(scale=GENDER_SCALE),
+    "age": DistributionLoss(AGES),
+    "face": keras.losses.CosineSimilarity(),
+}
+LOSS_WEIGHTS = {"gender": 1.0, "age": 0.6, "face": 2.0}
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -72,6 +78,10 @@ def data_options(command: Any) -> Any:
     help="mixed_bfloat16 for the residual network on CPUs with AMX, mixed_float16 on GPUs.",
 )  # fmt: skip
 @click.option("--teach/--no-teach", default=True, show_default=True, help="The first network teaches the others.")
+@click.option("--imitate/--no-imitate", default=True, show_default=True,
+              help="Learn to see what the open pack's embedder sees in the undegraded picture.")  # fmt: skip
+@click.option("--more", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="Folder of further pictures without labels, to imitate on.")  # fmt: skip
 @click.option("--begin", type=click.Choice(["dlib", "nothing"]), default="dlib", show_default=True,
               help="What the compact residual network begins with.")  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True)
@@ -89,12 +99,16 @@ def train(
     rate: float | None,
     precision: str,
     teach: bool,
+    imitate: bool,
+    more: Path | None,
     begin: str,
     seed: int,
 ) -> None:
     """Train one or all networks; stop with Ctrl-C, go on with the same command."""
     models, faces = _faces(layout, labels, images, out, limit)
     learn, check = (_of(faces, split) for split in ("train", "calibration"))
+    if more is not None:
+        learn += _unlabelled(more, models, out)
     side = SIDES[size]
     template = _template(models, side)
     keras.mixed_precision.set_global_policy(precision)
@@ -109,14 +123,15 @@ def train(
                 keras.models.load_model(teacher, compile=False), learn, template, side, GENDER_SCALE
             )
         keras.utils.set_random_seed(seed)
-        model = build_network(architecture, size, side)
+        imitated = models.embedder.spec.dimension if imitate else 0
+        model = build_network(architecture, size, side, imitated)
         if (architecture, size, begin) == ("residual", "compact", "dlib"):
             graph = ensure_pack("open", default_cache_dir(), click.echo) / "dlib_resnet.onnx"
             begin_with_dlib(model, graph)
         mixed = opinions if architecture != ARCHITECTURES[0] else None
-        batches = CropBatches(learn, template, side, batch, seed, opinions=mixed)
-        checks = CropBatches(check, template, side, batch, seed + 1, fixed=True)
-        peak = rate or (4e-4 if architecture == "residual" and begin == "dlib" else 1.5e-3)
+        batches = CropBatches(learn, template, side, batch, seed, opinions=mixed, imitate=imitate)
+        checks = CropBatches(check, template, side, batch, seed + 1, fixed=True, imitate=imitate)
+        peak = rate or (2.5e-4 if architecture == "residual" and begin == "dlib" else 1.5e-3)
         _compile(model, peak, steps=len(batches) * epochs, warm=max(1, len(batches) // 2))
         click.echo(f"{architecture} ({size}): {model.count_params():,} parameters, {len(learn)} faces")
         try:
@@ -135,8 +150,8 @@ def _compile(model: keras.Model, peak: float, steps: int, warm: int) -> None:
     )
     model.compile(
         keras.optimizers.AdamW(schedule, weight_decay=1e-3),
-        loss={"gender": ArcFaceLoss(scale=GENDER_SCALE), "age": DistributionLoss(AGES)},
-        loss_weights={"gender": 1.0, "age": 0.6},
+        loss={name: LOSSES[name] for name in model.output},
+        loss_weights={name: LOSS_WEIGHTS[name] for name in model.output},
         metrics={"gender": "accuracy"},
     )
 
@@ -187,9 +202,11 @@ def _template(models: FaceModels, side: int) -> NDArray[np.float32]:
 
 def _in_float32(path: Path, architecture: Architecture, size: Size, side: int) -> keras.Model:
     """A trained network whose arithmetic is float32, whatever it was trained in: the product runs it so."""
-    model = build_network(architecture, size, side)
-    model.set_weights(keras.models.load_model(path, compile=False).get_weights())
-    return model
+    trained = keras.models.load_model(path, compile=False)
+    imitated = trained.output["face"].shape[-1] if "face" in trained.output else 0
+    model = build_network(architecture, size, side, imitated)
+    model.set_weights(trained.get_weights())
+    return without_face(model)
 
 
 def _faces(
@@ -211,6 +228,15 @@ def _faces(
             raise click.ClickException(f"{len(rows)} pictures leave no face for the part {split!r}: more are needed")
     click.echo(f"{len(faces)} faces in {len(rows)} pictures")
     return models, faces
+
+
+def _unlabelled(folder: Path, models: FaceModels, out: Path) -> list[LabelledFace]:
+    try:
+        labels = unlabelled(folder)
+        with click.progressbar(length=len(labels), label="Finding faces", file=sys.stderr) as bar:
+            return find_faces(labels, folder, models, out / "more.npz", lambda done, _: bar.update(1))
+    except LabelsError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _of(faces: Sequence[LabelledFace], split: Split) -> list[LabelledFace]:

@@ -56,6 +56,18 @@ def test_a_teacher_is_mixed_with_the_labels(models: FaceModels, faces: list[Labe
     assert batches[0][1]["age"].sum(1) == pytest.approx(np.ones(4), abs=1e-5)
 
 
+def test_what_is_imitated_is_the_face_without_what_all_share(models: FaceModels, faces: list[LabelledFace]) -> None:
+    batches = CropBatches(faces, _template(models), SIDE, len(faces), seed=1, fixed=True, imitate=True)
+    targets = batches[0][1]["face"]
+    assert targets.shape == (len(faces), models.embedder.spec.dimension)
+    assert targets.mean(0) == pytest.approx(np.zeros(targets.shape[1]), abs=1e-4)
+    unit = targets / np.linalg.norm(targets, axis=1, keepdims=True)
+    alike = unit @ unit.T
+    same = np.arange(len(faces))[:, None] % 6 == np.arange(len(faces)) % 6  # six people in turn
+    assert alike[same].min() > alike[~same].max()
+    assert "face" not in CropBatches(faces, _template(models), SIDE, 4, seed=1)[0][1]
+
+
 def test_detail_falls_with_distance(models: FaceModels, faces: list[LabelledFace]) -> None:
     levels = [plain_crops(faces, _template(models), SIDE, width) for width in (None, 36, 18)]
     details = [float(np.mean([crop_detail(crop) for crop in crops])) for crops in levels]

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.face_models import FaceModels
 from tests.training.labelled import labelled_folder
-from training.faces import LabelsError, find_faces, read_labels, split_by_person
+from training.faces import LabelsError, find_faces, read_labels, split_by_person, unlabelled
 
 CELEBA = """3
 5_o_Clock_Shadow Male Young
@@ -84,6 +84,18 @@ def test_a_broken_picture_is_named(models: FaceModels, tmp_path: Path) -> None:
     (tmp_path / "images" / "001.jpg").write_bytes(b"no picture")
     with pytest.raises(LabelsError, match=r"001\.jpg"):
         find_faces(read_labels("csv", table), tmp_path / "images", models, tmp_path / "f.npz", lambda *_: None)
+
+
+def test_pictures_without_labels_are_only_learnt_from(models: FaceModels, tmp_path: Path) -> None:
+    labelled_folder(models, tmp_path, 12)
+    found = unlabelled(tmp_path)
+    assert [label.file for label in found] == [f"images/{i:03d}.jpg" for i in range(12)]  # the table is no picture
+    faces = find_faces(found, tmp_path, models, tmp_path / "f.npz", lambda *_: None)
+    assert {(face.split, face.label.male, face.label.age) for face in faces} == {("train", None, None)}
+    assert np.linalg.norm(faces[0].embedding) == pytest.approx(1, abs=0.01)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(LabelsError, match="no pictures"):
+        unlabelled(tmp_path / "none")
 
 
 def test_who_looks_alike_goes_together() -> None:

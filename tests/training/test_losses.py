@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.attributes import AGES
-from training.losses import ArcFaceLoss, DistributionLoss, age_targets, gender_targets
+from training.losses import ArcFaceLoss, DistributionLoss, age_targets, age_weights, gender_targets
 
 _cost = keras.ops.convert_to_numpy
 COSINES = np.array([[0.2, 0.6], [-0.3, 0.1]], np.float32)
@@ -48,6 +48,15 @@ def test_an_age_becomes_a_distribution(age: float) -> None:
     targets = age_targets(age, AGES)
     assert targets.sum() == pytest.approx(1, abs=1e-5)
     assert AGES[targets.argmax()] == min(age, 100)
+
+
+def test_rare_ages_count_more() -> None:
+    ages = np.array([30.0] * 40 + [33.0] * 40 + [80.0] * 5 + [np.nan])
+    weights = age_weights(ages)
+    assert weights[80] == pytest.approx(3.0)  # four times as rare by the root, as far as it may go
+    assert weights[0] == weights[40] < 1
+    assert weights[-1] == 1
+    assert age_weights(np.array([np.nan, np.nan])).tolist() == [1, 1]
 
 
 def test_losses_survive_saving() -> None:

@@ -11,7 +11,7 @@ keras = pytest.importorskip("keras", reason="the extra 'training' is not install
 from keras import layers, ops  # noqa: E402
 
 from models import create_session  # noqa: E402
-from training.networks import ARCHITECTURES, build_network  # noqa: E402
+from training.networks import ARCHITECTURES, build_network, without_face  # noqa: E402
 from training.onnx_export import export_onnx, in_float32  # noqa: E402
 from training.onnx_graph import ExportError, Graph  # noqa: E402
 
@@ -85,6 +85,14 @@ def test_the_networks_of_the_product_compute_the_same(architecture, tmp_path):
     session = create_session(path, ("CPUExecutionProvider",))
     assert [value.name for value in session.get_outputs()] == ["gender", "age"]
     assert session.get_inputs()[0].shape == ["batch", 64, 64, 3]
+
+
+def test_what_was_imitated_does_not_ship(tmp_path):
+    model = unsettle(build_network("multiscale", "compact", 64, imitated=16))
+    assert model.output["face"].shape == (None, 16)
+    path = tmp_path / "model.onnx"
+    assert export_onnx(without_face(model), path) < AGREES
+    assert [value.name for value in create_session(path, ("CPUExecutionProvider",)).get_outputs()] == ["gender", "age"]
 
 
 def test_half_size_weights_halve_the_file_and_nearly_agree(tmp_path):
