@@ -1,0 +1,127 @@
+"""What a worker leaves beside a video: tracks as lines of JSON, boxes as records, pictures as JPEG."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracking import Embedding
+
+TRACKS = "tracks.jsonl"
+BOXES = "boxes.bin"
+PICTURES = "pictures"
+BOX = np.dtype([("track", "<u4"), ("time", "<f4"), ("box", "<f4", (4,))])  # x, y, width, height, 0–1
+BUFFERED = 512  # records
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One good look at a face, kept as a small picture: ``landmarks`` are ten numbers in its pixels."""
+
+    file: str
+    time: float
+    quality: float
+    yaw: float
+    pitch: float
+    size: float  # the face's width in pixels of the video
+    landmarks: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRecord:
+    """A face followed through a video; ``template`` is what it was recognised by, ``None`` where it was never seen
+    well enough. ``picks`` are the best first, ``frame`` the whole picture of the best."""
+
+    number: int
+    intervals: tuple[Interval, ...]
+    votes: int
+    template: Embedding | None
+    picks: tuple[Pick, ...]
+    frame: str | None
+
+    @property
+    def seconds(self) -> float:
+        """How long it was seen."""
+        return sum(end - begin for begin, end in self.intervals)
+
+
+class ResultWriter:
+    """Writes a result as it comes into an empty folder, so that none of it is held. Use it as a context."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / PICTURES).mkdir(mode=0o700, exist_ok=True)
+        self._folder = folder
+        self._tracks: IO[str] = (folder / TRACKS).open("w", encoding="utf-8")
+        self._boxes: IO[bytes] = (folder / BOXES).open("wb")
+        self._buffer: list[tuple[int, float, tuple[float, ...]]] = []
+
+    def __enter__(self) -> ResultWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._flush()
+        self._tracks.close()
+        self._boxes.close()
+
+    def box(self, track: int, time: float, box: NDArray[np.float32]) -> None:
+        """Where a face is at a time; ``box`` (4,) in 0–1."""
+        self._buffer.append((track, time, tuple(float(part) for part in box)))
+        if len(self._buffer) >= BUFFERED:
+            self._flush()
+
+    def picture(self, name: str, jpeg: bytes) -> str:
+        """Keep a picture; returns its name."""
+        (self._folder / PICTURES / name).write_bytes(jpeg)
+        return name
+
+    def track(self, record: TrackRecord) -> None:
+        """A track that is over."""
+        self._tracks.write(json.dumps(_body(record)) + "\n")
+
+    def _flush(self) -> None:
+        self._boxes.write(np.array(self._buffer, BOX).tobytes())
+        self._buffer = []
+
+
+def read_tracks(folder: Path) -> list[TrackRecord]:
+    """All tracks of a result, in the order they began. Raises ``OSError`` and ``ValueError``."""
+    with (folder / TRACKS).open(encoding="utf-8") as file:
+        records = [_record(json.loads(line)) for line in file]
+    return sorted(records, key=lambda record: (record.intervals[0][0], record.number))
+
+
+def read_boxes(folder: Path, begin: float, end: float, margin: float) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Of every track the records within a time, and ``margin`` seconds around it, that a box at any moment of it can
+    be worked out. Raises ``OSError``."""
+    boxes = np.fromfile(folder / BOXES, BOX)
+    boxes = boxes[(boxes["time"] >= begin - margin) & (boxes["time"] <= end + margin)]
+    for number in np.unique(boxes["track"]):
+        own = boxes[boxes["track"] == number]
+        yield int(number), own[np.argsort(own["time"], kind="stable")]
+
+
+def _body(record: TrackRecord) -> dict[str, Any]:
+    body = asdict(record)
+    template = record.template
+    body["template"] = None if template is None else base64.b64encode(template.astype("<f4").tobytes()).decode()
+    return body
+
+
+def _record(body: dict[str, Any]) -> TrackRecord:
+    template = body["template"]
+    return TrackRecord(
+        body["number"],
+        tuple((begin, end) for begin, end in body["intervals"]),
+        body["votes"],
+        None if template is None else np.frombuffer(base64.b64decode(template), "<f4").astype(np.float32),
+        tuple(Pick(**{**pick, "landmarks": tuple(pick["landmarks"])}) for pick in body["picks"]),
+        body["frame"],
+    )

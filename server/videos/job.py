@@ -1,0 +1,105 @@
+"""One video in a process of its own: ``python -m server.videos.job``.
+
+It runs at low priority, so that no live frame waits for it, and within a bound of memory and time, since it decodes
+what strangers may have made. The task comes as a line of JSON on standard input; what becomes of it goes out as lines
+of JSON: ``info`` once the video is open, ``done`` (seconds of it) as it goes on, then ``finished``, or ``refused`` with
+the reason. When standard input ends, so does it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from models import ModelError, load_pack
+from pipeline.face_models import FaceModels
+from server.videos.files import ResultWriter
+from server.videos.following import Follower
+from server.videos.limits import VideoRefused, be_modest, bound_time
+from server.videos.reading import VideoInfo, open_video
+
+SAID_EVERY = 0.2  # seconds
+
+
+def main() -> None:
+    """Do the task on standard input."""
+    be_modest()
+    cv2.setNumThreads(1)
+    sys.stdout = sys.stderr  # some models' libraries print
+    task = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    try:
+        pack = load_pack(task["pack"], Path(task["models_dir"]), task["provider"], lambda line: None)
+        models = FaceModels.from_pack(pack)
+        finished = follow_video(models, Path(task["video"]), Path(task["folder"]), _begin, _progress())
+    except (VideoRefused, ModelError) as error:
+        _say(refused=str(error))
+    except MemoryError:
+        _say(refused="This video needs more memory than one video may take.")
+    except Exception as error:
+        # Its words might name a file; the class is enough to look for it.
+        _say(failed=type(error).__name__)
+    else:
+        _say(finished=finished, digest=models.manifest.digest)
+
+
+def follow_video(
+    models: FaceModels,
+    video: Path,
+    folder: Path,
+    opened: Callable[[VideoInfo], None],
+    progress: Callable[[float], None],
+) -> dict[str, Any]:
+    """Find and follow the faces of a video, the result in an empty folder; returns its sides and length.
+
+    ``opened`` hears what the file says of itself, ``progress`` the seconds that are done. Raises :class:`VideoRefused`.
+    """
+    last, size = 0.0, (0, 0)
+    with open_video(video) as file, ResultWriter(folder) as out:
+        opened(file.info)
+        follower = Follower(models, out)
+        for frame in file.frames():
+            follower.take(frame)
+            last, size = frame.time, (frame.width, frame.height)
+            progress(last)
+        follower.end()
+    return {"width": size[0], "height": size[1], "seconds": round(max(last, file.info.seconds or 0.0), 3)}
+
+
+def _begin(info: VideoInfo) -> None:
+    bound_time(info.seconds)
+    _say(info=asdict(info))
+
+
+def _progress() -> Callable[[float], None]:
+    said = 0.0
+
+    def tell(done: float) -> None:
+        nonlocal said
+        if time.monotonic() - said > SAID_EVERY:
+            said = time.monotonic()
+            _say(done=round(done, 2))
+
+    return tell
+
+
+def _say(**words: Any) -> None:
+    print(json.dumps(words), file=sys.__stdout__, flush=True)
+
+
+def _end_with_input() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
