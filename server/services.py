@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -37,6 +37,9 @@ from server.settings import Settings, StartError
 from server.signalling import PeerRegistry, setup_whip
 from server.storage import StorageError
 from server.transport import IceServer, TransportOptions, install
+from server.videos.routes import VideoRoutes, setup_videos
+from server.videos.videos import Videos
+from server.videos.working import Worker
 from tracking import DEFAULT_POLICY
 
 logger = logging.getLogger(__name__)
@@ -78,6 +81,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         imports.close()  # what they read, they read with the old models
         if inbox is not None:
             await inbox.change_models(newer.matcher, newer.manifest.digest)
+        videos.change_models()
 
     async with contextlib.AsyncExitStack() as stack:
         people = await _open_people(settings, models)
@@ -106,6 +110,8 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             settings.provider,
         )
         stack.push_async_callback(evaluations.close)
+        videos = await _open_videos(settings, lambda: change.models)
+        stack.push_async_callback(videos.close)
         peers = PeerRegistry(transport, make_session, settings.max_sessions)
         stack.push_async_callback(peers.close_all, "shutdown")
         await change.resume()
@@ -122,6 +128,10 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
                 lambda app: setup_people(app, people, lambda: change.models, settings.max_samples),
                 lambda app: setup_imports(app, imports),
                 lambda app: setup_evaluation(app, evaluations),
+                lambda app: setup_videos(
+                    app,
+                    VideoRoutes(videos, people, lambda: change.models, settings.keep_crops, settings.video_days),
+                ),
                 lambda app: setup_inbox(app, inbox, people, settings.inbox_days),
                 lambda app: setup_threshold(app, people, lambda: change.models, settings.max_samples),
                 lambda app: setup_model_change(app, change, settings.models_dir),
@@ -161,6 +171,13 @@ async def _open_inbox(settings: Settings, people: People, models: FaceModels) ->
         return None
     return await Inbox.open(
         people, models.matcher, models.manifest.digest, days=settings.inbox_days, keep_crops=settings.keep_crops
+    )
+
+
+async def _open_videos(settings: Settings, models: Callable[[], FaceModels]) -> Videos:
+    worker = Worker(lambda: models().manifest.name, settings.models_dir, settings.provider)
+    return await Videos.open(
+        settings.data_dir / "videos", worker, lambda: models().manifest.digest, settings.video_days
     )
 
 

@@ -98,6 +98,11 @@ class Settings:
         "Keep a small picture and numbers of faces nobody has named, to be named later.",
     )
     inbox_days: int = setting(kinds.whole(1, 365), 14, "Days after which an unnamed face not seen again is erased.")
+    video_days: int = setting(
+        kinds.whole(0, 3650),
+        30,
+        "Days after which a video and what was found in it are erased; 0 keeps them until somebody deletes them.",
+    )
     lan_guests: bool = setting(
         kinds.SWITCH, False, "Other devices are guests: they recognise, and whom they add is gone when they leave."
     )

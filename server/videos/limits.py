@@ -1,4 +1,4 @@
-"""What a video may be, and what its process may take: held before the first picture is decoded, and while it goes on."""
+"""What a video may be, and what its process may take: held before the first picture is decoded, and as it goes on."""
 
 from __future__ import annotations
 

@@ -120,7 +120,11 @@ export function progress(parcels) {
 /** Time left in words, once enough is known to say. `elapsed` in seconds. */
 export function timeLeft({ gone, bytes }, elapsed) {
   if (elapsed < 2 || gone <= 0 || gone >= bytes) return "";
-  const seconds = (elapsed * (bytes - gone)) / gone;
+  return leftWords((elapsed * (bytes - gone)) / gone);
+}
+
+/** So many seconds left, in words. */
+export function leftWords(seconds) {
   if (seconds < 5) return "a few seconds left";
   if (seconds < 55) return `about ${5 * Math.ceil(seconds / 5)} seconds left`;
   const minutes = Math.ceil(seconds / 60);

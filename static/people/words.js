@@ -51,7 +51,7 @@ export function usualSize(samples) {
   return sizes.length > 1 ? sizes[Math.floor(sizes.length / 2)] : null;
 }
 
-const SOURCES = { live: "live camera", photo: "photo", import: "imported photo", inbox: "named stranger" };
+const SOURCES = { live: "live camera", photo: "photo", import: "imported photo", inbox: "named stranger", video: "video" };
 
 /** Where a picture came from. */
 export const source = (kind) => SOURCES[kind] ?? kind;

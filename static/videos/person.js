@@ -1,0 +1,81 @@
+// Somebody in a video: when, the best looks, and a name for who has none.
+
+import { element } from "../dom.js";
+import { avatar, button, field } from "../people/parts.js";
+import { percent } from "../people/words.js";
+import { about, clock, place } from "./times.js";
+
+/** A card. `seek(seconds)` goes there; `name(text)` gives a name, and throws what stands in the way. */
+export function personCard(video, result, one, { seek, name, names }) {
+  const picture = (file) => `/api/v1/videos/${video.id}/pictures/${file}`;
+  const face = avatar({ name: one.person ? one.label : "?", crop: one.best && picture(one.best.picture) });
+  const head = element("div", { className: "person-line" }, face, element("div", {}, element("h3", { className: "name", textContent: one.label }), element("small", { textContent: about(one, percent) })));
+  const card = element("li", { className: "card someone" }, head, lane(one, result.seconds, seek), times(one, seek), sheet(one, picture, seek));
+  card.dataset.number = one.number;
+  if (!one.person) card.append(naming(one, name, names));
+  return card;
+}
+
+/** The bar: a click goes to that moment. The list below it does the same for keyboards. */
+function lane(one, total, seek) {
+  const bar = element("div", { className: "lane", ariaHidden: "true" });
+  for (const interval of one.intervals) {
+    const { left, width } = place(interval, total);
+    const part = element("i");
+    [part.style.left, part.style.width] = [`${left}%`, `${width}%`];
+    bar.append(part);
+  }
+  bar.append(element("b", { className: "now" }));
+  bar.addEventListener("click", (event) => {
+    const { left, width } = bar.getBoundingClientRect();
+    seek((total * (event.clientX - left)) / width);
+  });
+  return bar;
+}
+
+function times(one, seek) {
+  const item = ([begin, end]) => element("li", {}, button(`${clock(begin)} – ${clock(end)}`, () => seek(begin)));
+  const list = element("ul", { className: "times" });
+  const folded = element("details", { className: "visits" }, element("summary", { textContent: "When" }), list);
+  // A long video may have many: they are made when they are looked at.
+  folded.addEventListener("toggle", () => folded.open && list.childElementCount === 0 && list.append(...one.intervals.map(item)));
+  return folded;
+}
+
+function sheet(one, picture, seek) {
+  const list = element("ul", { className: "sheet" });
+  list.setAttribute("aria-label", `Best pictures of ${one.label}`);
+  for (const look of one.sheet) {
+    const image = element("img", { src: picture(look.picture), alt: "", loading: "lazy", decoding: "async", width: 96, height: 96 });
+    const go = element("button", { type: "button", className: "look", ariaLabel: `Go to ${clock(look.time)}` }, image, element("small", { textContent: clock(look.time) }));
+    go.addEventListener("click", () => seek(look.time));
+    list.append(element("li", {}, go));
+  }
+  return list;
+}
+
+function naming(one, name, names) {
+  const input = element("input", { maxLength: 80, autocomplete: "off", autocapitalize: "words", spellcheck: false, value: one.perhaps?.name ?? "" });
+  input.setAttribute("list", names);
+  const said = element("p", { className: "refused", role: "alert" });
+  const save = button("Save", null, "primary");
+  save.type = "submit";
+  const form = element("form", { className: "naming" }, field("Who is this?", input), save, said);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const text = input.value.trim();
+    if (!text) {
+      said.textContent = "Type a name first.";
+      return input.focus();
+    }
+    save.disabled = true;
+    said.textContent = "";
+    try {
+      await name(text);
+    } catch (error) {
+      said.textContent = error.message;
+      save.disabled = false;
+    }
+  });
+  return form;
+}

@@ -1,0 +1,78 @@
+// One video that is done: player, people, exports.
+
+import { element } from "../dom.js";
+import { get, post, remove } from "../people/api.js";
+import { ask } from "../people/dialogs.js";
+import { button, paragraph } from "../people/parts.js";
+import { count } from "../people/words.js";
+import { toast } from "../toast.js";
+import { personCard } from "./person.js";
+import { Player } from "./player.js";
+import { span } from "./times.js";
+
+const NAMES = "known-names";
+
+/** Show a video in `root`; returns what ends that. */
+export async function showVideo(root, video) {
+  const [result, { people: known }] = await Promise.all([get(`/videos/${video.id}/result`), get("/people")]);
+  const list = element("ul", { className: "someones" });
+  const heading = element("h2", { textContent: video.file, tabIndex: -1 });
+  const said = paragraph("", "soft");
+  const player = new Player(video, result, (seconds) => {
+    for (const now of list.querySelectorAll(".now")) now.style.left = `${Math.min(100, (100 * seconds) / Math.max(result.seconds, 0.001))}%`;
+  });
+  const seek = (seconds) => {
+    player.seek(seconds);
+    player.root.scrollIntoView({ block: "nearest" });
+  };
+  const boxes = element("input", { type: "checkbox", checked: true });
+  boxes.addEventListener("change", () => player.show(boxes.checked));
+  const names = element("datalist", { id: NAMES });
+
+  function draw({ people }, further = []) {
+    const all = new Set([...known.map(({ name }) => name), ...further]);
+    names.replaceChildren(...[...all].map((value) => element("option", { value })));
+    said.textContent = people.length ? `${span(result.seconds)} long, ${count(people.length, "person", "people")} in it.` : `${span(result.seconds)} long. Nobody's face was seen well enough to tell who it is.`;
+    list.replaceChildren(...people.map((one) => personCard(video, result, one, { seek, names: NAMES, name: (text) => naming(one, text) })));
+  }
+
+  async function naming(one, text) {
+    const { person, result: newer } = await post(`/videos/${video.id}/tracks/${one.number}/name`, { name: text });
+    known.push({ name: person.name });
+    draw(newer);
+    player.named(newer);
+    toast(`${person.name} is known now.`);
+    list.querySelector(`[data-number="${one.number}"]`)?.scrollIntoView({ block: "nearest" });
+  }
+
+  draw(result);
+  const file = (kind, words) => element("a", { className: "button", href: `/api/v1/videos/${video.id}/export.${kind}?download`, download: "", textContent: words });
+  root.replaceChildren(
+    element("a", { className: "back", href: "#", textContent: "‹ All videos" }),
+    heading,
+    said,
+    player.root,
+    element("label", { className: "check" }, boxes, element("span", { textContent: "Boxes and names over the video" })),
+    names,
+    list,
+    element("section", { className: "part", ariaLabel: "Export" }, element("div", { className: "row" }, file("csv", "Table (CSV)"), file("vtt", "Subtitles (WebVTT)"), file("json", "JSON"), button("Delete this video …", () => erase(video), "secondary danger"))),
+  );
+  heading.focus();
+  return () => player.close();
+}
+
+/** Ask, erase, go back to all of them. */
+export async function erase(video) {
+  if (!(await ask(`Delete ${video.file}?`, "The video and everything found in it are erased from this server. People you named in it stay.", "Delete", { no: "Keep", danger: true }))) return false;
+  try {
+    await remove(`/videos/${video.id}`);
+    toast("The video is deleted.");
+  } catch (error) {
+    if (error.status !== 404) {
+      toast(error.message);
+      return false;
+    }
+  }
+  location.hash = "";
+  return true;
+}
