@@ -30,6 +30,20 @@ class NetworkEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class EmbeddingReading:
+    """What a pack's embeddings say of gender, for faces that were embedded anyway.
+
+    Raw log odds are ``direction`` (D,) · embedding + ``bias``. ``slope`` is of the networks on a blurred face and on a
+    sharp one, then of the embedding on either: the calibrated log odds are the sum of both, each times its slope.
+    """
+
+    pack: str  # digest of the pack's manifest, under which embeddings are comparable
+    direction: NDArray[np.float32] = field(compare=False)
+    bias: float
+    slope: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class AttributeSpec:
     """How to use the networks and read their answers.
 
@@ -47,6 +61,7 @@ class AttributeSpec:
     networks: tuple[NetworkEntry, ...]
     gender_scale: float  # a network's difference of cosines, to log odds
     gender_slope: tuple[float, float]  # the calibrated log odds per raw one, on a blurred face and on a sharp one
+    embedding: EmbeddingReading | None
     age_temperature: float
     age_floor: float  # years: standard deviation of what the networks' distribution does not know
     sure: float  # no gender is said below this probability
@@ -99,6 +114,7 @@ def read_spec(text: str) -> AttributeSpec:
             ),
             gender_scale=float(gender["scale"]),
             gender_slope=(float(gender["slope"][0]), float(gender["slope"][1])),
+            embedding=_embedding(gender["embedding"]) if "embedding" in gender else None,
             age_temperature=float(age["temperature"]),
             age_floor=float(age["floor"]),
             sure=float(gender["sure"]),
@@ -109,3 +125,12 @@ def read_spec(text: str) -> AttributeSpec:
     if template.shape != (5, 2) or not spec.networks or spec.last_age <= spec.first_age or spec.age_temperature <= 0:
         raise PackDamaged("the manifest of the networks for gender and age contradicts itself")
     return spec
+
+
+def _embedding(part: dict[str, Any]) -> EmbeddingReading:
+    direction = np.array(part["direction"], np.float32)
+    direction.setflags(write=False)
+    blurred, sharp, own_blurred, own_sharp = (float(slope) for slope in part["slope"])
+    if direction.ndim != 1 or not np.isfinite(direction).all():
+        raise ValueError("gender.embedding.direction is a list of numbers")
+    return EmbeddingReading(str(part["pack"]), direction, float(part["bias"]), (blurred, sharp, own_blurred, own_sharp))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from models import PackManifest
 from pipeline.attributes import Apparent, ApparentEvidence, AttributeReader
 from pipeline.frame import Image
 from tracking import Track
@@ -23,16 +24,18 @@ class AttributeLooks:
         if reader is not self._reader:
             self._reader, self._evidence = reader, {}
 
-    def look(self, image: Image, tracks: Iterable[Track], now: float) -> None:
+    def look(self, image: Image, tracks: Iterable[Track], now: float, pack: PackManifest) -> None:
         """Look at freshly detected tracks in an RGB picture (H, W, 3) whose evidence would improve, those seen least
-        first."""
+        first. Their templates are of ``pack``."""
         reader = self._reader
         if reader is None:
             return
         wanting = [track for track in tracks if self._of(track.number, reader).wanted(track.width, now)]
         wanting.sort(key=lambda track: (self._of(track.number, reader).looks, -track.width))
+        understood = bool(wanting) and reader.embedder == pack.digest
         for track in wanting[:MAX_FACES]:
-            evidence = reader.read(image, track.landmarks, track.width)
+            template = track.evidence.template() if understood else None
+            evidence = reader.read(image, track.landmarks, track.width, template)
             self._of(track.number, reader).add(evidence, track.width, now)
 
     def wanted(self, track: Track, now: float) -> bool:

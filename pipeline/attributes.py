@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models import AttributePack, AttributeSpec, Pack, ProviderSetting, load_attributes
 from pipeline.align import face_chip
 from pipeline.frame import Image
+from tracking import Embedding
 
 Gender = Literal["male", "female"]
 Reason = Literal["too far", "not sure"]
@@ -49,14 +50,18 @@ class Apparent:
 
 class AttributeReader(Protocol):
     """Anything that reads gender and age from a face. ``sure`` and ``min_width`` (pixels): below them nothing is
-    said."""
+    said. ``embedder`` is the digest of the pack whose embeddings it understands, if there is one."""
 
     name: str
     sure: float
     min_width: float
+    embedder: str | None
 
-    def read(self, image: Image, landmarks: Array, width: float) -> AttributeEvidence:
-        """One look at the face with these landmarks (5, 2), ``width`` pixels wide, in an RGB picture (H, W, 3)."""
+    def read(
+        self, image: Image, landmarks: Array, width: float, embedding: Embedding | None = None
+    ) -> AttributeEvidence:
+        """One look at the face with these landmarks (5, 2), ``width`` pixels wide, in an RGB picture (H, W, 3).
+        ``embedding`` (D,) is what ``embedder`` made of it, where that is known anyway."""
 
 
 class EnsembleReader:
@@ -65,17 +70,26 @@ class EnsembleReader:
     def __init__(self, pack: AttributePack) -> None:
         self.spec: AttributeSpec = pack.spec
         self.name, self.sure, self.min_width = "ensemble", pack.spec.sure, pack.spec.min_width
+        self.embedder = None if pack.spec.embedding is None else pack.spec.embedding.pack
         self._sessions = pack.sessions
         self._classes = np.arange(pack.spec.first_age, pack.spec.last_age + 1)
 
-    def read(self, image: Image, landmarks: Array, width: float) -> AttributeEvidence:
+    def read(
+        self, image: Image, landmarks: Array, width: float, embedding: Embedding | None = None
+    ) -> AttributeEvidence:
         """See :class:`AttributeReader`. The crop has the context the networks were trained with, whatever the box."""
         crop = face_chip(image, landmarks, self.spec.template, self.spec.size)
         gender, ages = self.raw(crop)
         detail = crop_detail(crop)
-        blurred, sharp = self.spec.gender_slope
-        log_odds = gender * (blurred + (sharp - blurred) * detail)
-        return AttributeEvidence(float(log_odds), self._calibrated(ages), max(0.05, detail))
+        log_odds = self._log_odds(gender, detail, embedding)
+        return AttributeEvidence(log_odds, self._calibrated(ages), max(0.05, detail))
+
+    def _log_odds(self, gender: float, detail: float, embedding: Embedding | None) -> float:
+        known = self.spec.embedding
+        if embedding is None or known is None:
+            return gender * _between(self.spec.gender_slope, detail)
+        seen = float(known.direction @ embedding) + known.bias
+        return gender * _between(known.slope[:2], detail) + seen * _between(known.slope[2:], detail)
 
     def raw(self, crop: Image) -> tuple[float, Array]:
         """Weighted means of the networks' log odds and age logits (A,) on a crop, before calibration."""
@@ -98,13 +112,16 @@ class GenderAgeReader:
     stays cautious: its logits count by half, its age with a spread of eight years."""
 
     sure, min_width = 0.8, 36.0
+    embedder: str | None = None
     SPREAD = 8.0
 
     def __init__(self, model: Any, name: str) -> None:
         self.name = name
         self._model = model
 
-    def read(self, image: Image, landmarks: Array, width: float) -> AttributeEvidence:
+    def read(
+        self, image: Image, landmarks: Array, width: float, embedding: Embedding | None = None
+    ) -> AttributeEvidence:
         """See :class:`AttributeReader`. The crop is 1.5 times the face, upright, as the network was trained."""
         side = int(self._model.input_size[0])
         scale = side / (1.5 * width * 1.2)
@@ -188,6 +205,11 @@ def load_attribute_reader(pack: Pack | None, provider: ProviderSetting = "auto")
     if pack is not None and pack.attributes is not None:
         return GenderAgeReader(pack.attributes, pack.manifest.name)
     return EnsembleReader(load_attributes(provider))
+
+
+def _between(slope: tuple[float, ...], detail: float) -> float:
+    blurred, sharp = slope
+    return blurred + (sharp - blurred) * detail
 
 
 def _softmax(logits: Array) -> Array:

@@ -163,7 +163,8 @@ class FramePipeline:
         embedded = self._gather(image, now, gallery)
         self._timing["embed"] = _since(step)
         step = perf_counter()
-        self._attributes.look(image, [t for t in self.tracker.visible if t.fresh and self._readable(t)], now)
+        readable = [t for t in self.tracker.visible if t.fresh and self._readable(t)]
+        self._attributes.look(image, readable, now, self.models.manifest)
         self._timing["attributes"] = _since(step)
         self._forget()
         return self._result(frame, gallery, embedded)

@@ -149,7 +149,7 @@ def _compile(model: keras.Model, peak: float, steps: int, warm: int) -> None:
         peak * 0.05, max(1, steps - warm), alpha=0.01, warmup_target=peak, warmup_steps=warm
     )
     model.compile(
-        keras.optimizers.AdamW(schedule, weight_decay=1e-3),
+        keras.optimizers.AdamW(schedule, weight_decay=1e-3, global_clipnorm=1.0),
         loss={name: LOSSES[name] for name in model.output},
         loss_weights={name: LOSS_WEIGHTS[name] for name in model.output},
         metrics={"gender": "accuracy"},
@@ -189,8 +189,7 @@ def export(
         keras.mixed_precision.set_global_policy("float32")
         trained[architecture] = _in_float32(path, architecture, size, side)
     export_ensemble(
-        trained, models.detector, _of(faces, "calibration"), _of(faces, "held-back"), template, side, into,
-        learnt=len(_of(faces, "train")),
+        trained, models, _of(faces, "train"), _of(faces, "calibration"), _of(faces, "held-back"), template, side, into,
         gender_scale=GENDER_SCALE, trained_on=trained_on, licence=licence, say=click.echo,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.attributes import AGES
 from pipeline.degrade import width_at
 from pipeline.distance import BANDS
-from training.soft_fit import Calibration, Figures, Observed, figures
+from training.soft_fit import Calibration, Figures, Observed, figures, measure
 
 MIN_WIDTH = 12.0  # pixels across the face; below that no accuracy was measured
 AGE_GROUPS = ((15, 29), (30, 44), (45, 59), (60, 100))  # years
@@ -37,8 +37,11 @@ def write_manifest(
     gender_scale: float,
     trained_on: str,
     licence: str,
+    embedding: tuple[str, NDArray[np.float32], float],
 ) -> None:
-    """``manifest.toml``, as :func:`models.attributes.read_spec` reads it."""
+    """``manifest.toml``, as :func:`models.attributes.read_spec` reads it. ``embedding`` is the digest of a pack, and
+    direction and bias of what its embeddings say of gender."""
+    pack, direction, bias = embedding
     points = ", ".join(f"[{x:.2f}, {y:.2f}]" for x, y in template)
     lines = [
         "# Apparent gender and age. Written by `python -m training.soft export`; what it rests on is in CARD.md.",
@@ -55,6 +58,12 @@ def write_manifest(
         f"slope = [{fitted.slope[0]:g}, {fitted.slope[1]:g}]",
         f"sure = {fitted.sure:g}",
         "",
+        "[gender.embedding]",
+        f'pack = "{pack}"',
+        f"bias = {bias:.5g}",
+        f"slope = [{', '.join(f'{slope:g}' for slope in fitted.shared)}]",
+        f"direction = [{', '.join(f'{x:.5g}' for x in direction)}]",
+        "",
         "[age]",
         f"first = {AGES[0]}",
         f"last = {AGES[-1]}",
@@ -69,7 +78,7 @@ def write_manifest(
 def write_card(
     into: Path,
     files: Sequence[Exported],
-    by_width: Sequence[Figures],
+    widths: Sequence[float | None],
     tested: Observed,
     fitted: Calibration,
     trained_on: str,
@@ -111,7 +120,12 @@ The picture is degraded first (`pipeline/degrade.py`), then the face is found an
 across the face; with a camera of 1280×720 and a field of view of 65° a face is {width_at(1):.0f} pixels wide at one
 metre ({bands}). *Said* counts the faces for which the ensemble was at least {fitted.sure:.0%} sure.
 
-{_table(by_width)}
+{_table([measure(tested, fitted, width) for width in widths])}
+
+Faces that the server recognises with the open pack are embedded anyway. A linear reading of those numbers (CC0), fitted
+on the same faces, is weighed in then for gender:
+
+{_table([measure(tested, fitted, width, shared=True) for width in widths])}
 
 ## By apparent gender and age, pictures as they are
 

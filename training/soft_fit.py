@@ -16,7 +16,8 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What K networks said of N looks at faces: ``gender`` (N, K) raw log odds, ``ages`` (N, K, A) raw logits.
+    """What K networks said of N looks at faces: ``gender`` (N, K) raw log odds, ``ages`` (N, K, A) raw logits; and
+    ``embedded`` (N,), the raw log odds that the embedder's numbers give.
 
     ``width`` (N,) is the face's in pixels after degradation, 0 where it was left as it was; ``detail`` (N,) is what
     :func:`pipeline.attributes.crop_detail` measured; ``age`` is not a number where unknown.
@@ -28,6 +29,7 @@ class Observed:
     detail: Array
     gender: Array
     ages: Array
+    embedded: Array
     classes: Array
 
     def at(self, width: float | None) -> Observed:
@@ -38,16 +40,17 @@ class Observed:
         """Some of the looks."""
         return Observed(
             self.width[chosen], self.male[chosen], self.age[chosen], self.detail[chosen], self.gender[chosen],
-            self.ages[chosen], self.classes,
+            self.ages[chosen], self.embedded[chosen], self.classes,
         )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """See :class:`models.AttributeSpec` for the terms."""
+    """See :class:`models.AttributeSpec` for the terms; ``shared`` are the slopes with the embedder's opinion."""
 
     weights: tuple[float, ...]
     slope: tuple[float, float]
+    shared: tuple[float, float, float, float]
     age_temperature: float
     age_floor: float
     sure: float = 0.75
@@ -89,7 +92,33 @@ def fit_calibration(seen: Observed) -> Calibration:
     _, best, slope = min(fits, key=lambda fit: fit[0])
     temperature, floor = _fit_ages(seen, best)
     weights = tuple(round(float(w), 2) for w in best)
-    return Calibration(weights, (round(slope[0], 4), round(slope[1], 4)), temperature, floor)
+    shared = fit_shared_slopes(seen.gender @ np.array(best), seen.embedded, seen.detail, seen.male)
+    return Calibration(weights, (round(slope[0], 4), round(slope[1], 4)), shared, temperature, floor)
+
+
+def fit_direction(embeddings: Array, male: Array, doubt: float = 10.0) -> tuple[Array, float]:
+    """A linear reading (D,) of embeddings (N, D) and its bias, in raw log odds of male: logistic regression on
+    standardised columns, ``doubt`` being the weight of the squared coefficients."""
+    middle, spread = embeddings.mean(0), np.maximum(embeddings.std(0), 1e-9)
+    columns = np.concatenate([(embeddings - middle) / spread, np.ones((len(embeddings), 1))], 1)
+    fitted = _newton(columns, male, doubt)
+    direction = fitted[:-1] / spread
+    return np.asarray(direction, np.float32), float(fitted[-1] - direction @ middle)
+
+
+def fit_shared_slopes(odds: Array, embedded: Array, detail: Array, male: Array) -> tuple[float, float, float, float]:
+    """As :func:`fit_slopes` for log odds of the networks (N,) and of the embedder (N,) together: slopes of the first
+    on blurred and sharp faces, then of the second. Nobody's opinion is turned round: one that would be is left out."""
+    four = _newton(np.stack([x * share for x in (odds, embedded) for share in (1 - detail, detail)], 1), male)
+    if (four < 0).any() or four[0] > four[1] or four[2] > four[3]:
+        two = _newton(np.stack([odds, embedded], 1), male)
+        if two[0] < 0:
+            two = np.array([0.0, max(0.0, _newton(embedded[:, None], male)[0])])
+        elif two[1] < 0:
+            two = np.array([max(0.0, _newton(odds[:, None], male)[0]), 0.0])
+        four = np.repeat(two, 2)
+    blurred, sharp, own_blurred, own_sharp = (round(float(slope), 4) for slope in four)
+    return blurred, sharp, own_blurred, own_sharp
 
 
 def fit_slopes(odds: Array, detail: Array, male: Array) -> tuple[float, float]:
@@ -104,14 +133,22 @@ def fit_slopes(odds: Array, detail: Array, male: Array) -> tuple[float, float]:
     return float(blurred), float(sharp)
 
 
-def _newton(parts: Array, male: Array) -> Array:
-    """The K slopes of columns (N, K) that make the labels likeliest, by Newton's method."""
-    slope = np.full(parts.shape[1], 0.5)
+def _newton(parts: Array, male: Array, doubt: float = 1e-3) -> Array:
+    """The K slopes of columns (N, K) that make the labels likeliest, by Newton's method; ``doubt`` weighs their
+    squares. A step that overshoots, as near the end it may, is halved."""
+    signed = np.where(male, 1.0, -1.0)[:, None] * parts
+
+    def cost(slope: Array) -> float:
+        return float(np.logaddexp(0, -(signed @ slope)).sum() + doubt / 2 * slope @ slope)
+
+    slope = np.zeros(parts.shape[1])
     for _ in range(50):
-        p = 1 / (1 + np.exp(-np.clip(parts @ slope, -30, 30)))
-        gradient = parts.T @ (p - male) + 1e-3 * slope
-        curvature = (parts * (p * (1 - p))[:, None]).T @ parts + 1e-3 * np.eye(len(slope))
+        wrong = 1 / (1 + np.exp(np.clip(signed @ slope, -30, 30)))
+        gradient = doubt * slope - signed.T @ wrong
+        curvature = (signed * (wrong * (1 - wrong))[:, None]).T @ signed + doubt * np.eye(len(slope))
         step = np.linalg.solve(curvature, gradient)
+        while cost(slope - step) > cost(slope) + 1e-9 and np.abs(step).max() > 1e-9:
+            step = step / 2
         slope = slope - step
         if np.abs(step).max() < 1e-7:
             break
@@ -176,16 +213,19 @@ def _inside(p: Array, seen: Observed) -> Array:
     return np.asarray((seen.age >= low) & (seen.age <= high))
 
 
-def measure(seen: Observed, fitted: Calibration, width: float | None) -> Figures:
+def measure(seen: Observed, fitted: Calibration, width: float | None, shared: bool = False) -> Figures:
     """Figures of the looks at one width in pixels; ``None``: as the pictures are."""
-    return figures("as it is" if width is None else f"{width:g} px", seen.at(width), fitted)
+    return figures("as it is" if width is None else f"{width:g} px", seen.at(width), fitted, shared)
 
 
-def figures(name: str, seen: Observed, fitted: Calibration) -> Figures:
-    """Figures of some looks; not a number where there are none."""
-    odds = (seen.gender @ np.array(fitted.weights)) * (
-        fitted.slope[0] * (1 - seen.detail) + fitted.slope[1] * seen.detail
-    )
+def figures(name: str, seen: Observed, fitted: Calibration, shared: bool = False) -> Figures:
+    """Figures of some looks, of the networks alone or ``shared`` with the embedder; not a number where there are
+    none."""
+    odds = seen.gender @ np.array(fitted.weights)
+    if shared:
+        odds = odds * _between(fitted.shared[:2], seen) + seen.embedded * _between(fitted.shared[2:], seen)
+    else:
+        odds = odds * _between(fitted.slope, seen)
     right = (odds > 0) == seen.male
     sure = 1 / (1 + np.exp(-np.abs(odds)))
     said = sure >= fitted.sure
@@ -203,6 +243,11 @@ def figures(name: str, seen: Observed, fitted: Calibration) -> Figures:
         float(off.mean()),
         _mean(_inside(p, known)) if len(known.age) else float("nan"),
     )
+
+
+def _between(slope: tuple[float, ...], seen: Observed) -> Array:
+    blurred, sharp = slope
+    return np.asarray(blurred + (sharp - blurred) * seen.detail)
 
 
 def _mean(values: Array) -> float:

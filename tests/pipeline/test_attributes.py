@@ -32,8 +32,9 @@ class _Reader:
     name: str = "made up"
     sure: float = 0.8
     min_width: float = 20.0
+    embedder: str | None = None
 
-    def read(self, image: Image, landmarks: np.ndarray, width: float) -> AttributeEvidence:
+    def read(self, image: Image, landmarks: np.ndarray, width: float, embedding=None) -> AttributeEvidence:
         raise AssertionError("nobody asked for a look")
 
 

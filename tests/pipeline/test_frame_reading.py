@@ -24,14 +24,17 @@ class Reader:
     """Says of every face what it is told to, and notes at which it looked."""
 
     name, sure, min_width = "told", 0.8, 20.0
+    embedder: str | None = None
 
     def __init__(self, log_odds: float = 3.0, age: int = 40) -> None:
         self.log_odds, self.age = log_odds, age
         self.looked: list[tuple[float, float]] = []  # the nose
+        self.embeddings: list[np.ndarray | None] = []
 
-    def read(self, image: Image, landmarks: np.ndarray, width: float) -> AttributeEvidence:
+    def read(self, image: Image, landmarks: np.ndarray, width: float, embedding=None) -> AttributeEvidence:
         assert image.shape == (480, 640, 3)
         self.looked.append((float(landmarks[2, 0]), float(landmarks[2, 1])))
+        self.embeddings.append(embedding)
         ages = np.exp(-0.5 * ((AGES - self.age) / 4.0) ** 2)
         return AttributeEvidence(self.log_odds, (ages / ages.sum()).astype(np.float32), 1.0)
 
@@ -98,6 +101,18 @@ def test_looks_come_to_an_end() -> None:
     assert face.looks == len(reader.looked) >= MAX_LOOKS
     run(pipeline, before_camera(folk.faces[0], 120, 240))
     assert len(reader.looked) == face.looks
+
+
+def test_a_reader_that_understands_the_pack_gets_what_the_track_has_shown() -> None:
+    folk, stranger, friend = Folk(), Reader(), Reader()
+    friend.embedder = open_models().manifest.digest
+    for reader in (stranger, friend):
+        run(pipeline_of(folk, reader), before_camera(folk.faces[0], 60, 0))
+    assert stranger.embeddings
+    assert all(embedding is None for embedding in stranger.embeddings)
+    known = [embedding for embedding in friend.embeddings if embedding is not None]
+    assert len(known) >= len(friend.embeddings) - 1  # the first look may come before the first embedding
+    assert float(known[-1] @ folk.faces[0].embedding) > 0.9
 
 
 def test_what_looks_say_together_is_said_of_the_face() -> None:

@@ -41,8 +41,9 @@ class Reader:
     """Says the same of everybody."""
 
     name, sure, min_width = "ensemble", 0.8, 30.0
+    embedder: str | None = None
 
-    def read(self, image: Any, landmarks: Any, width: float) -> AttributeEvidence:
+    def read(self, image: Any, landmarks: Any, width: float, embedding: Any = None) -> AttributeEvidence:
         return AttributeEvidence(3.0, np.full(len(AGES), 1 / len(AGES), np.float32), 1.0)
 
 

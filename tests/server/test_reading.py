@@ -199,8 +199,9 @@ class Reader:
     """Sees what it was told to; the ensemble's own tests are elsewhere."""
 
     name, sure, min_width = "made up", 0.8, 20.0
+    embedder: str | None = None
 
-    def read(self, image: Any, landmarks: Any, width: float) -> AttributeEvidence:
+    def read(self, image: Any, landmarks: Any, width: float, embedding: Any = None) -> AttributeEvidence:
         ages = np.exp(-0.5 * ((AGES - 33) / 5) ** 2)
         return AttributeEvidence(3.0, (ages / ages.sum()).astype(np.float32), 1.0)
 

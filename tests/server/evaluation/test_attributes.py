@@ -25,11 +25,12 @@ class Reader:
     name: str = "fake"
     sure: float = 0.8
     min_width: float = 30.0
+    embedder: str | None = None
 
     def __post_init__(self):
         self.seen = []
 
-    def read(self, image, landmarks, width):
+    def read(self, image, landmarks, width, embedding=None):
         self.seen.append((image, landmarks, width))
         ages = np.exp(-0.5 * ((AGES - self.years) / 5) ** 2)
         return AttributeEvidence(self.log_odds, (ages / ages.sum()).astype(np.float32), 1.0)

@@ -16,8 +16,9 @@ class Reader:
     """Says the same of everybody."""
 
     name, sure, min_width = "fake", 0.8, 30.0
+    embedder: str | None = None
 
-    def read(self, image, landmarks, width):
+    def read(self, image, landmarks, width, embedding=None):
         return AttributeEvidence(3.0, np.full(len(AGES), 1 / len(AGES), np.float32), 1.0)
 
 
