@@ -45,12 +45,14 @@ function times(one, seek) {
 function sheet(one, picture, seek) {
   const list = element("ul", { className: "sheet" });
   list.setAttribute("aria-label", `Best pictures of ${one.label}`);
-  for (const look of one.sheet) {
-    const image = element("img", { src: picture(look.picture), alt: "", loading: "lazy", decoding: "async", width: 96, height: 96 });
-    const go = element("button", { type: "button", className: "look", ariaLabel: `Go to ${clock(look.time)}` }, image, element("small", { textContent: clock(look.time) }));
-    go.addEventListener("click", () => seek(look.time));
+  const add = (file, time, words, shape) => {
+    const image = element("img", { src: picture(file), alt: "", loading: "lazy", decoding: "async", className: shape });
+    const go = element("button", { type: "button", className: "look", ariaLabel: `${words}: go to ${clock(time)}` }, image, element("small", { textContent: clock(time) }));
+    go.addEventListener("click", () => seek(time));
     list.append(element("li", {}, go));
-  }
+  };
+  if (one.best?.frame) add(one.best.frame, one.best.time, "Best frame", "whole");
+  for (const look of one.sheet) add(look.picture, look.time, "Picture", "");
   return list;
 }
 

@@ -18,9 +18,12 @@ export async function showVideo(root, video) {
   const list = element("ul", { className: "someones" });
   const heading = element("h2", { textContent: video.file, tabIndex: -1 });
   const said = paragraph("", "soft");
-  const player = new Player(video, result, (seconds) => {
-    for (const now of list.querySelectorAll(".now")) now.style.left = `${Math.min(100, (100 * seconds) / Math.max(result.seconds, 0.001))}%`;
-  });
+  let at = 0;
+  const moved = (seconds = at) => {
+    at = seconds;
+    for (const now of list.querySelectorAll(".now")) now.style.left = `${Math.min(100, (100 * at) / Math.max(result.seconds, 0.001))}%`;
+  };
+  const player = new Player(video, result, moved);
   const seek = (seconds) => {
     player.seek(seconds);
     player.root.scrollIntoView({ block: "nearest" });
@@ -34,6 +37,7 @@ export async function showVideo(root, video) {
     names.replaceChildren(...[...all].map((value) => element("option", { value })));
     said.textContent = people.length ? `${span(result.seconds)} long, ${count(people.length, "person", "people")} in it.` : `${span(result.seconds)} long. Nobody's face was seen well enough to tell who it is.`;
     list.replaceChildren(...people.map((one) => personCard(video, result, one, { seek, names: NAMES, name: (text) => naming(one, text) })));
+    moved();
   }
 
   async function naming(one, text) {
