@@ -62,7 +62,7 @@ class AttributeSpec:
     gender_scale: float  # a network's difference of cosines, to log odds
     gender_slope: tuple[float, float]  # the calibrated log odds per raw one, on a blurred face and on a sharp one
     embedding: EmbeddingReading | None
-    age_temperature: float
+    age_temperature: tuple[float, float]  # divides the logits of a blurred face and of a sharp one
     age_floor: float  # years: standard deviation of what the networks' distribution does not know
     sure: float  # no gender is said below this probability
     min_width: float  # … nor of a face narrower than this, pixels
@@ -115,14 +115,19 @@ def read_spec(text: str) -> AttributeSpec:
             gender_scale=float(gender["scale"]),
             gender_slope=(float(gender["slope"][0]), float(gender["slope"][1])),
             embedding=_embedding(gender["embedding"]) if "embedding" in gender else None,
-            age_temperature=float(age["temperature"]),
+            age_temperature=(float(age["temperature"][0]), float(age["temperature"][1])),
             age_floor=float(age["floor"]),
             sure=float(gender["sure"]),
             min_width=float(root["min_width"]),
         )
     except (tomllib.TOMLDecodeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise PackDamaged(f"the manifest of the networks for gender and age cannot be read: {error!r}") from None
-    if template.shape != (5, 2) or not spec.networks or spec.last_age <= spec.first_age or spec.age_temperature <= 0:
+    if (
+        template.shape != (5, 2)
+        or not spec.networks
+        or spec.last_age <= spec.first_age
+        or min(spec.age_temperature) <= 0
+    ):
         raise PackDamaged("the manifest of the networks for gender and age contradicts itself")
     return spec
 

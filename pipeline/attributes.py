@@ -82,7 +82,7 @@ class EnsembleReader:
         gender, ages = self.raw(crop)
         detail = crop_detail(crop)
         log_odds = self._log_odds(gender, detail, embedding)
-        return AttributeEvidence(log_odds, self._calibrated(ages), max(0.05, detail))
+        return AttributeEvidence(log_odds, self._calibrated(ages, detail), max(0.05, detail))
 
     def _log_odds(self, gender: float, detail: float, embedding: Embedding | None) -> float:
         known = self.spec.embedding
@@ -102,8 +102,8 @@ class EnsembleReader:
             total += entry.weight
         return gender / total, np.asarray(ages / total, np.float32)
 
-    def _calibrated(self, logits: Array) -> Array:
-        probabilities = _softmax(logits / self.spec.age_temperature)
+    def _calibrated(self, logits: Array, detail: float) -> Array:
+        probabilities = _softmax(logits / _between(self.spec.age_temperature, detail))
         return _widen(_onto_ages(self._classes, probabilities), self.spec.age_floor)
 
 

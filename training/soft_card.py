@@ -67,7 +67,7 @@ def write_manifest(
         "[age]",
         f"first = {AGES[0]}",
         f"last = {AGES[-1]}",
-        f"temperature = {fitted.age_temperature:g}",
+        f"temperature = [{fitted.age_temperature[0]:g}, {fitted.age_temperature[1]:g}]",
         f"floor = {fitted.age_floor:g}",
     ]
     for file, weight in zip(files, fitted.weights, strict=True):

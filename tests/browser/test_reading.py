@@ -51,7 +51,7 @@ def attribute_pack(network: OneNetwork, min_width: float = 36.0) -> AttributePac
     spec = AttributeSpec(
         name="one", licence="none", trained_on="nothing", size=64, template=template * scale, first_age=15, last_age=80,
         networks=(NetworkEntry("one.onnx", "", 1.0),), gender_scale=10.0, gender_slope=(1.0, 1.0), embedding=None,
-        age_temperature=1.0, age_floor=0.0, sure=0.8, min_width=min_width,
+        age_temperature=(1.0, 1.0), age_floor=0.0, sure=0.8, min_width=min_width,
     )  # fmt: skip
     return AttributePack(spec, (network,))
 

@@ -80,12 +80,12 @@ def test_the_network_that_knows_nothing_gets_no_say() -> None:
 def test_a_flat_answer_is_a_flat_distribution() -> None:
     seen = _observed(10)
     blank = Observed(seen.width, seen.male, seen.age, seen.detail, seen.gender, 0 * seen.ages, seen.embedded, AGES)
-    p = age_distribution(blank, (0.5, 0.5), 1.0, 2.0)
+    p = age_distribution(blank, (0.5, 0.5), (1.0, 1.0), 2.0)
     assert p.sum(1) == pytest.approx(np.ones(10))
 
 
 def test_no_faces_give_no_figures() -> None:
     seen = _observed(10)
-    none = figures("nobody", seen.where(np.zeros(10, bool)), Calibration((0.5, 0.5), (1, 1), (1, 1, 0, 0), 1, 0))
+    none = figures("nobody", seen.where(np.zeros(10, bool)), Calibration((0.5, 0.5), (1, 1), (1, 1, 0, 0), (1, 1), 0))
     assert none.faces == 0
     assert np.isnan(none.accuracy)
