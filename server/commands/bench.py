@@ -8,6 +8,7 @@ from server.commands.bench_live import bench_live
 from server.commands.bench_reading import bench_reading
 from server.commands.bench_search import bench_search
 from server.commands.bench_video import bench_video
+from server.commands.bench_videos import bench_videos
 
 
 @click.group()
@@ -19,3 +20,4 @@ bench.add_command(bench_live)
 bench.add_command(bench_reading)
 bench.add_command(bench_search)
 bench.add_command(bench_video)
+bench.add_command(bench_videos)

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 LINE_BYTES = 64 * 1024
 HOME = Path(__file__).resolve().parents[2]  # where our packages lie
+# Never a folder `server` that happens to lie where this was started.
+COMMAND = (sys.executable, "-P", "-m", "server.videos.job")
 
 
 class WorkerFailed(ValueError):
@@ -77,13 +79,15 @@ class Worker:
             await process.wait()
 
 
+def environment() -> dict[str, str]:
+    """What the process is started with: it finds our packages wherever they lie."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(HOME), os.environ.get("PYTHONPATH")]))}
+
+
 async def _start() -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",  # never a folder `server` that happens to lie where this was started
-        "-m",
-        "server.videos.job",
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(HOME), os.environ.get("PYTHONPATH")]))},
+        *COMMAND,
+        env=environment(),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

@@ -1,6 +1,6 @@
 // The videos page: send some, watch them being worked off, look into one.
 
-import { $, element } from "../dom.js";
+import { element } from "../dom.js";
 import { get, remove, upload } from "../people/api.js";
 import { button, failure, paragraph } from "../people/parts.js";
 import { leftWords, Parcel, progress, Queue, timeLeft } from "../people/queue.js";
@@ -10,7 +10,7 @@ import { standing } from "./times.js";
 import { erase, showVideo } from "./video.js";
 
 const AGAIN = 800; // ms between looks at how far they are
-const root = $("videos");
+const root = document.querySelector("#videos");
 const zone = dropZone();
 const sending = element("div", { className: "stack" });
 const list = element("ul", { className: "videos" });
