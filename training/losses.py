@@ -15,6 +15,9 @@ class ArcFaceLoss(keras.losses.Loss):
 
     Targets are (N, C) probabilities. A row that is not one-hot is a teacher's opinion mixed in: its most likely class
     takes the margin. A row of zeros has no label and costs nothing.
+
+    What the cosines of a row have in common is taken away first. Else a network that knows nothing yet escapes the
+    margin by turning away from all classes alike, where no angle grows any more, and never comes back.
     """
 
     def __init__(self, margin: float = 0.2, scale: float = 12.0, **options: Any) -> None:
@@ -24,7 +27,8 @@ class ArcFaceLoss(keras.losses.Loss):
     def call(self, targets: Any, cosines: Any) -> Any:
         """Loss (N,) of cosines (N, C)."""
         ops = keras.ops
-        targets, cosines = ops.cast(targets, "float32"), ops.clip(ops.cast(cosines, "float32"), -0.9999, 0.9999)
+        targets, cosines = ops.cast(targets, "float32"), ops.cast(cosines, "float32")
+        cosines = ops.clip(cosines - ops.mean(cosines, axis=-1, keepdims=True), -0.9999, 0.9999)
         true = ops.one_hot(ops.argmax(targets, axis=-1), cosines.shape[-1])
         angle = ops.arccos(cosines) + self.margin * true
         logits = self.scale * ops.cos(ops.minimum(angle, np.pi))

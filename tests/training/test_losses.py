@@ -19,13 +19,23 @@ def _log_softmax(logits: np.ndarray) -> np.ndarray:
 
 def test_the_margin_is_added_to_the_angle_of_the_true_class() -> None:
     targets = np.stack([gender_targets(True), gender_targets(False)])
-    moved = COSINES.copy()
+    moved = COSINES - COSINES.mean(1, keepdims=True)
     for row, column in ((0, 1), (1, 0)):
-        moved[row, column] = np.cos(np.arccos(COSINES[row, column]) + 0.2)
+        moved[row, column] = np.cos(np.arccos(moved[row, column]) + 0.2)
     expected = -(_log_softmax(12 * moved) * targets).sum(-1)
     found = _cost(ArcFaceLoss(margin=0.2, scale=12).call(targets, COSINES))
     assert found == pytest.approx(expected, abs=1e-5)
     assert (found > _cost(ArcFaceLoss(margin=0.0, scale=12).call(targets, COSINES))).all()
+
+
+def test_turning_away_from_all_classes_is_no_way_out() -> None:
+    targets = gender_targets(True)[None]
+    away, undecided, right = (
+        float(_cost(ArcFaceLoss(margin=0.2, scale=12).call(targets, np.array([cosines], np.float32)))[0])
+        for cosines in ((-1.0, -1.0), (0.0, 0.0), (-0.3, 0.3))
+    )
+    assert away == pytest.approx(undecided)
+    assert right < undecided
 
 
 def test_without_a_label_there_is_no_cost() -> None:
