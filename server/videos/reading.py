@@ -17,7 +17,7 @@ from pipeline.frame import Frame, Image
 from server.pixels import luma, rgb
 from server.videos.limits import SECONDS, VideoRefused, check
 
-RATE = 15.0  # frames looked at in a second; a face moves little in between
+RATE = 12.0  # frames looked at in a second; a face moves little in between
 DROPPABLE_FROM = 24.0  # frames a second from which those that no other frame builds on are not even decoded
 BAD_FRAMES = 100  # in a row that cannot be decoded before the rest is given up
 # Containers that hold a video themselves. A playlist would name other files, also files of this computer.
