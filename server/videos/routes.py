@@ -7,12 +7,15 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
 from pipeline.face_models import FaceModels
+from server.api.operations import describe
+from server.api.paging import BadPage, Key, asked, page_of
 from server.app import static_folder
 from server.people import People
 from server.people.inbox import DifferentPerson
@@ -25,17 +28,15 @@ from server.videos.exports import as_csv, as_json, as_vtt, result_body
 from server.videos.files import PICTURES, read_boxes, read_tracks
 from server.videos.limits import VideoRefused
 from server.videos.naming import NothingToNameBy, enrol_as, samples_of
+from server.videos.operations import BASE, MAX_FILE_NAME, OPERATIONS
 from server.videos.paths import LONGEST
 from server.videos.videos import NoSuchVideo, NotReady, TooMuch, Video, Videos
 
-BASE = "/api/v1/videos"
 ONE = BASE + "/{id:[0-9a-f]{32}}"
 CHUNK = 1 << 20
 UPLOAD_IDLE = 60.0  # seconds without a byte
 DRAIN_IDLE = 2.0
-MAX_FILE_NAME = 400
 WINDOW = 600.0  # seconds of boxes in one answer
-PAGE, MOST = 50, 200  # videos in one answer
 DRAINED = 64 << 20  # bytes read from who sends too much, so that the answer is heard
 KINDS = {"csv": "text/csv", "json": "application/json", "vtt": "text/vtt"}
 PLAYED = {"mp4": "video/mp4", "webm": "video/webm", "ogg": "video/ogg"}
@@ -57,23 +58,11 @@ class VideoRoutes:
 
     async def everything(self, request: web.Request) -> web.StreamResponse:
         """Every video, the newest first."""
-        try:
-            limit = int(request.query.get("limit", PAGE))
-        except ValueError:
-            limit = 0
-        if not 1 <= limit <= MOST:
-            return problem(400, "Bad Request", f"limit is a number from 1 to {MOST}.")
-        videos = self.videos.all()
-        cursor = request.query.get("cursor")
-        if cursor is not None:
-            place = next((index for index, video in enumerate(videos) if video.id == cursor), None)
-            if place is None:
-                return problem(400, "Bad Request", "This cursor leads nowhere: begin anew without one.")
-            videos = videos[place + 1 :]
-        following = videos[limit - 1].id if len(videos) > limit else None
+        page = asked(request, (int, str))
+        videos, following = page_of(self.videos.all(), page, _place)
         return web.json_response(
             {
-                "items": [self._body(video) for video in videos[:limit]],
+                "items": [self._body(video) for video in videos],
                 "next": following,
                 "limits": {"file_bytes": limits.FILE_BYTES, "seconds": limits.SECONDS, "pixels": limits.PIXELS},
                 "days": self.days,
@@ -206,6 +195,7 @@ class VideoRoutes:
 
 def setup_videos(app: web.Application, routes: VideoRoutes) -> None:
     """Add the page and the routes."""
+    describe(app, OPERATIONS)
     app.router.add_get("/videos", _page)
     add: list[tuple[str, str, Handler]] = [
         ("GET", BASE, routes.everything),
@@ -243,6 +233,8 @@ def _said(handler: Handler) -> Handler:
             return problem(400, "Bad Request", str(error))
         except TimeoutError:
             return problem(408, "Request Timeout", "The video stopped arriving.")
+        except BadPage as error:
+            return problem(400, "Bad Request", _sentence(error))
         except BadName as error:
             return problem(400, "Bad Name", _sentence(error))
         except (DifferentPerson, NothingToNameBy) as error:
@@ -253,6 +245,11 @@ def _said(handler: Handler) -> Handler:
             return problem(404, "Not Found", "This is no longer there.")
 
     return answer
+
+
+def _place(video: Video) -> Key:
+    """Sorts the newest first."""
+    return -round(datetime.fromisoformat(video.created).timestamp() * 1000), video.id
 
 
 def _played_as(video: Video) -> str:

@@ -116,7 +116,8 @@ class Videos:
 
     def all(self) -> list[Video]:
         """Every video, the newest first."""
-        return sorted(self._videos.values(), key=lambda video: (video.created, video.id), reverse=True)
+        by_id = sorted(self._videos.values(), key=lambda video: video.id)
+        return sorted(by_id, key=lambda video: video.created, reverse=True)
 
     def get(self, id: str) -> Video:
         """By its id. Raises :class:`NoSuchVideo`."""

@@ -163,7 +163,7 @@ def test_a_video_becomes_people_and_times(browser: Any, url: str, folder: Path, 
         }"""
     )
     assert [text for _, _, text in cues] == ["Zoë <i>", "Unknown 1", "Zoë <i>"]
-    assert cues[1][:2] == pytest.approx([1.5, 4], abs=0.25)
+    assert cues[1][:2] == pytest.approx([1.5, 4], abs=0.5)
     for words, kind in (("CSV", "csv"), ("WebVTT", "vtt"), ("JSON", "json")):
         with page.expect_download() as download:
             page.click(f"a.button >> text={words}")
