@@ -24,6 +24,11 @@ class Quality:
 
     ``yaw`` and ``pitch`` are −1…1 without a unit: positive where the nose points to the right of the picture, and up.
     A face that looks straight ahead has about 0 of both; how far from it depends on the face and the camera's height.
+
+    The other fields are told and change nothing: ``roll`` in degrees, positive where the head leans to the right of
+    the picture; ``eyes``, their distance in pixels of the picture; and of the luminance, after ISO/IEC 29794-5:
+    ``uniformity``, the overlap of the histograms of the left and the right half (0–1), ``dynamic_range``, the entropy
+    of the histogram (bits, 0–8), ``under_exposed`` and ``over_exposed``, the shares of levels up to 25 and from 247 on.
     """
 
     sharpness: float
@@ -33,6 +38,12 @@ class Quality:
     brightness: float
     yaw: float
     pitch: float = 0.0
+    roll: float = 0.0
+    eyes: float = 0.0
+    uniformity: float = 1.0
+    dynamic_range: float = 8.0
+    under_exposed: float = 0.0
+    over_exposed: float = 0.0
 
     @property
     def overall(self) -> float:
@@ -62,6 +73,8 @@ def measure_quality(chip: Image, landmarks: NDArray[np.float32], face_width: flo
     gray = np.asarray(cv2.cvtColor(inner, cv2.COLOR_RGB2GRAY), np.float32)
     brightness, contrast = float(gray.mean()), float(gray.std())
     yaw, pitch, pose = _pose(landmarks)
+    across = landmarks[1] - landmarks[0]
+    uniformity, dynamic_range, under, over = _luminance(gray)
     return Quality(
         sharpness=_sharpness(gray, contrast),
         light=_light(gray, brightness, contrast),
@@ -70,6 +83,28 @@ def measure_quality(chip: Image, landmarks: NDArray[np.float32], face_width: flo
         brightness=brightness,
         yaw=yaw,
         pitch=pitch,
+        roll=float(np.degrees(np.arctan2(across[1], across[0]))),
+        eyes=float(np.hypot(across[0], across[1])),
+        uniformity=uniformity,
+        dynamic_range=dynamic_range,
+        under_exposed=under,
+        over_exposed=over,
+    )
+
+
+def _luminance(gray: NDArray[np.float32]) -> tuple[float, float, float, float]:
+    """Uniformity, dynamic range, and shares that are under- and over-exposed; see :class:`Quality`."""
+    levels, middle = gray.astype(np.uint8), gray.shape[1] // 2
+    left, right = (
+        np.bincount(half.ravel(), minlength=256) / half.size for half in (levels[:, :middle], levels[:, middle:])
+    )
+    whole = (left + right) / 2
+    there = whole[whole > 0]
+    return (
+        float(np.minimum(left, right).sum()),
+        float(-(there * np.log2(there)).sum()),
+        float(whole[:26].sum()),
+        float(whole[247:].sum()),
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
+from pipeline.distance import Distance
 from pipeline.quality import Quality
 from pipeline.results import Face, FrameResult
 from server.storage.room_reading import RoomReading
@@ -152,13 +153,7 @@ def read_fields(face: Face, reading: RoomReading) -> dict[str, Any]:
     """What is shown of a face beside its name: only what the room asks for, and only where there is something."""
     fields: dict[str, Any] = {}
     if reading.distance and face.distance is not None:
-        distance = face.distance
-        fields["distance"] = {
-            "m": round(distance.metres, 2),
-            "low": round(distance.low, 2),
-            "high": round(distance.high, 2),
-            "band": distance.band,
-        }
+        fields["distance"] = distance_fields(face.distance)
     said = face.apparent
     if reading.attributes and said is not None:
         shown: dict[str, Any] = {"looks": face.looks, "reason": said.reason}
@@ -171,6 +166,16 @@ def read_fields(face: Face, reading: RoomReading) -> dict[str, Any]:
     return fields
 
 
+def distance_fields(distance: Distance) -> dict[str, Any]:
+    """Metres, and the interval that holds nine of ten."""
+    return {
+        "m": round(distance.metres, 2),
+        "low": round(distance.low, 2),
+        "high": round(distance.high, 2),
+        "band": distance.band,
+    }
+
+
 def quality_fields(quality: Quality) -> dict[str, float]:
     """Overall quality and its parts, 0–1."""
     return {
@@ -180,6 +185,12 @@ def quality_fields(quality: Quality) -> dict[str, float]:
         "pose": round(quality.pose, 3),
         "size": round(quality.size, 3),
     }
+
+
+def all_quality_fields(quality: Quality) -> dict[str, float]:
+    """Quality with all that was measured; units are those of :class:`pipeline.quality.Quality`."""
+    told = {name: round(value, 3) for name, value in asdict(quality).items()}
+    return {"overall": round(quality.overall, 3), **told}
 
 
 def _unit(value: float, side: int) -> float:

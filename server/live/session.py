@@ -22,13 +22,15 @@ from pipeline.metrics import percentile
 from pipeline.results import Face, FrameResult
 from pipeline.templates import Level
 from server import __version__
-from server.live.calibration import Standing, camera_of, number
+from server.live.calibration import SECONDS, Standing, camera_of, number
 from server.live.enrolments import LiveEnrolments
 from server.live.messages import (
     DEFAULT_READING,
     VERSION,
     BadMessage,
     Command,
+    all_quality_fields,
+    distance_fields,
     error_message,
     message,
     parse_command,
@@ -51,6 +53,7 @@ logger = logging.getLogger(__name__)
 BAD_MESSAGES = 20  # … within BAD_WINDOW seconds end the session
 BAD_WINDOW = 10.0
 LOOK_STAGES = ("convert", "detect", "embed", "attributes")
+PATIENCE = 2 * SECONDS + 2  # for somebody to stand at a known distance, counted by the clock
 RECENT = 300  # frames that statistics speak of
 
 
@@ -103,6 +106,7 @@ class LiveSession:
         self._tasks: set[asyncio.Task[None]] = set()
         self._bad: deque[float] = deque(maxlen=BAD_MESSAGES)
         self._seq = 0
+        self._timing: dict[str, float | None] = {}
         self._faces: tuple[Face, ...] = ()  # of the newest result
         self._keyframes = 0
         self._totals: deque[float] = deque(maxlen=RECENT)
@@ -179,6 +183,7 @@ class LiveSession:
             )
         )
         self._seq += 1
+        self._timing = timing
         self._faces = result.faces
         self._stand(result)
         self._keyframes += result.keyframe
@@ -263,7 +268,8 @@ class LiveSession:
         self._pipeline.change_models(models)
 
     async def on_closed(self, reason: str) -> None:
-        """Release everything; what was half enrolled is dropped."""
+        """Release everything; what was half enrolled or measured is dropped."""
+        self._standing = None
         self._enrolments.clear()
         if self._inbox is not None:
             self._inbox.left(self._peer.id)
@@ -286,23 +292,27 @@ class LiveSession:
         }
 
     async def report(self) -> dict[str, Any]:
-        """Statistics, and of every face in the picture where it is, why it bears its name, and what was read of it."""
+        """Statistics, what the newest answer cost by stage, and of every face in the picture where it is, why it bears
+        its name, and what every stage made of it, whether the room shows it or not; gender and age only where they are
+        read."""
         faces = [
             {
                 "box": [round(float(v), 1) for v in face.box],
                 "detection": round(face.score, 3),
                 "enhancement": face.enhancement,
                 **await explain(face, self._known),
-                **read_fields(face, self._reading),
+                "quality": None if face.quality is None else all_quality_fields(face.quality),
+                "distance": None if face.distance is None else distance_fields(face.distance),
+                "apparent": read_fields(face, self._reading).get("apparent") if self._reading.attributes else "off",
             }
             for face in self._faces
         ]
-        return {**self.stats(), "reading": asdict(self._reading), "faces": faces}
+        return {**self.stats(), "timing": self._timing, "reading": asdict(self._reading), "faces": faces}
 
     # -- the camera's geometry -----------------------------------------------------------------------------------
 
     def _find_camera(self, command: Command) -> None:
-        self._standing = None  # the newest measurement is the one that is wanted
+        self._give_up("another measurement was asked for")  # the newest is the one that is wanted
         if command.body.get("from") != "distance":
             self._use_camera(command.id, camera_of(command))
             return
@@ -310,7 +320,15 @@ class LiveSession:
         if not 0.2 <= metres <= 20:
             raise BadMessage("metres must be from 0.2 to 20")
         if self._face(command) is not None:
-            self._standing = Standing(command.id, track, metres)
+            self._standing = standing = Standing(command.id, track, metres)
+            # Without frames its time would never be over.
+            asyncio.get_running_loop().call_later(PATIENCE, lambda: self._give_up("no pictures came", standing))
+
+    def _give_up(self, why: str, standing: Standing | None = None) -> None:
+        """Say that a measurement under way, or this one if it still is, comes to nothing."""
+        if self._standing is not None and standing in (None, self._standing):
+            self.fail(self._standing.command, "no_camera", f"That could not be measured: {why}.")
+            self._standing = None
 
     def _stand(self, result: FrameResult) -> None:
         """Gather how large somebody is who stands at a known distance."""

@@ -68,3 +68,28 @@ def test_yaw_and_pitch_follow_the_nose_also_in_a_tilted_head(face, across, down,
         turned = (marks - 100) @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]], np.float32) + 100
         quality = measure_quality(chip, turned.astype(np.float32), 110)
         assert (np.sign(round(quality.yaw, 2)), np.sign(round(quality.pitch, 2))) == (yaw, pitch)
+
+
+def test_what_the_standard_names_is_told_and_changes_nothing(face):
+    chip, marks = face
+    plain = measure_quality(chip, marks, 110)
+    assert 0.4 < plain.uniformity <= 1
+    assert 5 < plain.dynamic_range < 8
+    assert abs(plain.roll) < 45
+    assert plain.eyes == pytest.approx(float(np.linalg.norm(marks[1] - marks[0])), rel=1e-5)
+    half = chip.copy()
+    half[:, : half.shape[1] // 2] //= 4
+    assert measure_quality(half, marks, 110).uniformity < plain.uniformity / 2
+    dark, bright, flat = chip // 12, 255 - chip // 12, np.full_like(chip, 128)
+    assert measure_quality(dark, marks, 110).under_exposed > 0.95 > plain.under_exposed
+    assert measure_quality(bright, marks, 110).over_exposed > 0.2 > plain.over_exposed
+    assert measure_quality(flat, marks, 110).dynamic_range == 0
+
+
+@pytest.mark.parametrize("degrees", [-30.0, 0.0, 20.0])
+def test_roll_is_how_far_the_head_leans(face, degrees):
+    chip, marks = face
+    upright = measure_quality(chip, marks, 110).roll
+    turn = np.deg2rad(degrees)
+    leaning = marks @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]], np.float32)
+    assert measure_quality(chip, leaning, 110).roll - upright == pytest.approx(degrees, abs=0.1)

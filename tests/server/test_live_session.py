@@ -367,8 +367,12 @@ async def test_what_a_room_reads_shows_at_once_and_no_more(house: House) -> None
     assert "distance" not in face
     (report,) = [await peer.handler.report() for peer in house.peers.peers if isinstance(peer.handler, LiveSession)]
     assert report["faces"][0]["detection"] > 0.5
+    assert report["faces"][0]["distance"]["low"] < report["faces"][0]["distance"]["high"]  # though the room hides it
+    assert {"overall", "yaw", "roll", "uniformity", "dynamic_range"} <= set(report["faces"][0]["quality"])
+    assert report["timing"]["total"] > 0
     session.change_reading(RoomReading(distance=False), None)
     await page.until(lambda: not any("apparent" in f for f in page.results[-1]["faces"]), 8, "no age")
+    assert (await session.report())["faces"][0]["apparent"] == "off"
 
 
 async def test_a_camera_is_found_out_and_narrows_the_interval(house: House) -> None:
@@ -385,5 +389,9 @@ async def test_a_camera_is_found_out_and_narrows_the_interval(house: House) -> N
     assert (await page.hears("error", id=4))["code"] == "bad_message"
     page.send("camera", id=6, focal=10**400, spread=0.1, known="card", **{"from": "kept"})
     assert (await page.hears("error", id=6))["code"] == "bad_message"
+    page.send("camera", id=7, track=track(page), metres=1.5, **{"from": "distance"})
+    page.send("camera", id=8, **{"from": "usual"})
+    assert "another measurement" in (await page.hears("error", id=7))["message"]
+    assert (await page.hears("camera", id=8))["known"] == "usual"
     page.send("camera", id=5, track=999, metres=1, **{"from": "distance"})
     assert (await page.hears("error", id=5))["code"] == "no_such_track"
