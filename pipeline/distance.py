@@ -53,7 +53,7 @@ class Camera:
             )
 
 
-# What cameras people talk into see along the longer side of the picture: webcams 54–82° (60–90° across the diagonal of
+# What cameras people talk into see along the longer side of the picture: webcams 53–82° (60–90° across the diagonal of
 # 16:9 is what they state), phones 57–74° (like 33 to 24 mm of a 35 mm film camera); sources: docs/reading.md. 52–81° is
 # taken to hold 90 % of them.
 USUAL = Camera(focal=0.77, spread=0.165)
