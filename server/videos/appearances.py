@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 
@@ -79,22 +78,26 @@ def _strangers(records: list[TrackRecord], matcher: Matcher) -> list[list[TrackR
     """Tracks of nobody known, those of one person together."""
     if not records:
         return []
-    groups = [[record] for record in records]
-    likeness = matcher.similarities(*[np.stack([r.template for r in records if r.template is not None])] * 2)
-    places = {record.number: index for index, record in enumerate(records)}
+    records = sorted(records, key=lambda record: -record.votes)  # the surest begin
+    templates = np.stack([record.template for record in records if record.template is not None])
     least = matcher.threshold(len(records), SAME_FPIR)
-    while True:
-        best, pair = least, None
-        for first, second in combinations(range(len(groups)), 2):
-            one, other = groups[first], groups[second]
-            if any(_together(a, b) for a in one for b in other):
-                continue
-            alike = likeness[np.ix_([places[r.number] for r in one], [places[r.number] for r in other])].mean()
-            if alike >= best:
-                best, pair = float(alike), (first, second)
-        if pair is None:
-            return groups
-        groups[pair[0]] += groups.pop(pair[1])
+    groups: list[list[int]] = []
+    for index in range(len(records)):
+        alike = matcher.similarities(templates[index : index + 1], templates[:index])[0] if index else np.zeros(0)
+        near = sorted(((float(alike[group].mean()), group) for group in groups), key=lambda pair: -pair[0])
+        home = next(
+            (
+                group
+                for similarity, group in near
+                if similarity >= least and not any(_together(records[index], records[mate]) for mate in group)
+            ),
+            None,
+        )
+        if home is None:
+            groups.append([index])
+        else:
+            home.append(index)
+    return [[records[index] for index in group] for group in groups]
 
 
 def _perhaps(tracks: list[TrackRecord], gallery: Gallery, matcher: Matcher) -> tuple[Person | None, float | None]:
@@ -103,7 +106,7 @@ def _perhaps(tracks: list[TrackRecord], gallery: Gallery, matcher: Matcher) -> t
     opinion = matcher.decide(best.template, gallery)
     identity = Identity()
     identity.consider(opinion, best.votes)
-    if identity.state in (IdentityState.UNKNOWN, IdentityState.PENDING) or opinion.person is None:
+    if identity.state is not IdentityState.UNCERTAIN or opinion.person is None:
         return None, None
     return gallery.person(opinion.person), opinion.probability
 
