@@ -10,6 +10,13 @@ from typing import Any
 from aiohttp import web
 
 from server import __version__
+from server.api.bodies import media_type_middleware
+from server.api.door import KeyDoor, add_rate
+from server.api.etags import etag_middleware
+from server.api.idempotency import Answers, idempotency_middleware
+from server.api.operations import describe
+from server.api.routes import setup_document
+from server.front_operations import OPERATIONS
 from server.guests import guest_middleware, is_guest
 from server.join import Door, setup_join
 from server.problems import problem_middleware
@@ -35,6 +42,8 @@ class Services:
     """``None`` when the LAN is off."""
     parts: tuple[Callable[[web.Application], None], ...] = ()
     """Each adds its own routes (signalling, people, …)."""
+    keys: KeyDoor | None = None
+    """Where other programs come in; ``None``: no key opens anything."""
 
 
 SETTINGS = web.AppKey("settings", Settings)
@@ -44,15 +53,23 @@ SERVICES = web.AppKey("services", Services)
 def create_app(settings: Settings, services: Services) -> web.Application:
     """The application for loopback and LAN alike; :mod:`server.security` tells them apart by TLS."""
     guard = services.door.guard if services.door else None
-    middlewares = [problem_middleware, access_middleware(guard), guest_middleware(settings)]
+    middlewares = [
+        problem_middleware,
+        access_middleware(guard, services.keys),
+        guest_middleware(settings),
+        media_type_middleware,
+        idempotency_middleware(Answers()),
+        etag_middleware(),
+    ]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_LIMIT)
     app[SETTINGS] = settings
     app[SERVICES] = services
-    app.on_response_prepare.append(add_headers)
+    app.on_response_prepare.extend((add_headers, add_rate))
     app.on_shutdown.append(_end_sessions)
     app.router.add_get("/healthz", _health)
     app.router.add_get("/api/v1/config", _config)
     setup_join(app, services.door)
+    describe(app, OPERATIONS)
     for part in services.parts:
         part(app)
     _setup_page(app, static_folder())
@@ -75,6 +92,9 @@ def _setup_page(app: web.Application, folder: Path) -> None:
     async def people(_request: web.Request) -> web.StreamResponse:
         return web.FileResponse(folder / "people.html")
 
+    async def api(_request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(folder / "api.html")
+
     async def file(request: web.Request) -> web.StreamResponse:
         path = (folder / request.match_info["path"]).resolve()  # follows links and '..', so that neither leads out
         if not path.is_relative_to(folder) or not path.is_file():
@@ -83,6 +103,7 @@ def _setup_page(app: web.Application, folder: Path) -> None:
 
     app.router.add_get("/", index)
     app.router.add_get("/people", people)
+    setup_document(app, api)
     app.router.add_get("/static/{path:.+}", file)
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from server.api.operations import describe
 from server.app import static_folder
+from server.evaluation.operations import OPERATIONS
 from server.evaluation.page import content_policy
 from server.evaluation.photos import is_picture
 from server.evaluation.running import (
@@ -46,6 +48,7 @@ def setup_evaluation(app: web.Application, evaluations: Evaluations) -> None:
     app.router.add_post(BASE + "/{id}/files", _said(_add))
     app.router.add_post(BASE + "/{id}/start", _said(_start))
     app.router.add_get(BASE + "/{id}/{file:report\\.(html|json|zip)}", _said(_report))
+    describe(app, OPERATIONS)
 
 
 def _said(handler: Handler) -> Handler:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from server.api.keys import API_KEY
 from server.problems import problem
 from server.settings import Settings
 
@@ -13,7 +14,7 @@ OPEN_TO_GUESTS = ("/api/v1/config", "/api/v1/join", "/api/v1/whip")
 
 def is_guest(settings: Settings, request: web.Request) -> bool:
     """Whether what this device adds goes when it leaves."""
-    return settings.lan_guests and request.secure
+    return settings.lan_guests and request.secure and API_KEY not in request  # the host made the key
 
 
 def guest_middleware(settings: Settings) -> Middleware:

@@ -2,7 +2,8 @@
 
 The loopback listener (plain HTTP) is open to this computer: its requests have to come from loopback and name it as
 their host, or a web page elsewhere could reach it under a name of its own (DNS rebinding). The other listener (TLS)
-asks for the join token: in the cookie a join link gave, or as ``Authorization: Bearer``.
+asks for the join token: in the cookie a join link gave, or as ``Authorization: Bearer``. A key lets in on both, to what
+its scopes say.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from html import escape
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from server.api.door import KeyDoor, key_in
 from server.problems import problem
 
 COOKIE = "visavis_join"
@@ -115,12 +117,18 @@ def refusal(request: web.Request, status: int, title: str, detail: str) -> web.R
     return response
 
 
-def access_middleware(guard: JoinGuard | None) -> Middleware:
+def access_middleware(guard: JoinGuard | None, keys: KeyDoor | None = None) -> Middleware:
     """Let in who may come in; refuse changes asked for by other sites' pages. No ``guard``: loopback only."""
 
     @web.middleware
     async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
-        refused = _refused_outside(request, guard) if request.secure else _refused_loopback(request)
+        key = key_in(request) if keys is not None else None
+        if request.secure and (key is None or guard is None):
+            refused = _refused_outside(request, guard)
+        else:
+            refused = None if request.secure else _refused_loopback(request)
+            if refused is None and keys is not None and key is not None:
+                refused = await keys.admit(request, key)
         if refused is None and request.method not in _SAFE_METHODS:
             refused = _refused_origin(request)
         return refused if refused is not None else await handler(request)

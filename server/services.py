@@ -15,6 +15,9 @@ import cv2
 from models import Pack, load_pack
 from pipeline.face_models import FaceModels
 from pipeline.frame_pipeline import PipelineConfig
+from server.api.door import KeyDoor
+from server.api.keys import Keys
+from server.api.routes import setup_keys
 from server.app import VIDEO, Services
 from server.evaluation.running import Evaluations
 from server.evaluation_routes import setup_evaluation
@@ -112,6 +115,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(evaluations.close)
         videos = await _open_videos(settings, lambda: change.models)
         stack.push_async_callback(videos.close)
+        keys = Keys(people)
         peers = PeerRegistry(transport, make_session, settings.max_sessions)
         stack.push_async_callback(peers.close_all, "shutdown")
         await change.resume()
@@ -121,7 +125,9 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             people=lambda: len(people.gallery),
             end_sessions=peers.close_all,
             door=door,
+            keys=KeyDoor(keys),
             parts=(
+                lambda app: setup_keys(app, keys),
                 lambda app: setup_whip(app, peers, partial(is_guest, settings)),
                 lambda app: setup_sessions(app, peers),
                 lambda app: setup_reading(app, readings, lambda: change.models, show_reading),

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from server.api.operations import describe
+from server.front_operations import WHIP_OPERATIONS
 from server.peer import EVERYONE, Peer, PeerHandler, Visit
 from server.problems import problem
 from server.sdp import MAX_SDP, OfferError, parse_fragment
@@ -106,6 +108,7 @@ def setup_whip(app: web.Application, peers: PeerRegistry, is_guest: IsGuest = la
     app.router.add_post(BASE, _post)
     app.router.add_patch(BASE + "/{id}", _patch)
     app.router.add_delete(BASE + "/{id}", _delete)
+    describe(app, WHIP_OPERATIONS)
 
 
 async def _post(request: web.Request) -> web.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from server.api.operations import Parameter, Schema
@@ -25,7 +26,9 @@ LIMIT = Parameter("Entries in a page", {"type": "integer", "minimum": 1, "maximu
 CURSOR = Parameter("The `next` of the page before")
 
 
-def record(title: str | None = None, /, optional: dict[str, Schema] | None = None, **fields: Schema) -> dict[str, Any]:
+def record(
+    title: str | None = None, optional: Mapping[str, Schema] | None = None, /, **fields: Schema
+) -> dict[str, Any]:
     """An object with these fields and no other; ``optional`` ones may be missing. A ``title`` names it in the
     document."""
     named = {} if title is None else {"title": title}
@@ -55,7 +58,7 @@ def one_of(*values: str) -> Schema:
 
 def page_of(of: Schema, **more: Schema) -> dict[str, Any]:
     """A page of a long list; see :mod:`server.api.paging`."""
-    return record(None, None, items=listed(of), next=maybe(TEXT), **more)
+    return record(items=listed(of), next=maybe(TEXT), **more)
 
 
 PROBLEM: Schema = {

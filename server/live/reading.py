@@ -13,6 +13,8 @@ from aiohttp import web
 from models import ModelError, ProviderSetting, load_attributes
 from pipeline.attributes import AttributeReader, EnsembleReader
 from pipeline.face_models import FaceModels
+from server.api.operations import describe
+from server.live.operations import READING_OPERATIONS
 from server.people import People
 from server.problems import problem
 from server.request_json import read_json
@@ -92,6 +94,7 @@ def setup_reading(app: web.Application, readings: Readings, models: Callable[[],
     app[_READINGS], app[_MODELS], app[_CHANGED] = readings, models, changed
     app.router.add_get("/api/v1/reading", _show)
     app.router.add_put("/api/v1/reading", _choose)
+    describe(app, READING_OPERATIONS)
 
 
 async def _show(request: web.Request) -> web.Response:

@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from server.api.operations import describe
+from server.people.import_operations import OPERATIONS
 from server.people.photos.archive import ARCHIVE_BYTES, BadArchive, is_archive, person_names
 from server.people.photos.decoding import FILE_BYTES, PIXELS, Unreadable
 from server.people.photos.draft import Entry
@@ -36,6 +38,7 @@ def setup_imports(app: web.Application, imports: Imports) -> None:
     app.router.add_post(BASE + "/{id}/files", _said(_add))
     app.router.add_post(BASE + "/{id}/files/{file}", _said(_correct))
     app.router.add_post(BASE + "/{id}/commit", _said(_commit))
+    describe(app, OPERATIONS)
 
 
 def _said(handler: Handler) -> Handler:

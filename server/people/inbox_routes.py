@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from server.api.operations import describe
 from server.people import People
 from server.people.inbox import DifferentPerson, Inbox, NoSuchStranger, keeps
+from server.people.inbox_operations import OPERATIONS
 from server.problems import problem
 from server.request_json import read_json
 from server.storage import BadName, NameTaken, NoSuchPerson
@@ -36,6 +38,7 @@ def setup_inbox(app: web.Application, inbox: Inbox | None, people: People, days:
     app.router.add_get("/api/v1/inbox/{id}/crop", _crop)
     app.router.add_post("/api/v1/inbox/{id}/name", _name)
     app.router.add_delete("/api/v1/inbox/{id}", _forget)
+    describe(app, OPERATIONS)
     if inbox is not None:
         app[INBOX] = inbox
 

@@ -9,7 +9,9 @@ from typing import Any
 from aiohttp import web
 
 from models import PackManifest, available_packs, is_installed
+from server.api.operations import describe
 from server.people.model_change import ChangeRefused, ModelChange, Status
+from server.people.settings_operations import MODEL_OPERATIONS
 from server.problems import problem
 from server.request_json import read_json
 
@@ -26,6 +28,7 @@ def setup_model_change(app: web.Application, change: ModelChange, models_dir: Pa
     app.router.add_post("/api/v1/model-change", _begin)
     app.router.add_post("/api/v1/model-change/switch", _switch)
     app.router.add_delete("/api/v1/model-change", _cancel)
+    describe(app, MODEL_OPERATIONS)
 
 
 async def _packs(request: web.Request) -> web.Response:

@@ -10,7 +10,9 @@ from typing import Any
 from aiohttp import web
 
 from pipeline.face_models import FaceModels
+from server.api.operations import describe
 from server.people import People
+from server.people.operations import OPERATIONS
 from server.people.person_page import person_fields, person_page
 from server.problems import problem
 from server.request_json import read_json
@@ -268,3 +270,4 @@ def setup_people(app: web.Application, people: People, models: Callable[[], Face
     ]
     for method, path, handler in add:
         app.router.add_route(method, BASE + path, _said(handler))
+    describe(app, OPERATIONS)

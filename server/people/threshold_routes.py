@@ -13,7 +13,9 @@ from aiohttp import web
 
 from pipeline.face_models import FaceModels
 from pipeline.gallery import Person
+from server.api.operations import describe
 from server.people import People
+from server.people.settings_operations import THRESHOLD_OPERATIONS
 from server.people.threshold import Confusable, Histogram, ThresholdReport, equivalent_fpir, judge
 from server.problems import problem
 from server.request_json import read_json
@@ -95,6 +97,7 @@ def setup_threshold(app: web.Application, people: People, models: Callable[[], F
     app[THRESHOLDS] = Thresholds(people, models, max_samples)
     app.router.add_get("/api/v1/threshold", _show)
     app.router.add_put("/api/v1/threshold", _choose)
+    describe(app, THRESHOLD_OPERATIONS)
 
 
 async def _show(request: web.Request) -> web.Response:

@@ -1,0 +1,58 @@
+"""What the routes at the front of the server do: its configuration, joining, and beginning a live session."""
+
+from __future__ import annotations
+
+from server.api.operations import Media, Operation, Parameter
+from server.api.schemas import COUNT, FLAG, NUMBER, ROOM, TEXT, listed, maybe, record
+from server.sdp import MAX_SDP
+
+_LIVE = {"id": Parameter("A session's id", TEXT)}
+_SDP = Media(("application/sdp",), "A description of a session (RFC 8866)", MAX_SDP)
+_CANDIDATES = Media(("application/trickle-ice-sdpfrag",), "Candidates (RFC 8840)", MAX_SDP)
+
+OPERATIONS = {
+    "GET /api/v1/config": Operation(
+        "What this server is, and how it is to be called",
+        "server",
+        "read",
+        {
+            200: record(
+                "Config",
+                version=TEXT,
+                protocol=COUNT,
+                iceServers=listed({"type": "object"}),
+                pack=record(name=TEXT, licence=TEXT),
+                video=record(width=COUNT, height=COUNT, frameRate=NUMBER, maxBitrate=COUNT),
+                people=COUNT,
+                guest=FLAG,
+                secure=FLAG,
+                retention=TEXT,
+            )
+        },
+    ),
+    "GET /api/v1/join": Operation(
+        "The link that lets another device in",
+        "server",
+        None,
+        {200: record("Join", url=maybe(TEXT), qr=maybe(TEXT), trust_url=maybe(TEXT))},
+    ),
+}
+WHIP_OPERATIONS = {
+    "POST /api/v1/whip": Operation(
+        "Begin a live session",
+        "live",
+        "recognise",
+        {201: _SDP},
+        errors=(503,),
+        query={
+            "room": Parameter("The room it joins", {"anyOf": [ROOM, {"const": ""}]}),
+            "guest": Parameter("Whether what it adds goes when it ends", {"enum": ["0", "1"]}),
+        },
+        body=_SDP,
+        words="Signalling as in WHIP (RFC 9725); `Location` is the session, to be patched and deleted.",
+    ),
+    "PATCH /api/v1/whip/{id}": Operation(
+        "Add candidates", "live", "recognise", {204: None}, errors=(412,), path=_LIVE, body=_CANDIDATES
+    ),
+    "DELETE /api/v1/whip/{id}": Operation("End a live session", "live", "recognise", {200: None}, path=_LIVE),
+}
