@@ -25,7 +25,7 @@ from pipeline.face_models import FaceModels
 from server.videos.files import ResultWriter
 from server.videos.following import Follower
 from server.videos.limits import VideoRefused, be_modest, bound_time
-from server.videos.reading import VideoInfo, open_video
+from server.videos.reading import TOO_MUCH_MEMORY, VideoInfo, open_video
 
 SAID_EVERY = 0.2  # seconds
 
@@ -44,7 +44,7 @@ def main() -> None:
     except (VideoRefused, ModelError) as error:
         _say(refused=str(error))
     except MemoryError:
-        _say(refused="This video needs more memory than one video may take.")
+        _say(refused=TOO_MUCH_MEMORY)
     except Exception as error:
         # Its words might name a file; the class is enough to look for it.
         _say(failed=type(error).__name__)

@@ -26,6 +26,7 @@ CONTAINERS = (
     "m4v,mjpeg,mxf,nut,rm,wtv,dv,swf,vob,roq,yuv4mpegpipe,apng"
 )
 OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+TOO_MUCH_MEMORY = "This video needs more memory than one video may take."
 NOT_A_VIDEO = "This is no video that can be read, or the file is damaged."
 
 
@@ -78,14 +79,17 @@ class VideoFile:
         """Every frame that can be decoded; a damaged one is passed over."""
         if self._rate >= DROPPABLE_FROM:
             self._stream.codec_context.skip_frame = "NONREF"
-        bad = 0
-        for packet in self._container.demux(self._stream):
+        packets, bad = self._container.demux(self._stream), 0
+        while bad <= BAD_FRAMES:
             try:
-                pictures = packet.decode()
-            except av.error.InvalidDataError:
-                bad += 1
-                if bad > BAD_FRAMES:
+                packet = next(packets, None)
+                if packet is None:
                     return
+                pictures = packet.decode()
+            except MemoryError:
+                raise
+            except av.error.FFmpegError:
+                bad += 1
                 continue
             bad = 0
             yield from pictures
@@ -99,14 +103,18 @@ def open_video(path: Path) -> Iterator[VideoFile]:
             pictures = [s for s in container.streams.video if not _is_cover(s)]
             if not pictures:
                 raise VideoRefused("There is no video in this file.")
-            stream = pictures[0]
+            stream = next((s for s in pictures if s.codec_context is not None), None)
+            if stream is None:
+                raise VideoRefused("The video in this file is of a kind that cannot be read here.")
             stream.thread_count = min(2, os.cpu_count() or 1)
             stream.thread_type = "AUTO"
             video = VideoFile(container, stream)
             info = video.info
             check(info.width, info.height, info.seconds, len(container.streams))
             yield video
-    except av.error.FFmpegError as error:
+    except MemoryError as error:
+        raise VideoRefused(TOO_MUCH_MEMORY) from error
+    except (av.error.FFmpegError, UnicodeError) as error:
         raise VideoRefused(NOT_A_VIDEO) from error
 
 
