@@ -9,6 +9,7 @@ import io
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ from server.people import People
 from server.videos import limits, videos
 from server.videos.routes import BASE, VideoRoutes, setup_videos
 from server.videos.videos import Videos
-from server.videos.working import Worker
+from server.videos.working import Worker, environment
 from tests.packs import models_folder, open_models
 from tests.server.video_files import meeting, sound_only
 
@@ -380,3 +381,20 @@ def test_every_limit_has_its_words() -> None:
         with pytest.raises(limits.VideoRefused, match=words):
             limits.check(*arguments)
     limits.check(640, 480, None, 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux")
+def test_a_worker_gets_no_more_memory_and_time_than_a_video_may_take() -> None:
+    words = (
+        "import os, resource\n"
+        "from server.videos import limits\n"
+        "limits.be_modest()\n"
+        "limits.bound_time(6.0)\n"
+        "print(os.nice(0), *resource.getrlimit(resource.RLIMIT_CPU))\n"
+        "try:\n    bytearray(limits.MEMORY + 1)\n"
+        "except MemoryError:\n    print('no more')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", words], env=environment(), capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == [str(os.nice(0) + limits.NICE), "180", "185", "no", "more"]
