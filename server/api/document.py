@@ -48,14 +48,16 @@ def document(app: web.Application) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Visavis", "version": __version__, "description": ABOUT, "license": {"name": "MIT"}},
         "servers": [{"url": "/"}],
-        "security": [{"key": []}],
+        "security": [{"key": []}, {"join": []}, {}],
         "tags": [{"name": tag} for tag in sorted(tags)],
         "paths": lifted["paths"],
         "components": {
             "schemas": dict(sorted(components.items())),
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "A key made on the page /api. Scopes: "
-                        + "; ".join(f"`{scope}`: {words}" for scope, words in SCOPES.items()) + "."}
+                        + "; ".join(f"`{scope}`: {words}" for scope, words in SCOPES.items()) + "."},
+                "join": {"type": "apiKey", "in": "cookie", "name": "visavis_join",
+                         "description": "What a join link gives a browser in the local network."},
             },
         },
     }  # fmt: skip

@@ -1,0 +1,59 @@
+"""Whether the server keeps to its own document, whatever is sent: schemathesis against a running server.
+
+    python -m tests.load.schemas [--seconds 600] [--examples 200] [--seed 1]
+
+Every operation is asked with what its schema allows and with what it does not, boundary by boundary, at random, and in
+sequences that follow from each other's answers. Nothing may answer with an error of ours, with a status or a body
+that is not in the document, accept what the document forbids, or answer a method it does not have with anything
+but 405.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.server.whole import seed, serving_all
+
+LEFT_OUT = (
+    # What a schema allows may still be refused for what is there: a name that is taken, an id that is gone.
+    "positive_data_acceptance",
+)
+
+
+def run(url: str, *, seconds: int, examples: int, seed: int, folder: Path, more: Sequence[str] = ()) -> tuple[int, str]:
+    """Ask the server at ``url``; the exit code of schemathesis, 0 if it found nothing, and what it printed."""
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")), "run", f"{url}/api/v1/openapi.json",
+        "--max-time", str(seconds), "--max-examples", str(examples), "--seed", str(seed), "--workers", "1",
+        "--exclude-checks", ",".join(LEFT_OUT), "--request-timeout", "30", "--warnings", "off",
+        "--generation-database", "none", "--no-color", "--continue-on-failure", *more,
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds + 120
+    )
+    return done.returncode, done.stdout
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("--examples", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    wish = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        seed(folder / "data", "Ada", "Bob", "Grace")
+        with serving_all(folder / "data") as whole:
+            code, said = run(whole.local, seconds=wish.seconds, examples=wish.examples, seed=wish.seed, folder=folder)
+    print(said)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
