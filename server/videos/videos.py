@@ -275,7 +275,10 @@ class Videos:
                 size += len(chunk)
                 if size > limits.FILE_BYTES:
                     raise TooMuch(f"A video may have {limits.FILE_BYTES // 2**30} GB.")
-                await asyncio.to_thread(file.write, chunk)
+                try:
+                    await asyncio.to_thread(file.write, chunk)
+                except OSError as error:
+                    raise TooMuch(f"The video cannot be kept here: {error.strerror}.") from error
                 self._require_space(0)
         return size
 

@@ -316,6 +316,20 @@ async def test_more_than_it_takes_is_refused(client: Client, monkeypatch: pytest
     assert list(client.folder.iterdir()) == []
 
 
+async def test_an_upload_that_breaks_off_leaves_nothing(client: Client) -> None:
+    place = client.http._base_url
+    assert place is not None
+    _, writer = await asyncio.open_connection(place.host, place.port)
+    head = f"POST {BASE}?file=a.mp4 HTTP/1.1\r\nHost: localhost:{place.port}\r\nContent-Length: 5000\r\n\r\n"
+    writer.write(head.encode() + b"only this")
+    await writer.drain()
+    await until(lambda: left(client.folder))
+    writer.close()
+    await writer.wait_closed()
+    await until(lambda: not left(client.folder))
+    assert (await client.ask("GET"))["items"] == []
+
+
 @pytest.mark.parametrize("file", ["", "a\nb.mp4", "x" * 401])
 async def test_names_that_make_no_sense_are_refused(client: Client, file: str) -> None:
     assert "file names" in (await client.send(b"x", file, 400))["detail"]
