@@ -7,8 +7,8 @@ from server.api.schemas import COUNT, FLAG, NUMBER, ROOM, TEXT, listed, maybe, r
 from server.sdp import MAX_SDP
 
 _LIVE = {"id": Parameter("A session's id", TEXT)}
-_SDP = Media(("application/sdp",), "A description of a session (RFC 8866)", MAX_SDP)
-_CANDIDATES = Media(("application/trickle-ice-sdpfrag",), "Candidates (RFC 8840)", MAX_SDP)
+_SDP = Media(("application/sdp",), "A description of a session (RFC 8866)", MAX_SDP, text=True)
+_CANDIDATES = Media(("application/trickle-ice-sdpfrag",), "Candidates (RFC 8840)", MAX_SDP, text=True)
 
 OPERATIONS = {
     "GET /api/v1/config": Operation(

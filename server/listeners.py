@@ -20,6 +20,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from server.settings import Settings, StartError
 
+MAX_LINE = (
+    64 * 1024
+)  # bytes of a request's first line: what is longer is refused before the application, in plain words
 SHUTDOWN_TIMEOUT = 1.0  # seconds a request may go on after the server was told to end
 _LOOPBACK = (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6))
 _ANYWHERE = (("0.0.0.0", socket.AF_INET), ("::", socket.AF_INET6))
@@ -119,7 +122,9 @@ async def listening(
 
 async def _runner(stack: contextlib.AsyncExitStack, app: web.Application) -> web.AppRunner:
     # No access log: it would hold the token of join links.
-    runner = web.AppRunner(app, access_log=None, logger=_errors, shutdown_timeout=SHUTDOWN_TIMEOUT)
+    runner = web.AppRunner(
+        app, access_log=None, logger=_errors, shutdown_timeout=SHUTDOWN_TIMEOUT, max_line_size=MAX_LINE
+    )
     stack.push_async_callback(runner.cleanup)
     await runner.setup()
     return runner

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from server import __version__
+from server.api.etags import IF_MATCH
 from server.api.operations import OPERATIONS, SCOPES, Media, Operation, Parameter, Schema
 from server.api.schemas import ID, PROBLEM
 
@@ -90,7 +91,7 @@ def _operation(method: str, path: str, said: Operation) -> dict[str, Any]:
     parameters = [_parameter("path", name, said.path.get(name, Parameter("", ID))) for name in _VARIABLE.findall(path)]
     parameters += [_parameter("query", name, one) for name, one in said.query.items()]
     if said.guarded:
-        tag = Parameter("Only if the entity tag is still this one", {"type": "string", "minLength": 1})
+        tag = Parameter("Only if the entity tag is still this one", {"type": "string", "pattern": IF_MATCH})
         parameters.append(_parameter("header", "If-Match", tag))
     if parameters:
         found["parameters"] = parameters
@@ -122,7 +123,8 @@ def _answer(status: int, body: Schema | Media | None, method: str) -> dict[str, 
 def _content(body: Schema | Media) -> dict[str, Any]:
     if isinstance(body, Media):
         limit = {} if body.limit is None else {"maxLength": body.limit}
-        return {type: {"schema": {} if type.startswith("text/") else limit} for type in body.types}
+        schema = {"type": "string", **limit} if body.text else limit
+        return {type: {"schema": schema} for type in body.types}
     return {"application/json": {"schema": body}}
 
 

@@ -13,6 +13,8 @@ from server.api.operations import operation_of
 from server.problems import problem
 
 _TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+_ONE = r'(W/)?"[!#-~]*"'
+IF_MATCH = rf"^(\*|{_ONE}(, ?{_ONE})*)$"
 
 
 def etag_middleware() -> Middleware:
@@ -49,6 +51,8 @@ async def _stale(request: web.Request) -> web.StreamResponse | None:
     wanted, resource = request.headers.get(hdrs.IF_MATCH), request.match_info.route.resource
     if wanted is None or resource is None:
         return None
+    if not re.search(IF_MATCH, wanted, re.ASCII):
+        return problem(400, "Bad Request", 'If-Match is an ETag as it was answered, "…", a list of them, or *.')
     read = next(route.handler for route in resource if route.method == hdrs.METH_GET)
     shown = await read(request)
     tag = _tag_of(shown) if isinstance(shown, web.Response) and shown.status == 200 else None

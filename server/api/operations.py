@@ -42,6 +42,7 @@ class Media:
     words: str
     limit: int | None = None
     """Bytes it may have."""
+    text: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def setup_inbox(app: web.Application, inbox: Inbox | None, people: People, days:
         return web.json_response({"sightings": [_sighting(sighting) for sighting in found]})
 
     app.router.add_get("/api/v1/inbox", show)
-    app.router.add_get("/api/v1/people/{id}/sightings", sightings)
+    app.router.add_get("/api/v1/people/{id:[0-9a-f]{32}}/sightings", sightings)
     app.router.add_delete("/api/v1/inbox", _forget_all)
     app.router.add_get("/api/v1/inbox/{id}/crop", _crop)
     app.router.add_post("/api/v1/inbox/{id}/name", _name)

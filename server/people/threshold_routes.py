@@ -113,7 +113,7 @@ async def _choose(request: web.Request) -> web.Response:
         body = await read_json(request)
     except ValueError:
         body = None
-    if not isinstance(body, dict) or "one_in" not in body:
+    if not isinstance(body, dict) or "one_in" not in body or body.keys() - {"one_in", "room"}:
         return _bad('send {"one_in": a number, or null for what the pack says} as JSON')
     one_in = body["one_in"]
     number = isinstance(one_in, int | float) and not isinstance(one_in, bool) and LEAST <= one_in <= MOST
