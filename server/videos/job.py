@@ -38,9 +38,11 @@ def main() -> None:
     task = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_input, daemon=True).start()
     try:
+        with open_video(Path(task["video"])) as file:  # what is refused is refused before any model is loaded
+            _begin(file.info)
         pack = load_pack(task["pack"], Path(task["models_dir"]), task["provider"], lambda line: None)
         models = FaceModels.from_pack(pack)
-        finished = follow_video(models, Path(task["video"]), Path(task["folder"]), _begin, _progress())
+        finished = follow_video(models, Path(task["video"]), Path(task["folder"]), lambda info: None, _progress())
     except (VideoRefused, ModelError) as error:
         _say(refused=str(error))
     except MemoryError:

@@ -27,7 +27,7 @@ export class Player {
     for (const kind of ["seeked", "loadeddata"]) this.#video.addEventListener(kind, () => this.#draw());
     this.root = element("div", { className: "player" }, this.#video, this.#layer);
     this.root.style.aspectRatio = `${result.width} / ${result.height}`;
-    this.root.style.maxWidth = `calc(65vh * ${result.width / result.height})`;
+    this.root.style.maxWidth = `calc(50vh * ${result.width / result.height})`;
     this.#video.addEventListener("error", () => this.root.replaceWith(element("div", { className: "card notice" }, paragraph(UNPLAYABLE))));
     this.named(result);
     this.#follow();

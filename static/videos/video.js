@@ -24,10 +24,7 @@ export async function showVideo(root, video) {
     for (const now of list.querySelectorAll(".now")) now.style.left = `${Math.min(100, (100 * at) / Math.max(result.seconds, 0.001))}%`;
   };
   const player = new Player(video, result, moved);
-  const seek = (seconds) => {
-    player.seek(seconds);
-    player.root.scrollIntoView({ block: "nearest" });
-  };
+  const seek = (seconds) => player.seek(seconds);
   const boxes = element("input", { type: "checkbox", checked: true });
   boxes.addEventListener("change", () => player.show(boxes.checked));
   const names = element("datalist", { id: NAMES });
