@@ -10,6 +10,12 @@ from aiohttp import web
 
 logger = logging.getLogger(__name__)
 
+_WORDS = {  # where nobody else has words
+    404: "There is nothing at this address.",
+    405: "That cannot be done here; Allow says what can.",
+    413: "The body is larger than what is taken here.",
+}
+
 
 def problem(status: int, title: str, detail: str, **headers: str) -> web.Response:
     """An ``application/problem+json`` answer; underscores in header names become hyphens."""
@@ -33,7 +39,9 @@ async def problem_middleware(
         if error.status < 400:
             raise
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-        return problem(error.status, error.reason, error.text or error.reason, **allow)
+        said = error.text or ""
+        words = _WORDS.get(error.status) if said.startswith((f"{error.status}: ", "Maximum request body")) else None
+        return problem(error.status, error.reason, words or said or error.reason, **allow)
     except ConnectionError:
         raise
     except Exception as error:

@@ -108,14 +108,15 @@ def idempotency_middleware(answers: Answers) -> Middleware:
         if known is not None:
             return _again(known, fingerprint)
         answers.begin(key, fingerprint)
-        answered = False
         try:
             response = await handler(request)
-            answered = response.status < 500 and response.status not in PASSING
-        finally:
-            if not answered:
-                answers.drop(key)
-        answers.end(key, _kept(response))
+        except BaseException:
+            answers.drop(key)
+            raise
+        if response.status < 500 and response.status not in PASSING:
+            answers.end(key, _kept(response))
+        else:
+            answers.drop(key)
         return response
 
     return idempotency

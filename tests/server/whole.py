@@ -59,9 +59,17 @@ class Whole:
     data: Path
 
     def ask(
-        self, method: str, path: str, body: Any = None, *, lan: bool = False, key: str | None = None, **headers: str
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        lan: bool = False,
+        key: str | None = None,
+        root: str = "/api/v1",
+        **headers: str,
     ) -> Answer:
-        """Ask for something under ``/api/v1``; a body of bytes goes as it is, everything else as JSON."""
+        """Ask for something under ``root``; a body of bytes goes as it is, everything else as JSON."""
         said = {name.replace("_", "-"): value for name, value in headers.items()}
         if key is not None:
             said["Authorization"] = f"Bearer {key}"
@@ -69,7 +77,7 @@ class Whole:
         if data is not None:
             said.setdefault("Content-Type", "application/json")
         base = self.lan if lan else self.local
-        request = urllib.request.Request(f"{base}/api/v1{path}", data, said, method=method)
+        request = urllib.request.Request(f"{base}{root}{path}", data, said, method=method)
         try:
             with urllib.request.urlopen(request, timeout=60, context=self.context if lan else None) as response:
                 return _answer(response.status, response)
