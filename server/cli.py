@@ -23,6 +23,7 @@ MOUNTED = {
     "bench": "server.commands.bench:bench",
     "evaluate": "server.commands.evaluate:evaluate",
     "people": "server.commands.people:people",
+    "keys": "server.commands.keys:keys",
 }
 
 
