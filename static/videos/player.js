@@ -37,7 +37,7 @@ export class Player {
   named(result) {
     this.#names = new Map(result.people.flatMap((one) => one.tracks.map((track) => [track, { label: one.label, known: one.person !== null }])));
     this.#subtitles?.remove();
-    this.#subtitles = element("track", { kind: "captions", label: "Who is seen", srclang: "en", src: `${this.#address}/export.vtt?${result.people.map(({ label }) => label).join().length}` });
+    this.#subtitles = element("track", { kind: "captions", label: "Who is seen", srclang: "en", src: `${this.#address}/export.vtt` });
     this.#video.append(this.#subtitles);
     this.#draw();
   }

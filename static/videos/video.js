@@ -52,7 +52,7 @@ export async function showVideo(root, video) {
     element("a", { className: "back", href: "#", textContent: "‹ All videos" }),
     heading,
     said,
-    player.root,
+    element("div", { className: "screen" }, player.root),
     element("label", { className: "check" }, boxes, element("span", { textContent: "Boxes and names over the video" })),
     names,
     list,
