@@ -106,7 +106,7 @@ def open_video(path: Path) -> Iterator[VideoFile]:
             stream = next((s for s in pictures if s.codec_context is not None), None)
             if stream is None:
                 raise VideoRefused("The video in this file is of a kind that cannot be read here.")
-            stream.thread_count = min(2, os.cpu_count() or 1)
+            stream.thread_count = min(4, 1 + (os.cpu_count() or 1))  # pictures decoded ahead, so that nobody waits
             stream.thread_type = "AUTO"
             video = VideoFile(container, stream)
             info = video.info
