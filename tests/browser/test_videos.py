@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from server.app import Services, create_app
+from server.commands.bench_videos import repeat
 from server.people import People
 from server.people.routes import setup_people
 from server.settings import Settings
@@ -24,7 +25,7 @@ from server.videos.working import Worker
 from tests.browser.accessibility import in_reach, serious, shows_pictures
 from tests.browser.people_standin import SIZES, browsing
 from tests.packs import models_folder, open_models
-from tests.server.video_files import meeting, write_video
+from tests.server.video_files import meeting
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 VIEWS = {**SIZES, "phone": (360, 740)}
@@ -48,7 +49,7 @@ def browser(chromium: str) -> Iterator[Any]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("videos")
     meeting(folder)
-    write_video(folder / "long.mp4", [(0, 0, 60)], 60)
+    repeat(folder / "meeting.mp4", folder / "long.mkv", 240)
     return folder
 
 
@@ -182,13 +183,13 @@ def test_a_video_becomes_people_and_times(browser: Any, url: str, folder: Path, 
 
 def test_progress_and_cancelling(browser: Any, url: str, folder: Path) -> None:
     page = opened(browser, url)
-    page.set_input_files("input[type=file]", [folder / "long.mp4", folder / "meeting.mp4"])
+    page.set_input_files("input[type=file]", [folder / "long.mkv", folder / "meeting.mp4"])
     page.wait_for_selector(".card.video progress")
     page.wait_for_selector(".standing >> text=Waits for its turn")
-    page.wait_for_function("() => (document.querySelector('.card.video progress')?.value ?? 0) > 0.05")
-    page.wait_for_selector(".standing >> text=/of 1:00/")
+    page.wait_for_function("() => (document.querySelector('.card.video progress')?.value ?? 0) > 0.01")
+    page.wait_for_selector(".standing >> text=/of \\d:\\d\\d/")
     assert serious(page) == []
-    page.click("button[aria-label='Cancel long.mp4']")
+    page.click("button[aria-label='Cancel long.mkv']")
     page.wait_for_selector(".toast >> text=is cancelled")
     page.wait_for_selector("a.name >> text=meeting.mp4")
     assert page.locator(".card.video").count() == 1
