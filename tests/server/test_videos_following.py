@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
+from typing import Any
 
 import av
 import click
@@ -213,3 +215,45 @@ def test_a_video_with_nobody_in_it_is_a_result(tmp_path: Path) -> None:
     found = recognise_video(open_models(), nobody(), path, lambda done, total: None)
     assert found.people == ()
     assert found.video.seconds == pytest.approx(2, abs=0.1)
+
+
+def write_odd(path: Path, *, size: tuple[int, int] = (64, 48), sounds: int = 0, last: float = 0.1) -> Path:
+    """A video of two pictures, the second at ``last`` seconds, with sounds beside it."""
+    with av.open(str(path), "w", format="matroska") as out:
+        stream = out.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = *size, "yuvj420p"
+        for _ in range(sounds):
+            out.add_stream("pcm_s16le", rate=8000)
+        for time in (0.0, last):
+            frame = av.VideoFrame.from_ndarray(np.zeros((size[1], size[0], 3), np.uint8), "rgb24")
+            frame.pts = round(10 * time)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ({"size": (8208, 48)}, "8208×48 pixels"),
+        ({"size": (64, 8)}, "64×8 pixels"),
+        ({"sounds": 40}, "41 streams"),
+        ({"last": 7 * 3600.0}, "longer than 6 hours"),
+    ],
+)
+def test_what_a_file_says_of_itself_is_held_against_the_limits(tmp_path: Path, odd: dict[str, Any], words: str) -> None:
+    path = write_odd(tmp_path / "odd.mkv", **odd)
+    with pytest.raises(VideoRefused, match=words), open_video(path):
+        pytest.fail("it was opened")
+
+
+def test_a_header_that_lies_is_found_out_on_the_way(tmp_path: Path) -> None:
+    path = write_odd(tmp_path / "odd.mkv", last=7 * 3600.0)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"\x44\x89\x88")  # Duration of a Matroska segment, a double in milliseconds
+    data[at + 3 : at + 11] = struct.pack(">d", 1000.0)
+    path.write_bytes(data)
+    with open_video(path) as video:
+        assert video.info.seconds == 1
+        with pytest.raises(VideoRefused, match="longer than 6 hours"):
+            list(video.frames())
