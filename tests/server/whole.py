@@ -134,6 +134,7 @@ def serving_all(folder: Path, **changed: Any) -> Iterator[Whole]:
                     made.extend([Whole(app, local, lan, context, folder), stop])
                     ready.set()
                     await stop.wait()
+        await asyncio.sleep(0.1)  # connections that were just closed say goodbye
 
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), name="whole server")
@@ -141,9 +142,9 @@ def serving_all(folder: Path, **changed: Any) -> Iterator[Whole]:
     try:
         while not ready.wait(0.1):
             assert thread.is_alive(), "the server did not start"
-        whole, stop = made
-        yield whole
-        loop.call_soon_threadsafe(stop.set)
+        yield made[0]
     finally:
+        if made:
+            loop.call_soon_threadsafe(made[1].set)
         thread.join(30)
         loop.close()
