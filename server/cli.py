@@ -24,6 +24,7 @@ MOUNTED = {
     "evaluate": "server.commands.evaluate:evaluate",
     "people": "server.commands.people:people",
     "keys": "server.commands.keys:keys",
+    "recognise": "server.commands.recognise:recognise",
 }
 
 

@@ -36,6 +36,7 @@ from server.people.model_change_routes import setup_model_change
 from server.people.photos.imports import Imports
 from server.people.routes import setup_people
 from server.people.threshold_routes import setup_threshold
+from server.photos.routes import Photos, setup_photos
 from server.settings import Settings, StartError
 from server.signalling import PeerRegistry, setup_whip
 from server.storage import StorageError
@@ -106,6 +107,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             people, lambda: change.models, photographs, review=settings.review, keep_crops=settings.keep_crops
         )
         stack.callback(imports.close)
+        photos = Photos(people, lambda: change.models, photographs)
         evaluations = Evaluations(
             settings.data_dir / "evaluation",
             lambda: change.models.manifest.name,
@@ -133,6 +135,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
                 lambda app: setup_reading(app, readings, lambda: change.models, show_reading),
                 lambda app: setup_people(app, people, lambda: change.models, settings.max_samples),
                 lambda app: setup_imports(app, imports),
+                lambda app: setup_photos(app, photos),
                 lambda app: setup_evaluation(app, evaluations),
                 lambda app: setup_videos(
                     app,

@@ -122,11 +122,11 @@ def result_message(
         keyframe=result.keyframe,
         skipped=skipped,
         timing=timing,
-        faces=[_face(face, result.width, result.height, reading) for face in result.faces],
+        faces=[face_fields(face, result.width, result.height, reading) for face in result.faces],
     )
 
 
-def _face(face: Face, width: int, height: int, reading: RoomReading) -> dict[str, Any]:
+def face_fields(face: Face, width: int, height: int, reading: RoomReading = DEFAULT_READING) -> dict[str, Any]:
     x, y, w, h = (float(v) for v in face.box)
     named = face.identity in NAMED and face.opinion is not None
     opinion = face.opinion if named else None

@@ -26,7 +26,7 @@ async def explain(face: Face, people: SessionPeople) -> dict[str, Any]:
         "similarity": _rounded(opinion.similarity if opinion and opinion.person else None),
         "threshold": _rounded(opinion.threshold if opinion and opinion.person else None),
         "margin": _rounded(told.margin if told else None),
-        "runner_up": _runner_up(told, gallery),
+        "runner_up": runner_up(told, gallery),
         "best_sample": None if person is None or face.template is None else await _best_sample(face, person.id, people),
         "votes": face.votes,
         "quality": None if face.quality is None else quality_fields(face.quality),
@@ -77,7 +77,8 @@ async def _best_sample(face: Face, person: str, people: SessionPeople) -> dict[s
     return {"id": number, "similarity": _rounded(similarity), "crop": crop}
 
 
-def _runner_up(opinion: Opinion | None, gallery: Gallery) -> dict[str, Any] | None:
+def runner_up(opinion: Opinion | None, gallery: Gallery) -> dict[str, Any] | None:
+    """Who is next after the best candidate, if there is somebody."""
     if opinion is None or opinion.runner_up is None or opinion.margin is None:
         return None
     person = gallery.person(opinion.runner_up)

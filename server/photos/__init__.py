@@ -1,0 +1,1 @@
+"""Photos: every face of one named at once, and nothing kept."""

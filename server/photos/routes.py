@@ -1,0 +1,87 @@
+"""A photo over HTTP: it comes, everybody in it is named, and it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
+
+from aiohttp import web
+
+from pipeline.face_models import FaceModels
+from pipeline.gallery import Gallery
+from server.api.operations import describe
+from server.people import People
+from server.people.photos.decoding import FILE_BYTES, Unreadable, decode
+from server.photos.answer import photo_body
+from server.photos.operations import BASE, OPERATIONS
+from server.photos.recognise import recognise_photo
+from server.problems import problem
+from server.storage import BadName, clean_room
+
+UPLOAD_TIMEOUT = 60.0  # seconds for a photo to arrive
+AT_ONCE = 16  # photos held in memory, waiting included
+
+
+class Photos:
+    """Recognises photos, a few at a time; ``models`` are those in use now."""
+
+    def __init__(self, people: People, models: Callable[[], FaceModels], executor: Executor) -> None:
+        self._people = people
+        self._models = models
+        self._executor = executor
+        self._held = 0
+
+    async def recognise(self, request: web.Request) -> web.Response:
+        """The body is the photo."""
+        try:
+            room = clean_room(request.query.get("room"))
+        except BadName as error:
+            return problem(400, "Bad Request", f"A room's name is wrong: {error}.")
+        if (request.content_length or 0) > FILE_BYTES:
+            return _too_large()
+        if self._held >= AT_ONCE:
+            return problem(503, "Busy", "Too many photos at once; try again in a moment.", **{"Retry-After": "1"})
+        self._held += 1
+        try:
+            async with asyncio.timeout(UPLOAD_TIMEOUT):
+                data = await _read(request)
+            if len(data) > FILE_BYTES:
+                return _too_large()
+            gallery, loop = self._people.gallery_of(room), asyncio.get_running_loop()
+            body = await loop.run_in_executor(self._executor, _recognise, self._models(), gallery, data)
+        except TimeoutError:
+            return problem(408, "Request Timeout", "The photo did not arrive within a minute.")
+        except Unreadable as why:
+            status, title = (413, "Content Too Large") if why.verdict == "too_large" else (415, "Not a Picture")
+            return problem(status, title, str(why))
+        finally:
+            self._held -= 1
+        return web.json_response(body)
+
+
+def setup_photos(app: web.Application, photos: Photos) -> None:
+    """Add the route."""
+    app.router.add_post(BASE, photos.recognise)
+    describe(app, OPERATIONS)
+
+
+def _recognise(models: FaceModels, gallery: Gallery, data: bytes) -> dict[str, Any]:
+    image = decode(data)
+    height, width = image.shape[:2]
+    return photo_body(recognise_photo(models, gallery, image), width, height, gallery)
+
+
+async def _read(request: web.Request) -> bytes:
+    parts, size = [], 0
+    async for chunk in request.content.iter_any():
+        parts.append(chunk)
+        size += len(chunk)
+        if size > FILE_BYTES:
+            break
+    return b"".join(parts)
+
+
+def _too_large() -> web.Response:
+    return problem(413, "Content Too Large", f"A photo may have {FILE_BYTES // 2**20} MB.")
