@@ -15,6 +15,7 @@ from tracking import Identity, IdentityState, Opinion
 SHEET = 12  # pictures on a contact sheet
 JOINED = 1.0  # seconds between two intervals that make them one
 SAME_FPIR = 0.001  # of strangers, the share that may be taken for one another
+COMPARED = 2_000  # tracks of nobody known; of more, those seen best
 OVERLAP = 0.5  # seconds together in the picture that nobody is with themselves
 
 
@@ -78,26 +79,26 @@ def _strangers(records: list[TrackRecord], matcher: Matcher) -> list[list[TrackR
     """Tracks of nobody known, those of one person together."""
     if not records:
         return []
-    records = sorted(records, key=lambda record: -record.votes)  # the surest begin
+    surest = sorted(records, key=lambda record: -record.votes)
+    records, alone = surest[:COMPARED], surest[COMPARED:]
     templates = np.stack([record.template for record in records if record.template is not None])
+    likeness = matcher.similarities(templates, templates)
     least = matcher.threshold(len(records), SAME_FPIR)
-    groups: list[list[int]] = []
-    for index in range(len(records)):
-        alike = matcher.similarities(templates[index : index + 1], templates[:index])[0] if index else np.zeros(0)
-        near = sorted(((float(alike[group].mean()), group) for group in groups), key=lambda pair: -pair[0])
-        home = next(
-            (
-                group
-                for similarity, group in near
-                if similarity >= least and not any(_together(records[index], records[mate]) for mate in group)
-            ),
-            None,
-        )
-        if home is None:
-            groups.append([index])
-        else:
-            home.append(index)
-    return [[records[index] for index in group] for group in groups]
+    groups: list[list[TrackRecord]] = []
+    home = np.zeros(len(records), np.int64)  # the group of each track so far
+    for index, record in enumerate(records):
+        home[index] = len(groups)
+        if index:
+            alike = likeness[index, :index]
+            mean = np.bincount(home[:index], alike, len(groups)) / np.bincount(home[:index], minlength=len(groups))
+            for group in np.argsort(-mean, kind="stable")[: int((mean >= least).sum())].tolist():
+                if not any(_together(record, mate) for mate in groups[group]):
+                    home[index] = group
+                    break
+        if home[index] == len(groups):
+            groups.append([])
+        groups[home[index]].append(record)
+    return groups + [[record] for record in alone]
 
 
 def _perhaps(tracks: list[TrackRecord], gallery: Gallery, matcher: Matcher) -> tuple[Person | None, float | None]:
