@@ -70,7 +70,7 @@ export function command(operation, origin) {
   const [type] = Object.keys(operation.requestBody?.content ?? {});
   const said = [
     operation.method === "GET" ? "curl" : `curl -X ${operation.method}`,
-    operation["x-scope"] ? '-H "Authorization: Bearer $VISAVIS_KEY"' : "",
+    operation["x-scope"] ? '-H "Authorization: Bearer $KEY"' : "",
     type === "application/json" ? "--json '{…}'" : type ? `-H "Content-Type: ${type}" --data-binary @FILE` : "",
     `"${origin}${operation.path}"`,
   ];

@@ -103,7 +103,7 @@ def test_operations_are_found_read_and_tried(browser: Any, whole: Whole) -> None
     shown = page.inner_text(".operation[open]")
     assert "similarity: number or null" in shown
     assert "into query, required" in shown
-    assert f'curl -H "Authorization: Bearer $VISAVIS_KEY" "{whole.local}/api/v1/people/{{id}}/merge"' in shown
+    assert f'curl -H "Authorization: Bearer $KEY" "{whole.local}/api/v1/people/{{id}}/merge"' in shown
     page.fill("#operations input[type=search]", "everybody, or")
     page.click(".operation:not([hidden]) summary")
     page.click(".operation[open]:not([hidden]) >> text=Try it")

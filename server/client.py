@@ -1,0 +1,317 @@
+"""A client for programs in Python: blocking, typed, on the standard library alone.
+
+    from server.client import Visavis
+
+    visavis = Visavis("https://192.168.1.20:8443", key="visavis_…", authority="visavis-authority.pem")
+    for face in visavis.recognise("door.jpg")["faces"]:
+        print(face["name"], face["probability"])
+
+What cannot be done is raised as :class:`Refused`, with the server's own sentence. A write that got no answer is sent
+again under the same ``Idempotency-Key``, so that it is done once.
+"""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+import ssl
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from http.client import HTTPException
+from pathlib import Path
+from typing import IO, Any, Literal, cast
+from urllib.parse import quote, urlencode
+
+from server.client_types import (
+    Change,
+    Config,
+    Inbox,
+    InboxSighting,
+    LiveSession,
+    MergePreview,
+    NamedStranger,
+    Person,
+    PersonChanged,
+    PersonDetail,
+    Photo,
+    Reading,
+    Saved,
+    Sessions,
+    Threshold,
+    Video,
+    VideoBoxes,
+    VideoResult,
+)
+
+TRIES = 3  # of a request that gets no answer, or is told to wait
+LONGEST_WAIT = 30.0  # seconds a server may ask to wait before that is said instead
+Source = str | Path | bytes  # a file by its path, or what is in it
+Parameters = Mapping[str, str | int | float | None]
+
+
+class Refused(Exception):
+    """The server refused: ``status`` and ``title``, and in words why. ``status`` 0: it could not be reached."""
+
+    def __init__(self, status: int, title: str, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class Visavis:
+    """A server. ``key`` is needed over the network; ``authority`` is the file of the server's own certificate
+    authority (`visavis certificate export`), unless the system trusts it. May be used by several threads."""
+
+    def __init__(
+        self,
+        url: str = "http://localhost:8000",
+        key: str | None = None,
+        *,
+        authority: str | Path | None = None,
+        timeout: float = 60.0,
+    ) -> None:
+        self._root = url.rstrip("/") + "/api/v1"
+        self._key = key
+        self._timeout = timeout
+        context = ssl.create_default_context(cafile=None if authority is None else str(authority))
+        # A proxy of the environment has no business between a program and a server at home.
+        handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+        self._opener = urllib.request.build_opener(*handlers)
+
+    # -- the server ------------------------------------------------------------------------------------------------
+
+    def config(self) -> Config:
+        """What this server is."""
+        return cast(Config, self._get("/config"))
+
+    def document(self) -> dict[str, Any]:
+        """Its OpenAPI document."""
+        return cast(dict[str, Any], self._get("/openapi.json"))
+
+    # -- people ----------------------------------------------------------------------------------------------------
+
+    def people(self, room: str | None = None) -> list[Person]:
+        """Everybody, or those of a room (``""``: everyone's)."""
+        return cast(list[Person], self._get("/people", room=room)["people"])
+
+    def person(self, id: str) -> PersonDetail:
+        """Somebody with samples."""
+        return cast(PersonDetail, self._get(f"/people/{id}"))
+
+    def rename(self, id: str, name: str) -> Change:
+        """Give somebody another name."""
+        return cast(Change, self._send("PATCH", f"/people/{id}", {"name": name})["change"])
+
+    def move_to_room(self, id: str, room: str | None) -> Change:
+        """Give somebody another room; ``None``: everyone's."""
+        return cast(Change, self._send("PATCH", f"/people/{id}", {"room": room})["change"])
+
+    def remove(self, id: str) -> Change:
+        """Take somebody away; it can be undone."""
+        return cast(Change, self._send("POST", f"/people/{id}/remove")["change"])
+
+    def forget(self, id: str) -> None:
+        """Erase somebody for good."""
+        self._send("DELETE", f"/people/{id}")
+
+    def merge_preview(self, id: str, into: str) -> MergePreview:
+        """What merging one into another would give."""
+        return cast(MergePreview, self._get(f"/people/{id}/merge", into=into))
+
+    def merge(self, id: str, into: str) -> PersonChanged:
+        """Give everything of one person to another."""
+        return cast(PersonChanged, self._send("POST", f"/people/{id}/merge", {"into": into}))
+
+    def changes(self) -> list[Change]:
+        """What can be undone, or was."""
+        return cast(list[Change], self._get("/changes")["changes"])
+
+    def undo(self, change: str) -> Change:
+        """Take a change back."""
+        return cast(Change, self._send("POST", f"/changes/{change}/undo")["change"])
+
+    def enrol(self, name: str, photos: Iterable[Source], room: str | None = None) -> Saved:
+        """Add photos of somebody, new or known; all of them or none. Raises :class:`Refused` with the words about the
+        first photo that cannot be used."""
+        draft = self._send("POST", "/imports", {"room": room})["id"]
+        try:
+            for number, photo in enumerate(photos, 1):
+                said = self._upload(f"/imports/{draft}/files", photo, f"{number}.jpg", name=name)
+                for file in said["files"]:
+                    if file["verdict"] not in ("used", "duplicate"):
+                        raise Refused(422, file["verdict"], f"{file['file']}: {file['words']}")
+            return cast(Saved, self._send("POST", f"/imports/{draft}/commit"))
+        except BaseException:
+            self._let_go(f"/imports/{draft}")
+            raise
+
+    # -- strangers -------------------------------------------------------------------------------------------------
+
+    def strangers(self) -> Inbox:
+        """Whom nobody has named yet, where the inbox is on."""
+        return cast(Inbox, self._get("/inbox"))
+
+    def name_stranger(self, id: str, name: str) -> NamedStranger:
+        """Say who a stranger is."""
+        return cast(NamedStranger, self._send("POST", f"/inbox/{id}/name", {"name": name}))
+
+    def sightings(self, person: str) -> list[InboxSighting]:
+        """When somebody was seen before they were named."""
+        return cast(list[InboxSighting], self._get(f"/people/{person}/sightings")["sightings"])
+
+    # -- photos and videos -----------------------------------------------------------------------------------------
+
+    def recognise(self, photo: Source, room: str | None = None) -> Photo:
+        """Everybody in a photo; nothing of it is kept."""
+        return cast(Photo, self._upload("/photos", photo, None, room=room))
+
+    def videos(self) -> Iterator[Video]:
+        """Every video, the newest first, page by page."""
+        return self._pages("/videos")
+
+    def send_video(self, video: Source, name: str = "video") -> Video:
+        """Send a video to be looked through; a file goes under its own name."""
+        return cast(Video, self._upload("/videos", video, name))
+
+    def video(self, id: str) -> Video:
+        """Where a video stands."""
+        return cast(Video, self._get(f"/videos/{id}"))
+
+    def wait_for_video(self, id: str, interval: float = 1.0) -> Video:
+        """Wait until a video is done. Raises :class:`Refused` if it failed."""
+        while (video := self.video(id))["state"] not in ("done", "failed"):
+            time.sleep(interval)
+        if video["state"] == "failed":
+            raise Refused(422, "Failed", video["words"])
+        return video
+
+    def video_result(self, id: str) -> VideoResult:
+        """Who was seen in a video, and when."""
+        return cast(VideoResult, self._get(f"/videos/{id}/result"))
+
+    def video_boxes(self, id: str, begin: float = 0.0, end: float | None = None) -> VideoBoxes:
+        """Where the faces are, from ``begin`` to ``end`` (seconds, at most 600 apart)."""
+        return cast(VideoBoxes, self._get(f"/videos/{id}/boxes", **{"from": begin, "to": end}))
+
+    def export_video(self, id: str, kind: Literal["csv", "json", "vtt"]) -> str:
+        """The result as a table, JSON or subtitles."""
+        return self._ask("GET", f"/videos/{id}/export.{kind}", {}).decode()
+
+    def delete_video(self, id: str) -> None:
+        """Cancel or erase a video."""
+        self._send("DELETE", f"/videos/{id}")
+
+    # -- live sessions and settings --------------------------------------------------------------------------------
+
+    def sessions(self) -> Sessions:
+        """The live sessions."""
+        return cast(Sessions, self._get("/sessions"))
+
+    def session(self, id: str) -> LiveSession:
+        """One live session, and who is in its picture now."""
+        return cast(LiveSession, self._get(f"/sessions/{id}"))
+
+    def reading(self, room: str | None = None) -> Reading:
+        """What is read of faces."""
+        return cast(Reading, self._get("/reading", room=room))
+
+    def choose_reading(self, room: str | None = None, **switches: bool) -> Reading:
+        """Turn ``distance``, ``gender`` or ``age`` on or off."""
+        return cast(Reading, self._send("PUT", "/reading", {"room": room, **switches}))
+
+    def threshold(self, room: str | None = None) -> Threshold:
+        """How well people are told apart."""
+        return cast(Threshold, self._get("/threshold", room=room))
+
+    def choose_threshold(self, one_in: float | None, room: str | None = None) -> Threshold:
+        """Let one stranger in so many be given a wrong name; ``None``: as the models' makers say."""
+        return cast(Threshold, self._send("PUT", "/threshold", {"one_in": one_in, "room": room}))
+
+    # -- asking ----------------------------------------------------------------------------------------------------
+
+    def _pages(self, path: str, **query: str | int | None) -> Iterator[Any]:
+        cursor: str | None = None
+        while True:
+            page = self._get(path, **query, cursor=cursor)
+            yield from page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+    def _get(self, path: str, **query: str | int | float | None) -> Any:
+        return json.loads(self._ask("GET", path, query))
+
+    def _send(self, method: str, path: str, body: Any = None) -> Any:
+        headers = {} if method == "DELETE" else {"Idempotency-Key": str(uuid.uuid4())}
+        data = None if body is None else json.dumps(body).encode()
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        answer = self._ask(method, path, {}, data, headers)
+        return json.loads(answer) if answer else None
+
+    def _upload(self, path: str, source: Source, file: str | None, **query: str | None) -> Any:
+        """Send a file as it is; ``file`` is what it is called where it has no name of its own, ``None``: nothing."""
+        named = source if isinstance(source, str | Path) else None
+        if file is not None:
+            query["file"] = Path(named).name if named is not None else file
+        kind = mimetypes.guess_type(str(named))[0] if named is not None else None
+        headers = {"Content-Type": kind or "application/octet-stream", "Idempotency-Key": str(uuid.uuid4())}
+        if isinstance(source, bytes):
+            return json.loads(self._ask("POST", path, query, source, headers))
+        with Path(source).open("rb") as stream:
+            headers["Content-Length"] = str(Path(source).stat().st_size)
+            return json.loads(self._ask("POST", path, query, stream, headers))
+
+    def _let_go(self, path: str) -> None:
+        try:
+            self._send("DELETE", path)
+        except Refused:
+            return  # it lets go by itself
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        query: Parameters,
+        data: bytes | IO[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
+        said = {name: value for name, value in query.items() if value is not None}
+        url = self._root + quote(path) + (f"?{urlencode(said)}" if said else "")
+        sent = {"Accept": "*/*", **(headers or {})}
+        if self._key is not None:
+            sent["Authorization"] = f"Bearer {self._key}"
+        for left in reversed(range(TRIES)):
+            if data is not None and not isinstance(data, bytes):
+                data.seek(0)
+            request = urllib.request.Request(url, data, sent, method=method)
+            try:
+                with self._opener.open(request, timeout=self._timeout) as response:
+                    return cast(bytes, response.read())
+            except urllib.error.HTTPError as error:
+                with error:
+                    refused = _refused(error.code, error.headers.get("Retry-After"), error.read())
+                wait = refused.retry_after
+                if left == 0 or wait is None or wait > LONGEST_WAIT or refused.status not in (409, 429, 503):
+                    raise refused from None
+            except (OSError, HTTPException) as error:
+                if left == 0 or isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError):
+                    reason = getattr(error, "reason", error)
+                    raise Refused(0, "Unreachable", f"{self._root} cannot be reached: {reason}") from None
+                wait = 0.2
+            time.sleep(wait)
+        raise AssertionError("every last try returns or raises")
+
+
+def _refused(status: int, after: str | None, body: bytes) -> Refused:
+    wait = float(after) if after is not None and after.isdigit() else None
+    try:
+        said = json.loads(body)
+        return Refused(status, str(said["title"]), str(said["detail"]), wait)
+    except (ValueError, KeyError, TypeError):
+        return Refused(status, "Refused", f"The server answered {status} without saying why.", wait)
