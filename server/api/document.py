@@ -11,6 +11,7 @@ from aiohttp import web
 
 from server import __version__
 from server.api.etags import IF_MATCH
+from server.api.idempotency import HEADER, METHODS, PATTERN
 from server.api.operations import OPERATIONS, SCOPES, Media, Operation, Parameter, Schema
 from server.api.schemas import ID, PROBLEM
 
@@ -20,7 +21,8 @@ ABOUT = """What Visavis does over HTTP: everything its own pages do goes through
 On the computer it runs on nothing is asked for. Other programs send a key, `Authorization: Bearer visavis_…`; each
 operation says which scope it takes. Errors are problem details (RFC 9457). A GET answers with an `ETag`, and with 304
 if you send it back as `If-None-Match`. A POST, PUT or PATCH may carry an `Idempotency-Key`: asked again with the same
-key, it is answered again and not done again."""
+key, it is answered again and not done again. JSON may have 64 KiB; what files may have stands beside each.
+A key may ask 3,000 times a minute, and `RateLimit` says what is left of that."""
 _ANY = (400, 401, 403, 429)  # what any operation may answer
 _VARIABLE = re.compile(r"\{(\w+)\}")
 
@@ -78,6 +80,7 @@ def _operation(method: str, path: str, said: Operation) -> dict[str, Any]:
             "description": HTTPStatus(status).phrase,
             "content": {"application/problem+json": {"schema": PROBLEM}},
         }
+    answers["429"]["headers"] = {name: {"schema": {"type": "string"}} for name in ("RateLimit", "Retry-After")}
     key = "No key will do: this is for the page on the computer Visavis runs on."
     words = [said.words, f"Scope of a key: `{said.scope}`." if said.scope else key]
     found: dict[str, Any] = {
@@ -93,6 +96,9 @@ def _operation(method: str, path: str, said: Operation) -> dict[str, Any]:
     if said.guarded:
         tag = Parameter("Only if the entity tag is still this one", {"type": "string", "pattern": IF_MATCH})
         parameters.append(_parameter("header", "If-Match", tag))
+    if method in METHODS:
+        once = Parameter("Asked again under the same key, it is not done again", {"type": "string", "pattern": PATTERN})
+        parameters.append(_parameter("header", HEADER, once))
     if parameters:
         found["parameters"] = parameters
     if said.body is not None:

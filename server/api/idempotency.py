@@ -7,6 +7,7 @@ from another by its address, type and length, since its bytes are not kept; ever
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -24,13 +25,16 @@ KEPT = 24 * 3600.0  # seconds
 MOST, MOST_BYTES = 10_000, 64 << 20  # answers, and bytes of them together
 LARGEST = 4 << 20  # bytes of one answer
 LONGEST = 255  # characters of a key
+_VISIBLE = rf"[!#-\[\]-~]{{1,{LONGEST}}}"
+PATTERN = rf'^("{_VISIBLE}"|{_VISIBLE})$'
 METHODS = (hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_PATCH)
 PASSING = (408, 409, 425, 429)  # asked again, these may well be answered otherwise
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What was asked and, once it is known, what was answered; no ``answer`` to something done: too large to keep."""
+    """What was asked and, once it is known, what was answered; no ``answer`` to something done: too large to keep,
+    or secret."""
 
     fingerprint: str
     at: float
@@ -114,7 +118,7 @@ def idempotency_middleware(answers: Answers) -> Middleware:
             answers.drop(key)
             raise
         if response.status < 500 and response.status not in PASSING:
-            answers.end(key, _kept(response))
+            answers.end(key, None if operation.secret else _kept(response))
         else:
             answers.drop(key)
         return response
@@ -125,10 +129,7 @@ def idempotency_middleware(answers: Answers) -> Middleware:
 def _name(field: str) -> str | None:
     """The key: a string of structured fields (RFC 9651), or the same without quotes."""
     name = field.strip()
-    if len(name) > 1 and name[0] == name[-1] == '"':
-        name = name[1:-1]
-    visible = 0 < len(name) <= LONGEST and all("!" <= c <= "~" and c not in '"\\' for c in name)
-    return name if visible else None
+    return name.strip('"') if re.search(PATTERN, name, re.ASCII) else None
 
 
 def _fingerprint(request: web.Request, body: bytes) -> str:
@@ -142,7 +143,7 @@ def _again(known: Remembered, fingerprint: str) -> web.Response:
     if not known.done:
         return problem(409, "Conflict", "This is being done at this moment; ask again for the answer.", Retry_After="1")
     if known.answer is None:
-        return problem(409, "Conflict", "This was done; its answer was too large to be kept.")
+        return problem(409, "Conflict", "This was done; its answer is too large, or too secret, to be kept.")
     status, headers, body = known.answer
     return web.Response(status=status, headers={**headers, "Idempotency-Replayed": "true"}, body=body)
 

@@ -79,6 +79,8 @@ class Operation:
     """``If-Match`` is looked at: the entity tag is that of GET on the same path."""
     erases: bool = False
     """Somebody is forgotten: remembered answers go too."""
+    secret: bool = False
+    """What is answered is shown once and not remembered."""
 
 
 OPERATIONS: web.AppKey[dict[str, Operation]] = web.AppKey("operations", dict)

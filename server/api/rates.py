@@ -32,7 +32,3 @@ class Rates:
             "RateLimit": f'"key";r={left};t={seconds}',
         }
         return headers if left or count <= self._quota else {**headers, "Retry-After": str(seconds)}
-
-    def forget(self, key: str) -> None:
-        """A key is no more."""
-        self._counts.pop(key, None)

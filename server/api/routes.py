@@ -47,6 +47,7 @@ KEY_OPERATIONS = {
         None,
         {201: record("NewKey", **_FIELDS, key=TEXT)},
         body=record(name=NAME, scopes=_FIELDS["scopes"]),
+        secret=True,
         words="`key` is shown in this answer and never again.",
     ),
     f"DELETE {BASE}/{{id}}": Operation(

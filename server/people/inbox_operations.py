@@ -27,7 +27,14 @@ OPERATIONS = {
         "read",
         {200: record("Inbox", enabled=FLAG, keeps=TEXT, days=COUNT, strangers=listed(STRANGER))},
     ),
-    f"DELETE {BASE}": Operation("Forget every stranger", "strangers", "people", {204: None}, errors=(404,)),
+    f"DELETE {BASE}": Operation(
+        "Forget every stranger",
+        "strangers",
+        "people",
+        {204: None},
+        errors=(404,),
+        erases=True,
+    ),
     f"GET {BASE}/{{id}}/crop": Operation("A stranger's picture", "strangers", "read", {200: JPEG}),
     f"POST {BASE}/{{id}}/name": Operation(
         "Say who a stranger is",

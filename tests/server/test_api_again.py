@@ -35,14 +35,24 @@ def person(whole: Whole, name: str) -> str:
 
 
 def test_the_same_request_is_done_once_and_answered_twice(whole: Whole) -> None:
-    body = {"name": "a program", "scopes": ["read"]}
-    first = whole.ask("POST", "/keys", body, Idempotency_Key='"8e03978e-40d5-43dd-bc93-6894a57f9324"')
-    again = whole.ask("POST", "/keys", body, Idempotency_Key="8e03978e-40d5-43dd-bc93-6894a57f9324")  # also unquoted
-    assert (first.status, again.status) == (201, 201)
-    assert again.body == first.body
+    body = {"room": "hall"}
+    first = whole.ask("POST", "/imports", body, Idempotency_Key='"8e03978e-40d5-43dd-bc93-6894a57f9324"')
+    again = whole.ask("POST", "/imports", body, Idempotency_Key="8e03978e-40d5-43dd-bc93-6894a57f9324")  # also unquoted
+    other = whole.ask("POST", "/imports", body, Idempotency_Key="8e03978e-40d5-43dd-bc93-6894a57f9325")
+    assert (first.status, again.status, other.status) == (201, 201, 201)
+    assert again.body == first.body != other.body
     assert again.headers["content-type"] == first.headers["content-type"]
     assert again.headers["idempotency-replayed"] == "true"
     assert "idempotency-replayed" not in first.headers
+
+
+def test_a_new_key_is_made_once_and_shown_once(whole: Whole) -> None:
+    body = {"name": "a program", "scopes": ["read"]}
+    first = whole.ask("POST", "/keys", body, Idempotency_Key="make it")
+    assert first.status == 400
+    first, again = (whole.ask("POST", "/keys", body, Idempotency_Key="make-it") for _ in range(2))
+    assert (first.status, again.status) == (201, 409)
+    assert first.json["key"].encode() not in again.body
     names = [key["name"] for key in whole.ask("GET", "/keys").json["keys"]]
     assert names.count("a program") == 1
 
