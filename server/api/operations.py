@@ -24,7 +24,7 @@ SCOPES: dict[Scope, str] = {
     "read": "See who is known, who was seen, and what was found",
     "recognise": "Send photos, videos and live pictures to be recognised",
     "people": "Add, name, correct and forget people",
-    "admin": "Choose what the server reads and recognises with, evaluate, and watch and end sessions",
+    "admin": "Choose what the server reads and recognises with, evaluate, and list live sessions",
 }
 assert set(SCOPES) == set(get_args(Scope))
 

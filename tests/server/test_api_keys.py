@@ -8,12 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
 
+from server.api.door import KeyDoor, add_rate
 from server.api.keys import BadScope, Keys, clean_scopes, new_key
-from server.api.operations import SCOPES
+from server.api.operations import SCOPES, Operation, describe
 from server.api.rates import Rates
 from server.people import People
+from server.problems import problem_middleware
+from server.security import access_middleware
 from server.storage import BadName
 from server.storage.api_keys import MAX_KEYS, TooManyKeys
 from tests.server.test_storage import DIGEST
@@ -189,6 +194,36 @@ def test_more_than_the_quota_waits_for_the_next_window() -> None:
     now += 60
     assert rates.take("a")
     assert "Retry-After" not in rates.headers("a")
+
+
+async def test_beyond_its_quota_a_key_waits_and_others_do_not(people: People) -> None:
+    keys = Keys(people)
+    (_, one), (_, other) = await keys.make("one", ["read"]), await keys.make("other", ["read"])
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response({})
+
+    app = web.Application(middlewares=[problem_middleware, access_middleware(None, KeyDoor(keys, Rates(2)))])
+    app.on_response_prepare.append(add_rate)
+    app.router.add_get("/api/v1/x", answer)
+    describe(app, {"GET /api/v1/x": Operation("X", "server", "read", {200: {}})})
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/api/v1/x"
+    try:
+        async with aiohttp.ClientSession() as client:
+            said = []
+            for token in (one, one, one, other):
+                async with client.get(url, headers={"Authorization": f"Bearer {token}"}) as response:
+                    said.append((response.status, response.headers.get("Retry-After")))
+                    if response.status == 429:
+                        assert response.content_type == "application/problem+json"
+                        assert response.headers["RateLimit"].startswith('"key";r=0;t=')
+            assert [status for status, _ in said] == [200, 200, 429, 200]
+            assert [after is None for _, after in said] == [True, True, False, True]
+    finally:
+        await runner.cleanup()
 
 
 def test_a_refusal_costs_no_time(whole: Whole) -> None:
