@@ -13,6 +13,7 @@ from pipeline.attributes import INTERVAL
 
 Array = NDArray[Any]
 
+LEAST_SAY = 0.1  # weight of a network: others that err elsewhere steady the mean on pictures nobody calibrated on
 ENOUGH = 3000  # looks to fit ages on
 
 
@@ -85,7 +86,8 @@ class Figures:
 def fit_calibration(seen: Observed) -> Calibration:
     """Weights by the likelihood of the labels over a grid, slopes by logistic regression, ages by coverage."""
     count = seen.gender.shape[1]
-    steps = [w for w in itertools.product(np.linspace(0, 1, 11), repeat=count) if abs(sum(w) - 1) < 1e-6]
+    shares = np.linspace(0, 1, 11) if count == 1 else np.linspace(LEAST_SAY, 1, 10)
+    steps = [w for w in itertools.product(shares, repeat=count) if abs(sum(w) - 1) < 1e-6]
     fits = []
     for weights in steps:
         odds = seen.gender @ np.array(weights)

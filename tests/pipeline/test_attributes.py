@@ -12,6 +12,7 @@ from pipeline.attributes import (
     MAX_LOOKS,
     ApparentEvidence,
     AttributeEvidence,
+    EnsembleReader,
     GenderAgeReader,
     age_quantiles,
     conclude,
@@ -163,3 +164,19 @@ def test_confidence_falls_with_distance(models: FaceModels) -> None:
         looks = [conclude([reader.read(far, f.landmarks, float(f.box[2]))], 99, reader) for f in found]
         means.append(float(np.mean([look.gender_probability for look in looks])))
     assert means[0] > means[1]
+
+
+def test_what_the_embedder_sees_is_weighed_in(models: FaceModels, faces: list[PhotoFace]) -> None:
+    reader = load_attribute_reader(None)
+    assert isinstance(reader, EnsembleReader)
+    known = reader.spec.embedding
+    assert known is not None
+    assert reader.embedder == models.manifest.digest == known.pack
+    face = faces[0]
+    alone = reader.read(group_photo(), face.landmarks, float(face.box[2]))
+    shared = reader.read(group_photo(), face.landmarks, float(face.box[2]), face.embedding)
+    turned = reader.read(group_photo(), face.landmarks, float(face.box[2]), -face.embedding)
+    seen = float(known.direction @ face.embedding)
+    assert (shared.log_odds - turned.log_odds) * seen > 0
+    assert shared.log_odds != alone.log_odds
+    np.testing.assert_array_equal(shared.ages, alone.ages)

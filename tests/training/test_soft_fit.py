@@ -66,7 +66,7 @@ def test_a_linear_reading_finds_the_direction() -> None:
     assert float(np.mean(((embeddings @ direction + bias) > 0) == (odds > 0))) > 0.97
 
 
-def test_the_network_that_knows_nothing_gets_no_say() -> None:
+def test_the_network_that_knows_nothing_gets_the_least_say() -> None:
     fitted = fit_calibration(_observed())
     assert fitted.weights[0] >= 0.9
     row = figures("all", _observed(seed=1), fitted)
