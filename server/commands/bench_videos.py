@@ -53,7 +53,8 @@ def bench_videos(
         return
     if sys.platform == "win32":
         raise click.ClickException("what a process took can be asked on Linux and macOS only")
-    task = {"pack": pack, "models_dir": str(models_dir or default_cache_dir()), "provider": provider}
+    models_dir = models_dir or default_cache_dir()
+    task = {"pack": pack, "models_dir": str(models_dir), "provider": provider, "give_way": True}
     with scratch_folder() as folder:
         whole = _run(file, folder / "whole", task)
         short, long = (_run(repeat(file, folder / f"{s:g}.mkv", s), folder / f"of {s:g}", task) for s in (SHORT, LONG))
@@ -101,7 +102,7 @@ def repeat(source: Path, target: Path, seconds: float) -> Path:
         raise click.ClickException(f"{source}: there is no video in it that can be read") from error
 
 
-def _run(video: Path, folder: Path, task: dict[str, str]) -> Run:
+def _run(video: Path, folder: Path, task: dict[str, Any]) -> Run:
     folder.mkdir()
     began = time.perf_counter()
     process = subprocess.Popen(

@@ -24,7 +24,7 @@ from models import ModelError, load_pack
 from pipeline.face_models import FaceModels
 from server.videos.files import ResultWriter
 from server.videos.following import Follower
-from server.videos.limits import VideoRefused, be_modest, bound_time
+from server.videos.limits import VideoRefused, be_modest, bound_time, give_way
 from server.videos.reading import TOO_MUCH_MEMORY, VideoInfo, open_video
 
 SAID_EVERY = 0.2  # seconds
@@ -36,6 +36,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     sys.stdout = sys.stderr  # some models' libraries print
     task = json.loads(sys.stdin.readline())
+    if task["give_way"]:
+        give_way()
     threading.Thread(target=_end_with_input, daemon=True).start()
     try:
         with open_video(Path(task["video"])) as file:  # what is refused is refused before any model is loaded

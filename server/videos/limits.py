@@ -17,7 +17,7 @@ STREAMS = 32
 TRACKS = 5_000  # faces followed in one video
 MEMORY = 3 * 1024**3  # bytes of a worker's data
 CPU_BASE, CPU_SHARE = 120, 10.0  # seconds of processor, and further ones for each second of video
-SILENCE = 300.0  # seconds without a word after which a worker is taken for hung
+SILENCE = 1800.0  # seconds without a word after which a worker is taken for hung
 NICE = 10
 
 
@@ -46,6 +46,13 @@ def be_modest() -> None:
 
         with contextlib.suppress(OSError, ValueError):  # a lower limit stands already
             resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+
+
+def give_way() -> None:
+    """From now on run only where nothing else wants to, on Linux: no live frame waits for this process."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def bound_time(seconds: float | None) -> None:

@@ -45,11 +45,13 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Starts a process for a video and follows it. ``pack`` gives the name of the pack in use."""
+    """Starts a process for a video and follows it. ``pack`` gives the name of the pack in use; ``give_way``: where
+    everything is busy with something else, it waits."""
 
     pack: Callable[[], str]
     models_dir: Path
     provider: str
+    give_way: bool = True
 
     async def run(self, task: Task, progress: Following) -> dict[str, Any]:
         """Let a process do it; returns what is known of the video then. Cancelled, it ends the process.
@@ -62,6 +64,7 @@ class Worker:
             "pack": self.pack(),
             "models_dir": str(self.models_dir),
             "provider": self.provider,
+            "give_way": self.give_way,
         }
         try:
             process = await _start()

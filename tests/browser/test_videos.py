@@ -64,7 +64,7 @@ def url(tmp_path: Path) -> Iterator[str]:
             digest, dimension = models.manifest.digest, models.embedder.spec.dimension
             people = await People.open(tmp_path / "people.sqlite3", digest, dimension)
             stack.push_async_callback(people.close)
-            worker = Worker(lambda: "open", models_folder(), "cpu")
+            worker = Worker(lambda: "open", models_folder(), "cpu", give_way=False)
             videos = await Videos.open(tmp_path / "videos", worker, lambda: digest, 30)
             stack.push_async_callback(videos.close)
 

@@ -67,7 +67,7 @@ async def until(holds: Callable[[], object]) -> None:
 
 
 def worker() -> Worker:
-    return Worker(lambda: "open", models_folder(), "cpu")
+    return Worker(lambda: "open", models_folder(), "cpu", give_way=False)
 
 
 def digest() -> str:
@@ -416,6 +416,8 @@ def test_a_worker_gets_no_more_memory_and_time_than_a_video_may_take() -> None:
         "from server.videos import limits\n"
         "limits.be_modest()\n"
         "limits.bound_time(6.0)\n"
+        "limits.give_way()\n"
+        "assert os.sched_getscheduler(0) == os.SCHED_IDLE\n"
         "print(os.nice(0), *resource.getrlimit(resource.RLIMIT_CPU))\n"
         "try:\n    bytearray(limits.MEMORY + 1)\n"
         "except MemoryError:\n    print('no more')\n"
