@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from pipeline.frame import Frame, Image
 from server.pixels import luma, rgb
 from server.videos.limits import SECONDS, VideoRefused, check
 
-RATE = 12.0  # frames looked at in a second; a face moves little in between
+RATE = 10.0  # frames looked at in a second; a face moves little in between
 DROPPABLE_FROM = 24.0  # frames a second from which those that no other frame builds on are not even decoded
 BAD_FRAMES = 100  # in a row that cannot be decoded before the rest is given up
 # Containers that hold a video themselves. A playlist would name other files, also files of this computer.
@@ -106,7 +105,7 @@ def open_video(path: Path) -> Iterator[VideoFile]:
             stream = next((s for s in pictures if s.codec_context is not None), None)
             if stream is None:
                 raise VideoRefused("The video in this file is of a kind that cannot be read here.")
-            stream.thread_count = min(4, 1 + (os.cpu_count() or 1))  # pictures decoded ahead, so that nobody waits
+            stream.thread_count = 1  # one processor is left to live sessions, be there two
             stream.thread_type = "AUTO"
             video = VideoFile(container, stream)
             info = video.info
