@@ -1,4 +1,4 @@
-"""How figures are said to a person."""
+"""How figures and names are said to a person, and to a person's programs."""
 
 from __future__ import annotations
 
@@ -8,3 +8,8 @@ MOST = 0.99
 def stated(probability: float) -> float:
     """A probability as it is said: nothing that is read off pictures is certain."""
     return min(probability, MOST)
+
+
+def harmless(cell: str) -> str:
+    """A cell of a table in which nothing can be taken for a formula, as table programs take what begins like one."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -3,6 +3,7 @@
 const PAGES = [
   ["/", "Live"],
   ["/people", "People"],
+  ["/photos", "Photos"],
   ["/videos", "Videos"],
   ["/evaluate", "Measure"],
   ["/api", "API"],

@@ -56,7 +56,10 @@ def recognise(
     with click.progressbar(paths, label="Recognising", file=sys.stderr, hidden=as_json) as bar:
         for path in bar:
             if path.suffix.lower() not in SUFFIXES and is_video(path):
-                videos.append(_video(models, gallery, path, output, as_json))
+                try:
+                    videos.append(_video(models, gallery, path, output, as_json))
+                except click.ClickException as error:
+                    refused.append({"file": str(path), "words": error.message})
                 continue
             try:
                 body = _photo(models, gallery, path)

@@ -11,7 +11,7 @@ from pipeline.gallery import Gallery
 from pipeline.results import Face
 from server.live.messages import all_quality_fields, distance_fields, face_fields
 from server.live.why import runner_up, words
-from server.wording import stated
+from server.wording import harmless, stated
 from tracking import IdentityState
 
 COLUMNS = ("file", "face", "x", "y", "width", "height", "identity", "name", "probability", "quality", "metres")
@@ -62,12 +62,8 @@ def as_csv(rows: Sequence[tuple[Any, ...]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
-    writer.writerows([[_plain(cell) for cell in row] for row in rows])
+    writer.writerows([[harmless(cell) if isinstance(cell, str) else cell for cell in row] for row in rows])
     return out.getvalue()
-
-
-def _plain(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
 def _sides(body: dict[str, Any]) -> tuple[int, int, int, int]:

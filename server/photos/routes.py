@@ -12,6 +12,7 @@ from aiohttp import web
 from pipeline.face_models import FaceModels
 from pipeline.gallery import Gallery
 from server.api.operations import describe
+from server.app import static_folder
 from server.people import People
 from server.people.photos.decoding import FILE_BYTES, Unreadable, decode
 from server.photos.answer import photo_body
@@ -64,7 +65,12 @@ class Photos:
 def setup_photos(app: web.Application, photos: Photos) -> None:
     """Add the route."""
     app.router.add_post(BASE, photos.recognise)
+    app.router.add_get("/photos", _page)
     describe(app, OPERATIONS)
+
+
+async def _page(_request: web.Request) -> web.StreamResponse:
+    return web.FileResponse(static_folder() / "photos.html")
 
 
 def _recognise(models: FaceModels, gallery: Gallery, data: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from server.videos.appearances import Appearance
 from server.videos.videos import Video
-from server.wording import stated
+from server.wording import harmless, stated
 
 FIELDS = ("person", "from", "to", "seconds", "from_time", "to_time", "probability")
 SHORTEST = 0.5  # seconds a subtitle is shown
@@ -89,8 +89,3 @@ def _person(one: Appearance) -> dict[str, Any]:
 def _escaped(text: str) -> str:
     """Names are text and nothing else; a line break would end the cue."""
     return " ".join(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").split())
-
-
-def harmless(cell: str) -> str:
-    """A table program takes a cell that begins like this for a formula."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -100,6 +100,7 @@ def test_operations_are_found_read_and_tried(browser: Any, whole: Whole) -> None
     page.fill("#operations input[type=search]", "merge get")
     page.wait_for_selector("text=1 operation")
     page.click(".operation:not([hidden]) summary")
+    page.wait_for_selector(".operation[open] > .stack")  # it is filled when it is opened
     shown = page.inner_text(".operation[open]")
     assert "similarity: number or null" in shown
     assert "into query, required" in shown

@@ -178,7 +178,7 @@ def test_cancelling_brings_back_the_beginning(page: Any, tmp_path: Path) -> None
 
 
 def test_another_windows_evaluation_is_not_disturbed_unless_asked(page: Any, browser: Any, url: str) -> None:
-    page.evaluate("fetch('/api/v1/evaluations', { method: 'POST', body: '{}' })")
+    page.evaluate("fetch('/api/v1/evaluations', { method: 'POST' })")
     page.wait_for_function(
         "async () => (await (await fetch('/api/v1/evaluations')).json()).evaluation?.state === 'receiving'"
     )

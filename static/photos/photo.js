@@ -1,0 +1,101 @@
+// One photo: the picture with its faces boxed, and a line for each of them.
+
+import { element } from "../dom.js";
+import { button, field, paragraph } from "../people/parts.js";
+import { count, percent } from "../people/words.js";
+import { enrol, NeedsWord } from "./naming.js";
+
+const MOST = 0.99;
+const WHO = { unknown: "Unknown", unreadable: "Cannot be told" };
+
+export class PhotoCard {
+  answer = null; // what the server said
+  #parcel;
+  #names;
+  #named;
+  #address;
+  #picture = element("div", { className: "picture" });
+  #faces = element("ol", { className: "faces" });
+  #words = paragraph("Waiting …", "soft");
+
+  /** `named(name)` is called when somebody in it was given a name; `names` is the id of a list of suggestions. */
+  constructor(parcel, { names, named }) {
+    [this.#parcel, this.#names, this.#named] = [parcel, names, named];
+    this.#address = URL.createObjectURL(parcel.file);
+    const image = element("img", { src: this.#address, alt: parcel.path, decoding: "async" });
+    image.addEventListener("error", () => image.remove());
+    this.#picture.append(image);
+    this.element = element("li", { className: "card photo" }, element("h3", { className: "name", textContent: parcel.path }), this.#picture, this.#words, this.#faces);
+  }
+
+  /** Forget the picture. */
+  let() {
+    URL.revokeObjectURL(this.#address);
+  }
+
+  show(answer) {
+    this.answer = answer;
+    this.element.classList.remove("notice");
+    this.#words.textContent = answer.faces.length ? count(answer.faces.length, "face") : "There is no face in this photo.";
+    for (const old of this.#picture.querySelectorAll(".mark")) old.remove();
+    this.#picture.append(...answer.faces.map((face, index) => mark(face, index)));
+    this.#faces.replaceChildren(...answer.faces.map((face, index) => this.#line(face, index)));
+  }
+
+  refuse(words) {
+    this.element.classList.add("notice");
+    this.#words.textContent = words;
+    this.#words.setAttribute("role", "alert");
+  }
+
+  #line(face, index) {
+    const parts = [face.distance && `about ${face.distance.m.toFixed(1)}\u00a0m`, face.quality && `quality ${percent(face.quality.overall)}`].filter(Boolean);
+    const why = element("details", { className: "visits" }, element("summary", { textContent: "Why?" }), paragraph(face.words), element("small", { textContent: parts.join(" · ") }));
+    const line = element("li", { value: index + 1 }, element("b", { className: "name", textContent: title(face) }), why);
+    if (face.identity !== "unreadable" && face.identity !== "known") line.append(this.#naming(face));
+    return line;
+  }
+
+  #naming(face) {
+    const input = element("input", { maxLength: 80, autocomplete: "off", autocapitalize: "words", spellcheck: false, value: face.name ?? "" });
+    input.setAttribute("list", this.#names);
+    const said = element("p", { className: "refused", role: "alert" });
+    const save = button("Save", null, "primary");
+    save.type = "submit";
+    const form = element("form", { className: "naming" }, field("Who is this?", input), save, said);
+    let sure = false; // asked once already, about this name
+    input.addEventListener("input", () => ([sure, save.textContent] = [false, "Save"]));
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const name = input.value.trim();
+      if (!name) {
+        said.textContent = "Type a name first.";
+        return input.focus();
+      }
+      save.disabled = true;
+      said.textContent = "";
+      try {
+        await enrol(this.#parcel, face, name, sure);
+        await this.#named(name);
+      } catch (error) {
+        said.textContent = error.message;
+        if (error instanceof NeedsWord) [sure, save.textContent] = [true, "Save all the same"];
+        save.disabled = false;
+      }
+    });
+    return form;
+  }
+}
+
+function title({ identity, name, probability }) {
+  if (name === null) return WHO[identity] ?? identity;
+  const sure = percent(Math.min(probability, MOST));
+  return identity === "known" ? `${name}, ${sure}` : `Perhaps ${name}, ${sure}`;
+}
+
+function mark(face, index) {
+  const box = element("div", { className: `mark ${face.identity}`, ariaHidden: "true" }, element("span", { textContent: face.identity === "known" ? face.name : `${index + 1}` }));
+  const [x, y, width, height] = face.box.map((part) => `${100 * part}%`);
+  Object.assign(box.style, { left: x, top: y, width, height });
+  return box;
+}
