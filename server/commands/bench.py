@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from server.commands.bench_live import bench_live
+from server.commands.bench_photos import bench_photos
 from server.commands.bench_reading import bench_reading
 from server.commands.bench_search import bench_search
 from server.commands.bench_video import bench_video
@@ -17,6 +18,7 @@ def bench() -> None:
 
 
 bench.add_command(bench_live)
+bench.add_command(bench_photos)
 bench.add_command(bench_reading)
 bench.add_command(bench_search)
 bench.add_command(bench_video)

@@ -51,7 +51,7 @@ class Photos:
             if len(data) > FILE_BYTES:
                 return _too_large()
             gallery, loop = self._people.gallery_of(room), asyncio.get_running_loop()
-            body = await loop.run_in_executor(self._executor, _recognise, self._models(), gallery, data)
+            body = await loop.run_in_executor(self._executor, recognise_bytes, self._models(), gallery, data)
         except TimeoutError:
             return problem(408, "Request Timeout", "The photo did not arrive within a minute.")
         except Unreadable as why:
@@ -73,7 +73,9 @@ async def _page(_request: web.Request) -> web.StreamResponse:
     return web.FileResponse(static_folder() / "photos.html")
 
 
-def _recognise(models: FaceModels, gallery: Gallery, data: bytes) -> dict[str, Any]:
+def recognise_bytes(models: FaceModels, gallery: Gallery, data: bytes) -> dict[str, Any]:
+    """From the bytes of a photo to what is answered. Blocks. Raises
+    :class:`server.people.photos.decoding.Unreadable`."""
     image = decode(data)
     height, width = image.shape[:2]
     return photo_body(recognise_photo(models, gallery, image), width, height, gallery)

@@ -131,3 +131,14 @@ def test_the_command_names_and_refuses(models: FaceModels, tmp_path: Path) -> No
     plain = CliRunner().invoke(cli, arguments)
     assert "Ada" in plain.stdout
     assert "bad.jpg" in plain.stderr
+
+
+def test_the_bench_prints_its_table() -> None:
+    arguments = ["bench", "photos", str(photo_path()), "--batch", "4", "--models-dir", str(models_folder())]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0, result.output
+    assert "t1.jpg" in result.stdout
+    assert "photos a second" in result.stdout
+    refused = CliRunner().invoke(cli, ["bench", "photos", __file__, "--models-dir", str(models_folder())])
+    assert refused.exit_code == 1
+    assert "no JPEG" in refused.output
