@@ -141,6 +141,9 @@ def retention(settings: Settings) -> str:
         said.append("A name you type keeps numbers computed from the face on this server.")
     if settings.inbox:
         said.append(f"Faces nobody has named are remembered, with a small picture, for {settings.inbox_days} days.")
+    if settings.sightings:
+        picture = ", with a small picture," if settings.sightings_crops else ""
+        said.append(f"Who is seen, and when, is noted{picture} for {settings.sightings_days} days.")
     return " ".join(said)
 
 

@@ -38,6 +38,9 @@ from server.people.routes import setup_people
 from server.people.threshold_routes import setup_threshold
 from server.photos.routes import Photos, setup_photos
 from server.settings import Settings, StartError
+from server.sightings.recorder import Recorder
+from server.sightings.routes import SightingRoutes, setup_sightings
+from server.sightings.webhooks import Deliveries
 from server.signalling import PeerRegistry, setup_whip
 from server.storage import StorageError
 from server.transport import IceServer, TransportOptions, install
@@ -67,7 +70,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         visit = peer.visit
         return LiveSession(
             peer, change.models, people, executor, config, policy, options, inbox, room=visit.room, guest=visit.guest,
-            reading=readings.of(visit.room), reader=readings.reader(visit.room, change.models),
+            reading=readings.of(visit.room), reader=readings.reader(visit.room, change.models), recorder=recorder,
         )  # fmt: skip
 
     def sessions() -> list[LiveSession]:
@@ -98,6 +101,13 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             people, models, partial(_load_models, settings), adopt, settings.max_samples, settings.models_dir
         )
         stack.push_async_callback(change.close)
+        recorder = await Recorder.open(
+            people, lambda: change.models.matcher, enabled=settings.sightings, days=settings.sightings_days,
+            crops=settings.sightings_crops,
+        )  # fmt: skip
+        stack.push_async_callback(recorder.close)
+        deliveries = await Deliveries.open(people)
+        stack.push_async_callback(deliveries.close)
         executor = ThreadPoolExecutor(settings.workers or os.cpu_count() or 1, thread_name_prefix="recognise")
         stack.callback(executor.shutdown, wait=True, cancel_futures=True)
         # Photos have a thread of their own, so that no live frame waits for one.
@@ -141,6 +151,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
                     app,
                     VideoRoutes(videos, people, lambda: change.models, settings.keep_crops, settings.video_days),
                 ),
+                lambda app: setup_sightings(app, SightingRoutes(recorder, deliveries, people)),
                 lambda app: setup_inbox(app, inbox, people, settings.inbox_days),
                 lambda app: setup_threshold(app, people, lambda: change.models, settings.max_samples),
                 lambda app: setup_model_change(app, change, settings.models_dir),

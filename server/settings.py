@@ -98,6 +98,11 @@ class Settings:
         "Keep a small picture and numbers of faces nobody has named, to be named later.",
     )
     inbox_days: int = setting(kinds.whole(1, 365), 14, "Days after which an unnamed face not seen again is erased.")
+    sightings: bool = setting(
+        kinds.SWITCH, False, "Note who is seen from when to when, and tell webhooks and listeners of it."
+    )
+    sightings_days: int = setting(kinds.whole(1, 3650), 30, "Days after which a sighting is erased.")
+    sightings_crops: bool = setting(kinds.SWITCH, False, "Keep a small picture of the best look with each sighting.")
     video_days: int = setting(
         kinds.whole(0, 3650),
         30,

@@ -38,12 +38,13 @@ from server.live.messages import (
     result_message,
 )
 from server.live.session_people import SessionPeople
-from server.live.strangers import Noticed, StrangerWatch
+from server.live.strangers import Noticed, Portrait, PortraitWatch, StrangerWatch
 from server.live.why import explain
 from server.peer import Peer, ReceivedFrame
 from server.people import People
 from server.people.inbox import Inbox
 from server.pixels import luma, rgb
+from server.sightings.recorder import Recorder
 from server.storage.room_reading import RoomReading
 from server.storage.rows import NoSuchPerson
 from tracking import TrackingPolicy
@@ -88,6 +89,7 @@ class LiveSession:
         guest: bool = False,
         reading: RoomReading = DEFAULT_READING,
         reader: AttributeReader | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._peer = peer
         self._models = models
@@ -102,7 +104,9 @@ class LiveSession:
         self._standing: Standing | None = None
         # What a guest brings is gone when it leaves: nothing of it goes to the inbox.
         self._inbox = None if guest else inbox
+        self._recorder = None if guest else recorder
         self._strangers = StrangerWatch()
+        self._portraits = PortraitWatch() if self._recorder is not None and self._recorder.crops else None
         self._tasks: set[asyncio.Task[None]] = set()
         self._bad: deque[float] = deque(maxlen=BAD_MESSAGES)
         self._seq = 0
@@ -142,18 +146,23 @@ class LiveSession:
         self._enrolments.observe(result, self._faces)
 
     async def _look(self, frame: Frame) -> FrameResult:
-        """Detect, and note strangers."""
-        if self._inbox is None:
-            return await self._run(self._pipeline.look, frame)
+        """Detect, and note strangers and good looks."""
         noticed: list[Noticed] = []
+        pictures: list[tuple[int, Portrait]] = []
 
         def look(frame: Frame) -> FrameResult:
             result = self._pipeline.look(frame)
-            noticed.append(self._strangers.look(self._pipeline, frame, result))
+            if self._inbox is not None:
+                noticed.append(self._strangers.look(self._pipeline, frame, result))
+            if self._portraits is not None:
+                pictures.extend(self._portraits.look(self._pipeline, frame, result))
             return result
 
         result = await self._run(look, frame)
-        self._inbox.observe(self._peer.id, self._room, noticed[0])
+        if self._inbox is not None:
+            self._inbox.observe(self._peer.id, self._room, noticed[0])
+        if self._recorder is not None and pictures:
+            self._recorder.pictured(self._peer.id, pictures)
         return result
 
     async def _run(self, step: Callable[[Frame], FrameResult], frame: Frame) -> FrameResult:
@@ -185,6 +194,8 @@ class LiveSession:
         self._seq += 1
         self._timing = timing
         self._faces = result.faces
+        if self._recorder is not None:
+            self._recorder.observe(self._peer.id, self._room, result.faces)
         self._stand(result)
         self._keyframes += result.keyframe
         self._totals.append(total)
@@ -273,6 +284,8 @@ class LiveSession:
         self._enrolments.clear()
         if self._inbox is not None:
             self._inbox.left(self._peer.id)
+        if self._recorder is not None:
+            self._recorder.left(self._peer.id)
         self._known.end()
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:

@@ -1,4 +1,5 @@
-"""Which faces of one session are strangers worth remembering; runs where frames are recognised, never on the loop."""
+"""Of the faces of one session: which are strangers worth remembering, and the best look at each. Runs where frames are
+recognised, never on the loop."""
 
 from __future__ import annotations
 
@@ -110,6 +111,30 @@ class StrangerWatch:
         alive = {track.number for track in (*pipeline.tracker.visible, *pipeline.tracker.lost)}
         self._reported = {number: time for number, time in self._reported.items() if number in alive}
         self._pictured = {number: quality for number, quality in self._pictured.items() if number in alive}
+
+
+@dataclass(slots=True)
+class PortraitWatch:
+    """The best look at each face of one session; one for each, used by one thread at a time."""
+
+    _best: dict[int, float] = field(default_factory=dict)  # quality, by track
+
+    def look(self, pipeline: FramePipeline, frame: Frame, result: FrameResult) -> list[tuple[int, Portrait]]:
+        """Portraits that are better than those before, by track, after ``result = pipeline.look(frame)``."""
+        tracks = {track.number: track for track in pipeline.tracker.visible}
+        found = []
+        for face in result.faces:
+            track, quality = tracks.get(face.track), face.quality
+            if track is None or quality is None or not track.fresh or track.state is not TrackState.CONFIRMED:
+                continue
+            if quality.overall >= max(LEAST_QUALITY, self._best.get(face.track, 0.0) + BETTER):
+                portrait = cut_portrait(frame.image, track.landmarks, quality.overall)
+                if portrait is not None:
+                    self._best[face.track] = quality.overall
+                    found.append((face.track, portrait))
+        alive = {track.number for track in (*pipeline.tracker.visible, *pipeline.tracker.lost)}
+        self._best = {number: best for number, best in self._best.items() if number in alive}
+        return found
 
 
 def cut_portrait(image: Image, landmarks: NDArray[np.float32], quality: float) -> Portrait | None:

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 
 from server.storage.names import unique_key
 from server.storage.rows import Change, Kind, NoSuchChange, UndoConflict
-from server.storage.schema import CHANGE, CHANGE_ROW, NEGATIVE, PERSON, SAMPLE
+from server.storage.schema import CHANGE, CHANGE_ROW, NEGATIVE, PERSON, SAMPLE, SEEN
 
-TABLES = {"person": PERSON, "sample": SAMPLE, "negative": NEGATIVE}
+TABLES = {"person": PERSON, "sample": SAMPLE, "negative": NEGATIVE, "seen": SEEN}
 CHUNK = 500  # ids in one question; SQLite allows more, but not without end
 
 
@@ -92,6 +92,8 @@ def undo(connection: sa.Connection, change_id: str) -> Change:
         columns = [table.c[name] for name in note.after]
         owner = table.c.id if table is PERSON else table.c.person_id
         row = connection.execute(sa.select(owner.label("owner"), *columns).where(table.c.id == note.row)).first()
+        if row is None and table is SEEN:
+            continue  # sightings are erased by age, whatever was changed of them
         if row is None or {name: _plain(getattr(row, name)) for name in note.after} != note.after:
             raise UndoConflict("something of this has been changed since; undo that first")
         values = {name: _typed(table.c[name], value) for name, value in note.before.items()}

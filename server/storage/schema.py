@@ -80,3 +80,16 @@ GALLERY_SETTING = sa.Table(
     sa.Column("room", sa.String(MAX_ROOM), primary_key=True),  # empty: everyone's gallery
     sa.Column("one_in", sa.Float, nullable=False),  # one wrong name in so many strangers
 )
+SEEN = sa.Table(
+    "seen",
+    METADATA,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("person_id", sa.String(32), sa.ForeignKey("person.id", ondelete="CASCADE"), index=True),  # NULL: unknown
+    sa.Column("room", sa.String(MAX_ROOM)),
+    sa.Column("session", sa.String(64), nullable=False),
+    sa.Column("began", TIME, nullable=False, index=True),
+    sa.Column("ended", TIME, nullable=False, index=True),
+    sa.Column("probability", sa.Float),  # the highest while it lasted
+    sa.Column("crop", sa.LargeBinary),  # JPEG
+    sa.Column("crop_quality", sa.Float, nullable=False),
+)

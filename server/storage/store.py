@@ -32,7 +32,7 @@ from server.storage.rows import (
     NoSuchSample,
     PersonRow,
 )
-from server.storage.schema import GALLERY_SETTING, NEGATIVE, PERSON, SAMPLE
+from server.storage.schema import GALLERY_SETTING, NEGATIVE, PERSON, SAMPLE, SEEN
 from tracking import Embedding
 
 UNDO_DAYS = 7.0
@@ -141,7 +141,7 @@ class PeopleStore:
             return journal.close(f"{person.name} removed", [person_id])
 
     def merge(self, source: str, target: str, contradicted: Collection[str] = ()) -> Change:
-        """Give all samples and marks of ``source`` to ``target``, and remove who is left without.
+        """Give all samples, marks and sightings of ``source`` to ``target``, and remove who is left without.
 
         ``contradicted`` are marks that say of one what the other is: they go. Raises :class:`NoSuchPerson`, and
         ``ValueError`` if both are the same.
@@ -153,6 +153,8 @@ class PeopleStore:
             journal.remove(NEGATIVE, contradicted)
             for table in (SAMPLE, NEGATIVE):
                 journal.update(table, _owned(connection, table, source), person_id=target)
+            seen = connection.execute(sa.select(SEEN.c.id).where(SEEN.c.person_id == source)).scalars().all()
+            journal.update(SEEN, seen, person_id=target)
             _remove(journal, one)
             return journal.close(f"{one.name} merged into {other.name}", [source, target])
 

@@ -288,6 +288,7 @@ def test_an_error_does_not_carry_what_was_to_be_kept(store: PeopleStore) -> None
 
 
 def test_the_schema_is_what_the_steps_make(store: PeopleStore, path: Path) -> None:
+    import server.storage.events
     import server.storage.inbox
     import server.storage.model_change
     import server.storage.threshold  # noqa: F401  (each adds its tables)

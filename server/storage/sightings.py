@@ -1,0 +1,153 @@
+"""Who was seen in which session, from when to when. All of it blocks; one thread owns the store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from server.storage.engine import erase_traces, writing
+from server.storage.events import EVENT, NewEvent, add_events, erase_events
+from server.storage.schema import PERSON, SEEN
+
+Who = Literal["named", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Somebody in a session, from and to (UTC). ``person`` is an id, ``None`` for a stranger; ``probability`` the
+    highest while it lasted; ``crop`` a JPEG of the best look, where it was kept."""
+
+    id: str
+    person: str | None
+    room: str | None
+    session: str
+    began: datetime
+    ended: datetime
+    probability: float | None
+    crop: bytes | None = None
+    crop_quality: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRow:
+    """A sighting as it is shown: with the person's name as it is now, and whether there is a picture."""
+
+    id: str
+    person: str | None
+    name: str | None
+    room: str | None
+    session: str
+    began: datetime
+    ended: datetime
+    probability: float | None
+    crop: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which sightings: those that overlap from–to, of a person, a room (empty: outside any), a session."""
+
+    person: str | None = None
+    who: Who | None = None
+    room: str | None = None
+    session: str | None = None
+    begin: datetime | None = None
+    end: datetime | None = None
+
+
+def write(
+    engine: sa.Engine, seen: Sequence[Seen], gone: Collection[str], events: Sequence[NewEvent]
+) -> list[tuple[int, str]]:
+    """Write sightings as they are now, take away those ``gone`` into others, and note events for webhooks, in one
+    transaction. Whoever has been forgotten is left out. Returns number and id of each event that was noted."""
+    with writing(engine) as connection:
+        people = {row.person for row in seen if row.person} | {event.person for event in events if event.person}
+        query = sa.select(PERSON.c.id).where(PERSON.c.id.in_(people))
+        alive = {None, *connection.execute(query).scalars()}
+        connection.execute(SEEN.delete().where(SEEN.c.id.in_(gone)))
+        for row in seen:
+            if row.person in alive:
+                _upsert(connection, row)
+        return add_events(connection, [event for event in events if event.person in alive])
+
+
+def _upsert(connection: sa.Connection, row: Seen) -> None:
+    values = {
+        "person_id": row.person, "ended": row.ended, "began": row.began, "probability": row.probability,
+        "crop": row.crop, "crop_quality": row.crop_quality,
+    }  # fmt: skip
+    if not connection.execute(SEEN.update().where(SEEN.c.id == row.id).values(**values)).rowcount:
+        fresh = {"id": row.id, "room": row.room, "session": row.session, **values}
+        connection.execute(SEEN.insert(), [fresh])
+
+
+def find(engine: sa.Engine, wanted: Wanted, limit: int, after: tuple[float, str] | None = None) -> list[SeenRow]:
+    """Sightings, the newest first; ``after`` is :func:`place` of the one they follow."""
+    query = _query(wanted).order_by(SEEN.c.began.desc(), SEEN.c.id).limit(limit)
+    if after is not None:
+        began = datetime.fromtimestamp(-after[0], UTC)
+        query = query.where(sa.or_(SEEN.c.began < began, sa.and_(SEEN.c.began == began, SEEN.c.id > after[1])))
+    with engine.connect() as connection:
+        return [_row(row) for row in connection.execute(query)]
+
+
+def place(row: SeenRow) -> tuple[float, str]:
+    """The sort key of a sighting, rising as they are listed."""
+    return -row.began.timestamp(), row.id
+
+
+def get_crop(engine: sa.Engine, id: str) -> bytes | None:
+    """The picture of a sighting; ``None`` where there is none, or no such sighting."""
+    with engine.connect() as connection:
+        query = sa.select(SEEN.c.crop).join(PERSON, isouter=True).where(SEEN.c.id == id, PERSON.c.deleted.is_(None))
+        crop: bytes | None = connection.execute(query).scalar()
+        return crop
+
+
+def erase(engine: sa.Engine, id: str | None = None) -> bool:
+    """Erase one sighting, or all of them, with what was to be told of it; whether there was any."""
+    with writing(engine) as connection:
+        every = sa.true() if id is None else SEEN.c.id == id
+        erased = connection.execute(SEEN.delete().where(every)).rowcount
+        connection.execute(EVENT.delete().where(sa.true() if id is None else EVENT.c.sighting == id))
+    if erased:
+        erase_traces(engine)
+    return bool(erased)
+
+
+def erase_before(engine: sa.Engine, time: datetime, events: datetime) -> None:
+    """Erase sightings that ended before a time, and events older than another one."""
+    with writing(engine) as connection:
+        erased = connection.execute(SEEN.delete().where(SEEN.c.ended < time)).rowcount
+        erased += erase_events(connection, events)
+    if erased:
+        erase_traces(engine)
+
+
+def _query(wanted: Wanted) -> sa.Select[Any]:
+    columns = [column for column in SEEN.c if column is not SEEN.c.crop]
+    query = sa.select(*columns, PERSON.c.name, SEEN.c.crop.is_not(None).label("pictured"))
+    query = query.select_from(SEEN.join(PERSON, isouter=True)).where(PERSON.c.deleted.is_(None))
+    if wanted.person is not None:
+        query = query.where(SEEN.c.person_id == wanted.person)
+    if wanted.who is not None:
+        query = query.where(SEEN.c.person_id.is_(None) if wanted.who == "unknown" else SEEN.c.person_id.is_not(None))
+    if wanted.room is not None:
+        query = query.where(SEEN.c.room == wanted.room if wanted.room else SEEN.c.room.is_(None))
+    if wanted.session is not None:
+        query = query.where(SEEN.c.session == wanted.session)
+    if wanted.begin is not None:
+        query = query.where(SEEN.c.ended >= wanted.begin)
+    if wanted.end is not None:
+        query = query.where(SEEN.c.began < wanted.end)
+    return query
+
+
+def _row(row: Any) -> SeenRow:
+    began, ended = row.began.replace(tzinfo=UTC), row.ended.replace(tzinfo=UTC)
+    probability, pictured = row.probability, bool(row.pictured)
+    return SeenRow(row.id, row.person_id, row.name, row.room, row.session, began, ended, probability, pictured)
