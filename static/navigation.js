@@ -5,6 +5,7 @@ const PAGES = [
   ["/people", "People"],
   ["/photos", "Photos"],
   ["/videos", "Videos"],
+  ["/sightings", "Sightings"],
   ["/evaluate", "Measure"],
   ["/api", "API"],
 ];
