@@ -99,7 +99,7 @@ function draw({ items, unknown }, drawn, bounds, span) {
 }
 
 function attendanceTable(rows, axis) {
-  const head = ["Who", "First", "Last", "Altogether"].map((words) => element("th", { scope: "col", textContent: words }));
+  const head = ["Who", "First", "Last", "Total"].map((words) => element("th", { scope: "col", textContent: words }));
   const hours = element("th", { scope: "col", className: "when" }, element("span", { className: "visually-hidden", textContent: "When" }), axis);
   return element("table", { className: "attendance" }, element("thead", {}, element("tr", {}, ...head, hours)), element("tbody", {}, ...rows));
 }
@@ -119,7 +119,7 @@ function lane(person, sightings, facts, range) {
   });
   const who = element("th", { scope: "row" }, element("span", { className: "name", textContent: name }), ...(latest.present ? [element("small", { className: "here", textContent: "in the picture now" })] : []));
   const cell = (words, label) => labelled(element("td", { textContent: words }), label);
-  return element("tr", { className: person ? "" : "strange" }, who, cell(clock(first), "First"), cell(clock(last), "Last"), cell(total, "Altogether"), element("td", { className: "when" }, element("div", { className: "lane", ariaHidden: "true" }, ...bars)));
+  return element("tr", { className: person ? "" : "strange" }, who, cell(clock(first), "First"), cell(clock(last), "Last"), cell(total, "Total"), element("td", { className: "when" }, element("div", { className: "lane", ariaHidden: "true" }, ...bars)));
 }
 
 function labelled(cell, label) {
