@@ -19,15 +19,18 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from http.client import HTTPException
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from datetime import datetime
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import IO, Any, Literal, cast
+from typing import IO, Any, Literal, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 from server.client_types import (
+    Attendance,
     Change,
     Config,
+    Event,
     Inbox,
     InboxSighting,
     LiveSession,
@@ -40,12 +43,14 @@ from server.client_types import (
     Reading,
     Saved,
     Sessions,
+    Sighting,
     Threshold,
     Video,
     VideoBoxes,
     VideoResult,
 )
 
+T = TypeVar("T")
 TRIES = 3  # of a request that gets no answer, or is told to wait
 LONGEST_WAIT = 30.0  # seconds a server may ask to wait before that is said instead
 Source = str | Path | bytes  # a file by its path, or what is in it
@@ -164,6 +169,42 @@ class Visavis:
         """When somebody was seen before they were named."""
         return cast(list[InboxSighting], self._get(f"/people/{person}/sightings")["sightings"])
 
+    # -- who was seen ----------------------------------------------------------------------------------------------
+
+    def seen(
+        self,
+        *,
+        person: str | None = None,
+        who: Literal["named", "unknown"] | None = None,
+        room: str | None = None,
+        begin: datetime | None = None,
+        end: datetime | None = None,
+    ) -> Iterator[Sighting]:
+        """Sightings, the newest first, page by page. Times carry their zone."""
+        return self._pages("/sightings", person=person, who=who, room=room, **_span(begin, end))
+
+    def attendance(self, begin: datetime | None = None, end: datetime | None = None) -> list[Attendance]:
+        """Who was there, whoever came first first; without times it is today."""
+        return cast(list[Attendance], self._get("/attendance", **_span(begin, end))["items"])
+
+    def events(
+        self, *, after: int | None = None, kinds: Iterable[Literal["named", "unknown", "left"]] = ()
+    ) -> Generator[Event, None, None]:
+        """Who comes and who leaves, as it happens, until the generator is closed. Where the connection breaks, it goes
+        on after the last event that came; ``after``: after the one of that number."""
+        while True:
+            query = {"after": after, "kinds": ",".join(kinds) or None}
+            with self._open("/events", query) as response:
+                try:
+                    for line in response:
+                        if line.startswith(b"data: "):
+                            event = cast(Event, json.loads(line.removeprefix(b"data: ")))
+                            after = event["number"]
+                            yield event
+                except (OSError, HTTPException):
+                    continue  # asked again, which says what is wrong if that goes on
+            time.sleep(0.2)
+
     # -- photos and videos -----------------------------------------------------------------------------------------
 
     def recognise(self, photo: Source, room: str | None = None) -> Photo:
@@ -281,6 +322,21 @@ class Visavis:
         data: bytes | IO[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
+        return self._tried(method, path, query, data, headers, _read)
+
+    def _open(self, path: str, query: Parameters) -> HTTPResponse:
+        """An answer that has begun, to be closed by whoever asked."""
+        return self._tried("GET", path, query, None, None, lambda response: response)
+
+    def _tried(
+        self,
+        method: str,
+        path: str,
+        query: Parameters,
+        data: bytes | IO[bytes] | None,
+        headers: Mapping[str, str] | None,
+        take: Callable[[HTTPResponse], T],
+    ) -> T:
         said = {name: value for name, value in query.items() if value is not None}
         url = self._root + quote(path) + (f"?{urlencode(said)}" if said else "")
         sent = {"Accept": "*/*", **(headers or {})}
@@ -291,8 +347,7 @@ class Visavis:
                 data.seek(0)
             request = urllib.request.Request(url, data, sent, method=method)
             try:
-                with self._opener.open(request, timeout=self._timeout) as response:
-                    return cast(bytes, response.read())
+                return take(self._opener.open(request, timeout=self._timeout))
             except urllib.error.HTTPError as error:
                 with error:
                     refused = _refused(error.code, error.headers.get("Retry-After"), error.read())
@@ -306,6 +361,16 @@ class Visavis:
                 wait = 0.2
             time.sleep(wait)
         raise AssertionError("every last try returns or raises")
+
+
+def _read(response: HTTPResponse) -> bytes:
+    with response:
+        return response.read()
+
+
+def _span(begin: datetime | None, end: datetime | None) -> dict[str, str]:
+    times = {"from": begin, "to": end}
+    return {name: time.astimezone().isoformat() for name, time in times.items() if time is not None}
 
 
 def _refused(status: int, after: str | None, body: bytes) -> Refused:

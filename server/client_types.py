@@ -5,6 +5,19 @@ from __future__ import annotations
 from typing import Any, Literal, TypedDict
 
 
+class AttendancePerson(TypedDict):
+    id: str
+    name: str
+
+
+class Attendance(TypedDict):
+    person: AttendancePerson
+    first: str
+    last: str
+    seconds: float
+    sightings: int
+
+
 class Change(TypedDict):
     id: str
     kind: str
@@ -36,6 +49,28 @@ class Config(TypedDict):
     guest: bool
     secure: bool
     retention: str
+
+
+class EventDataPerson(TypedDict):
+    id: str
+    name: str
+
+
+class EventData(TypedDict):
+    sighting: str
+    person: EventDataPerson | None
+    room: str | None
+    session: str
+    began: str
+    probability: float | None
+
+
+class Event(TypedDict):
+    id: str
+    number: int | None
+    type: Literal["named", "unknown", "left", "test"]
+    timestamp: str
+    data: EventData
 
 
 Histogram = TypedDict("Histogram", {"from": "float", "step": "float", "counts": "list[int]"})
@@ -215,6 +250,23 @@ class SessionsSessions(TypedDict):
 
 class Sessions(TypedDict):
     sessions: list[SessionsSessions]
+
+
+class SightingPerson(TypedDict):
+    id: str
+    name: str
+
+
+class Sighting(TypedDict):
+    id: str
+    person: SightingPerson | None
+    room: str | None
+    session: str
+    began: str
+    ended: str
+    present: bool
+    probability: float | None
+    picture: bool
 
 
 class Stranger(TypedDict):
