@@ -66,7 +66,8 @@ def test_the_newest_come_first_page_by_page(whole: Whole) -> None:
         cursor, pages = page["next"], pages + 1
     assert pages == 2
     assert [row["person"]["name"] if row["person"] else None for row in seen] == [None, "=Bob()", "Ada", "Ada"]
-    assert page["enabled"] and page["days"] == 3650 and "no picture" in page["keeps"]
+    assert (page["enabled"], page["days"]) == (True, 3650)
+    assert "no picture" in page["keeps"]
     assert [row["picture"] for row in seen] == [False, False, True, False]
     assert seen[1]["probability"] == 0.99  # nothing is certain
     crop = whole.ask("GET", f"/sightings/{seen[2]['id']}/crop")
