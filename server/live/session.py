@@ -162,7 +162,7 @@ class LiveSession:
         if self._inbox is not None:
             self._inbox.observe(self._peer.id, self._room, noticed[0])
         if self._recorder is not None and pictures:
-            self._recorder.pictured(self._peer.id, pictures)
+            self._recorder.pictured(self._peer.id, self._room, pictures)
         return result
 
     async def _run(self, step: Callable[[Frame], FrameResult], frame: Frame) -> FrameResult:

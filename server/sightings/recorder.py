@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
@@ -38,7 +38,6 @@ class _Watched:
     watch: SessionWatch
     looked: datetime
     written: datetime
-    pictures: list[tuple[int, Portrait]] = field(default_factory=list)
 
 
 class Recorder:
@@ -108,21 +107,17 @@ class Recorder:
         if not self.enabled:
             return
         now = self._clock()
-        watched = self._watched.get(session)
-        if watched is None:
-            watched = self._watched[session] = _Watched(SessionWatch(session, room, self._same), now - EVERY, now)
+        watched = self._of(session, room)
         if now - watched.looked >= EVERY or now < watched.looked:
             watched.looked = now
             watched.watch.see(now, faces)
-            for track, portrait in watched.pictures:
-                watched.watch.picture(track, portrait.jpeg, portrait.quality)
-            watched.pictures = []
 
-    def pictured(self, session: str, pictures: Sequence[tuple[int, Portrait]]) -> None:
+    def pictured(self, session: str, room: str | None, pictures: Sequence[tuple[int, Portrait]]) -> None:
         """Good looks at faces of a session, by track."""
-        watched = self._watched.get(session)
-        if watched is not None and self.crops:
-            watched.pictures = [*watched.pictures, *pictures][-50:]
+        if self.crops:
+            watch = self._of(session, room).watch
+            for track, portrait in pictures:
+                watch.picture(track, portrait.jpeg, portrait.quality)
 
     def left(self, session: str) -> None:
         """A session is over."""
@@ -130,6 +125,13 @@ class Recorder:
         if watched is not None:
             watched.watch.end()
             self._ended.append(watched.watch)
+
+    def _of(self, session: str, room: str | None) -> _Watched:
+        watched = self._watched.get(session)
+        if watched is None:
+            now = self._clock()
+            watched = self._watched[session] = _Watched(SessionWatch(session, room, self._same), now - EVERY, now)
+        return watched
 
     async def erase(self, id: str | None = None) -> bool:
         """Erase one sighting, or all; who stays in the picture is noted anew. Whether there was any."""

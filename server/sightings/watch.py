@@ -16,6 +16,7 @@ AWAY = timedelta(seconds=15)  # out of sight for less is the same sighting
 SURE = timedelta(seconds=2)  # a face is a stranger's without a break, before anybody is told
 TURNED = timedelta(seconds=0.5)  # out of sight for less, and a second face beside it is somebody else's
 LEAST_VOTES = 3  # looks behind a stranger
+MOST_PICTURES = 20  # of faces nobody knows yet who they are
 STALE = 1.0  # seconds since a face was last found; its box is only a guess after that
 
 Same = Callable[[Embedding, Embedding], bool]
@@ -55,6 +56,7 @@ class SessionWatch:
         self._open: dict[str, Sighting] = {}
         self._by_track: dict[int, str] = {}
         self._strange: dict[int, datetime] = {}  # since when each track is a stranger's
+        self._pictures: dict[int, tuple[bytes, float]] = {}  # of faces that are in no sighting yet, by track
         self._touched: set[str] = set()
         self._done: list[Seen] = []
         self._gone: list[str] = []
@@ -85,12 +87,19 @@ class SessionWatch:
                 self._strange.pop(face.track, None)
                 if (sighting := self._of(face.track)) is not None:
                     self._touch(sighting, now)
+        for track in [track for track in self._pictures if self._of(track) is not None]:
+            self.picture(track, *self._pictures.pop(track))
         self.tick(now)
 
     def picture(self, track: int, jpeg: bytes, quality: float) -> None:
-        """A look at a face that is in one of the sightings; the best is kept."""
+        """A look at a face; the best of a sighting is kept, also one from before it was sure who it is."""
         sighting = self._of(track)
-        if sighting is not None and quality > sighting.quality:
+        if sighting is None:
+            if quality > self._pictures.get(track, (b"", 0.0))[1]:
+                self._pictures[track] = (jpeg, quality)
+            while len(self._pictures) > MOST_PICTURES:
+                del self._pictures[next(iter(self._pictures))]
+        elif quality > sighting.quality:
             sighting.crop, sighting.quality = jpeg, quality
             self._touched.add(sighting.id)
 
@@ -111,6 +120,7 @@ class SessionWatch:
         self._open.clear()
         self._by_track.clear()
         self._strange.clear()
+        self._pictures.clear()
         self._touched.clear()
         self._done.clear()
         self._gone.clear()

@@ -10,6 +10,7 @@ import { boundsOf, clock, dayOf, lasting, place, rowsOf, shifted, ticks, windowO
 import { showWebhooks } from "./webhooks.js";
 
 const PAGE = 50;
+const AGAIN = 15_000; // ms between looks at who is still there
 const MOST = 2000; // sightings drawn over a day
 const root = document.querySelector("#sightings");
 const keeps = paragraph("", "soft");
@@ -19,7 +20,7 @@ const list = element("ul", { className: "cards" });
 const more = element("div");
 const filters = filterBar();
 const state = { day: dayOf(new Date()), who: "", room: "", shown: 0, filled: false };
-const alerts = new Alerts({ seen: () => soon() });
+const alerts = new Alerts({ seen: () => soon() }); // who comes is shown at once
 const hooks = element("div", { className: "stack" });
 const erase = button("Erase every sighting", eraseAll, "secondary danger");
 let timer = null;
@@ -33,10 +34,10 @@ function route() {
   look();
 }
 
-/** A little later, so that a crowd that comes in costs one look. */
-function soon() {
+/** A little later, so that a crowd that comes in costs one look; later still while somebody is busy in what would be drawn anew. */
+function soon(pause = 1000) {
   clearTimeout(timer);
-  timer = setTimeout(look, 1000);
+  timer = setTimeout(() => ([list, present, more].some((part) => part.contains(document.activeElement)) ? soon(2000) : look()), pause);
 }
 
 async function look() {
@@ -51,6 +52,7 @@ async function look() {
     lay(page);
     draw(attendance, drawn, bounds, span);
     drawList(page, query);
+    if (page.enabled && state.day === dayOf(new Date())) soon(AGAIN);
   } catch (error) {
     if (mine === state.shown) root.replaceChildren(failure(error, look));
   }
@@ -203,15 +205,14 @@ function card(sighting) {
 }
 
 async function eraseOne({ id }, made) {
-  const next = (made.nextElementSibling ?? made.previousElementSibling)?.querySelector("button");
+  const at = [...list.children].indexOf(made);
   try {
     await remove(`/sightings/${id}`).catch((error) => {
       if (error.status !== 404) throw error;
     });
-    made.remove();
-    (next ?? root).focus();
     toast("Erased.");
-    soon();
+    await look();
+    ([...list.children].slice(0, at + 1).at(-1)?.querySelector("button") ?? root).focus(); // where they were
   } catch (error) {
     toast(error.message);
   }

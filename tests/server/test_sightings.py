@@ -216,8 +216,8 @@ async def test_pictures_are_kept_only_where_they_are_allowed(path: Path) -> None
     for crops in (False, True):
         async with opened(path, crops=crops) as room:
             await room.recorder.erase()
-            room.show(5, unknown(1))
-            room.recorder.pictured("s", [(1, picture)])
+            room.show(1, unknown(1))  # before it is sure that it is a stranger
+            room.recorder.pictured("s", None, [(1, picture)])
             room.show(5, unknown(1))
             (row,) = await room.rows()
             assert row.crop is crops
