@@ -91,7 +91,7 @@ function lost(hook) {
 }
 
 function form(root) {
-  const url = element("input", { type: "url", required: true, maxLength: 2000, placeholder: "https://home.example/hook", autocomplete: "off" });
+  const url = element("input", { type: "url", required: true, maxLength: 2000, placeholder: "The address that it gives you", autocomplete: "off" });
   const room = element("input", { maxLength: 40, placeholder: "Any", autocomplete: "off", spellcheck: false });
   const boxes = KINDS.map(([value, words]) => element("label", { className: "check" }, element("input", { type: "checkbox", value, checked: value === "unknown" }), element("span", { textContent: words })));
   const refused = element("p", { className: "refused", role: "alert" });
