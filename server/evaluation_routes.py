@@ -23,8 +23,8 @@ from server.evaluation.running import (
     TooMuch,
 )
 from server.evaluation.upload import TABLE
+from server.media.decoding import FILE_BYTES
 from server.people.photos.archive import ARCHIVE_BYTES, BadArchive
-from server.people.photos.decoding import FILE_BYTES
 from server.problems import problem
 from server.request_json import read_json
 

@@ -26,6 +26,7 @@ from server.join import Door
 from server.live.reading import Readings, setup_reading
 from server.live.routes import setup_sessions
 from server.live.session import LiveSession, SessionOptions
+from server.media.decoder import Decoder
 from server.peer import Peer
 from server.people import People, PeopleOptions
 from server.people.import_routes import setup_imports
@@ -113,11 +114,14 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         # Photos have a thread of their own, so that no live frame waits for one.
         photographs = ThreadPoolExecutor(1, thread_name_prefix="photos")
         stack.callback(photographs.shutdown, wait=True, cancel_futures=True)
+        decoder = _start_decoder()
+        stack.callback(decoder.close)
         imports = Imports(
-            people, lambda: change.models, photographs, review=settings.review, keep_crops=settings.keep_crops
-        )
+            people, lambda: change.models, photographs, review=settings.review, keep_crops=settings.keep_crops,
+            decode=decoder.decode,
+        )  # fmt: skip
         stack.callback(imports.close)
-        photos = Photos(people, lambda: change.models, photographs)
+        photos = Photos(people, lambda: change.models, photographs, decoder.decode)
         evaluations = Evaluations(
             settings.data_dir / "evaluation",
             lambda: change.models.manifest.name,
@@ -192,6 +196,13 @@ async def _open_inbox(settings: Settings, people: People, models: FaceModels) ->
     return await Inbox.open(
         people, models.matcher, models.manifest.digest, days=settings.inbox_days, keep_crops=settings.keep_crops
     )
+
+
+def _start_decoder() -> Decoder:
+    try:
+        return Decoder()
+    except OSError as error:
+        raise StartError(f"the process that decodes pictures cannot be started: {error.strerror}") from error
 
 
 async def _open_videos(settings: Settings, models: Callable[[], FaceModels]) -> Videos:

@@ -15,7 +15,7 @@ from pipeline.gallery import Gallery
 from pipeline.metrics import percentile
 from server.commands.models_option import models_options
 from server.commands.report import table
-from server.people.photos.decoding import Unreadable
+from server.media.decoding import Unreadable
 from server.photos.routes import recognise_bytes
 
 ROUNDS = 15  # of each photo on its own

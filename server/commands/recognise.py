@@ -17,8 +17,8 @@ from pipeline.gallery import Gallery
 from server.commands.models_option import models_options
 from server.commands.recognise_video import is_video, recognise_video
 from server.commands.report import table
+from server.media.decoding import FILE_BYTES, SUFFIXES, Unreadable, decode
 from server.people import People, PeopleOptions
-from server.people.photos.decoding import FILE_BYTES, SUFFIXES, Unreadable, decode
 from server.photos.answer import COLUMNS, as_csv, photo_body, photo_rows
 from server.photos.recognise import recognise_photo
 from server.settings import configure

@@ -15,7 +15,7 @@ from pipeline.face_models import FaceModels
 from pipeline.quality import measure_quality
 from server.evaluation.conditions import Condition, Load, Progress, chance, find_face
 from server.evaluation.labels import EvaluationError, Row
-from server.people.photos.decoding import Unreadable
+from server.media.decoding import Unreadable
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -15,7 +15,7 @@ from pipeline.distance import BANDS, Band
 from pipeline.face_models import FaceModels, PhotoFace, main_face, read_photo
 from pipeline.frame import Image
 from pipeline.quality import measure_quality
-from server.people.photos.decoding import Unreadable
+from server.media.decoding import Unreadable
 from tracking import Embedding
 
 Load = Callable[[str], Image]  # a picture by its name; raises Unreadable where it is none

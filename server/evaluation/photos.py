@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 from pipeline.frame import Image
 from server.evaluation.conditions import Load
+from server.media.decoding import SUFFIXES, Unreadable, decode
 from server.people.photos.archive import person_names
-from server.people.photos.decoding import SUFFIXES, Unreadable, decode
 from server.people.photos.folder import Photos
 
 
@@ -15,7 +15,7 @@ def load_photos(photos: Photos) -> Load:
     """Pictures by their paths, or by the end of their paths where that is one picture's alone: a table may name files
     relative to any folder.
 
-    The loader raises :class:`server.people.photos.decoding.Unreadable`, and for a ZIP that gives too much
+    The loader raises :class:`server.media.decoding.Unreadable`, and for a ZIP that gives too much
     :class:`server.people.photos.archive.BadArchive`.
     """
     ends: dict[str, int | None] = {}

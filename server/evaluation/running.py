@@ -21,8 +21,8 @@ from typing import Literal
 from uuid import uuid4
 
 from server.evaluation.job import ARCHIVE, OUTPUT
+from server.media.decoding import FILE_BYTES
 from server.people.photos.archive import ARCHIVE_BYTES, BadArchive, PhotoArchive
-from server.people.photos.decoding import FILE_BYTES
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from server.evaluation.labels import EvaluationError, kind_of, read_labels
 from server.evaluation.photos import by_person, load_photos
 from server.evaluation.report import Report
 from server.evaluation.verification import Pair, evaluate_pairs
-from server.people.photos.decoding import Unreadable
+from server.media.decoding import Unreadable
 from server.people.photos.folder import Photos
 
 TABLE = ".csv"

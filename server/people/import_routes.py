@@ -10,9 +10,9 @@ from typing import Any
 from aiohttp import web
 
 from server.api.operations import describe
+from server.media.decoding import FILE_BYTES, PIXELS, Unreadable
 from server.people.import_operations import OPERATIONS
 from server.people.photos.archive import ARCHIVE_BYTES, BadArchive, is_archive, person_names
-from server.people.photos.decoding import FILE_BYTES, PIXELS, Unreadable
 from server.people.photos.draft import Entry
 from server.people.photos.imports import FILES, ImportRefused, Imports, NoSuchImport, listed
 from server.people.photos.verdicts import REVIEWS

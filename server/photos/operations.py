@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from server.api.operations import Media, Operation, Schema
 from server.api.schemas import BOX, COUNT, ID, IN_ROOM, NUMBER, SHARE, TEXT, listed, maybe, one_of, record
-from server.people.photos.decoding import FILE_BYTES
+from server.media.decoding import FILE_BYTES
 from tracking import IdentityState
 
 BASE = "/api/v1/photos"
@@ -42,7 +42,17 @@ OPERATIONS = {
         errors=(408, 413, 415, 503),
         query={"room": IN_ROOM},
         body=Media(
-            ("image/jpeg", "image/png", "image/webp", "image/bmp", "application/octet-stream"), "The photo", FILE_BYTES
+            (
+                "image/jpeg",
+                "image/png",
+                "image/webp",
+                "image/heic",
+                "image/avif",
+                "image/bmp",
+                "application/octet-stream",
+            ),
+            "The photo",
+            FILE_BYTES,
         ),
         words="Nothing is kept of it. The largest 200 faces are told, the largest first.",
     ),

@@ -13,8 +13,8 @@ from pipeline.face_models import FaceModels
 from pipeline.gallery import Gallery
 from server.api.operations import describe
 from server.app import static_folder
+from server.media.decoding import FILE_BYTES, Decode, Unreadable, decode
 from server.people import People
-from server.people.photos.decoding import FILE_BYTES, Unreadable, decode
 from server.photos.answer import photo_body
 from server.photos.operations import BASE, OPERATIONS
 from server.photos.recognise import recognise_photo
@@ -28,10 +28,13 @@ AT_ONCE = 16  # photos held in memory, waiting included
 class Photos:
     """Recognises photos, a few at a time; ``models`` are those in use now."""
 
-    def __init__(self, people: People, models: Callable[[], FaceModels], executor: Executor) -> None:
+    def __init__(
+        self, people: People, models: Callable[[], FaceModels], executor: Executor, decode: Decode = decode
+    ) -> None:
         self._people = people
         self._models = models
         self._executor = executor
+        self._decode = decode
         self._held = 0
 
     async def recognise(self, request: web.Request) -> web.Response:
@@ -51,7 +54,9 @@ class Photos:
             if len(data) > FILE_BYTES:
                 return _too_large()
             gallery, loop = self._people.gallery_of(room), asyncio.get_running_loop()
-            body = await loop.run_in_executor(self._executor, recognise_bytes, self._models(), gallery, data)
+            body = await loop.run_in_executor(
+                self._executor, recognise_bytes, self._models(), gallery, data, self._decode
+            )
         except TimeoutError:
             return problem(408, "Request Timeout", "The photo did not arrive within a minute.")
         except Unreadable as why:
@@ -73,9 +78,9 @@ async def _page(_request: web.Request) -> web.StreamResponse:
     return web.FileResponse(static_folder() / "photos.html")
 
 
-def recognise_bytes(models: FaceModels, gallery: Gallery, data: bytes) -> dict[str, Any]:
+def recognise_bytes(models: FaceModels, gallery: Gallery, data: bytes, decode: Decode = decode) -> dict[str, Any]:
     """From the bytes of a photo to what is answered. Blocks. Raises
-    :class:`server.people.photos.decoding.Unreadable`."""
+    :class:`server.media.decoding.Unreadable`."""
     image = decode(data)
     height, width = image.shape[:2]
     return photo_body(recognise_photo(models, gallery, image), width, height, gallery)

@@ -2,7 +2,7 @@
 
 import { count } from "../people/words.js";
 
-const PHOTO = /\.(jpe?g|png|webp|bmp)$/i;
+const PHOTO = /\.(jpe?g|png|webp|bmp|hei[cf]|avif)$/i;
 const TABLE = /\.csv$/i;
 const ZIP = /\.zip$/i;
 const NOISE = /(^|\/)(\.[^/]*|Thumbs\.db|desktop\.ini|__MACOSX)(\/|$)/i;
@@ -21,7 +21,7 @@ function problem({ photos, people, tables, zips }) {
   if (zips > 1) return "One ZIP at a time, please.";
   if (zips && photos + tables) return "Either a ZIP or a folder, not both at once.";
   if (zips) return null;
-  if (!photos) return "There are no JPEG, PNG, WebP or BMP pictures in that.";
+  if (!photos) return "There are no JPEG, PNG, WebP, HEIC, AVIF or BMP pictures in that.";
   if (tables > 1) return "There is more than one table (CSV) in that: leave the one with the labels.";
   if (!tables && people < 2) return "Pictures of at least two people are needed, each person's in a folder of their own.";
   return null;

@@ -100,7 +100,7 @@ function dropZone() {
     input.value = ""; // the same may be chosen again
     if (chosen.length) add(chosen);
   });
-  const words = element("p", { className: "zone-words" }, element("b", { textContent: "Drop photos here" }), element("small", { textContent: "JPEG, PNG, WebP or BMP; one or many" }));
+  const words = element("p", { className: "zone-words" }, element("b", { textContent: "Drop photos here" }), element("small", { textContent: "JPEG, PNG, WebP, HEIC, AVIF or BMP; one or many" }));
   const zone = element("div", { className: "zone" }, words, element("div", { className: "row" }, button("Choose photos", () => input.click(), "primary")), input);
   for (const kind of ["dragenter", "dragover"]) zone.addEventListener(kind, () => zone.classList.add("over"));
   zone.addEventListener("dragleave", (event) => zone.contains(event.relatedTarget) || zone.classList.remove("over"));

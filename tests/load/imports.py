@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from server.people.photos.decoding import SUFFIXES
+from server.media.decoding import SUFFIXES
 from tests.server.photos import varied
 
 FACES = 4  # of the six: those whom nothing speaks against

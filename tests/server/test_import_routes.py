@@ -13,10 +13,10 @@ import aiohttp
 import numpy as np
 import pytest
 
+from server.media.decoding import FILE_BYTES
 from server.people import People
 from server.people.import_routes import BASE, setup_imports
 from server.people.photos import imports as imports_module
-from server.people.photos.decoding import FILE_BYTES
 from server.people.photos.imports import Imports
 from tests.packs import open_models
 from tests.pictures import photo_path

@@ -7,9 +7,9 @@ import zipfile
 
 import pytest
 
+from server.media.decoding import FILE_BYTES, Unreadable
 from server.people.photos import archive
 from server.people.photos.archive import BadArchive, PhotoArchive, person_names
-from server.people.photos.decoding import FILE_BYTES, Unreadable
 
 
 def zipped(files: dict[str, bytes], kind: int = zipfile.ZIP_DEFLATED) -> io.BytesIO:

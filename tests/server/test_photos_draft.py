@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.gallery import Gallery, Person
 from pipeline.quality import Quality
-from server.people.photos.decoding import Unreadable
+from server.media.decoding import Unreadable
 from server.people.photos.draft import Draft, Target
 from server.people.photos.reading import Face, Photo
 from server.people.photos.verdicts import Review

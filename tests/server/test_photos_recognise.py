@@ -17,8 +17,8 @@ from click.testing import CliRunner
 from pipeline.face_models import FaceModels, read_photo
 from pipeline.gallery import Gallery
 from server.cli import cli
+from server.media.decoding import FILE_BYTES
 from server.people import People
-from server.people.photos.decoding import FILE_BYTES
 from server.photos.answer import as_csv, photo_rows
 from server.photos.recognise import recognise_photo
 from server.photos.routes import AT_ONCE, Photos, setup_photos
@@ -125,7 +125,7 @@ def test_the_command_names_and_refuses(models: FaceModels, tmp_path: Path) -> No
     result = CliRunner().invoke(cli, [*arguments, "--json", "--output", str(tmp_path / "out")])
     assert result.exit_code == 1
     found = json.loads(result.stdout)
-    assert [each["words"] for each in found["refused"]] == ["This is no JPEG, PNG, WebP or BMP picture."]
+    assert [each["words"] for each in found["refused"]] == ["This is no JPEG, PNG, WebP, HEIC, AVIF or BMP picture."]
     assert [face["name"] for face in found["photos"][0]["faces"]].count("Ada") == 1
     assert (tmp_path / "out" / "photos.csv").read_text().count("Ada") == 1
     plain = CliRunner().invoke(cli, arguments)

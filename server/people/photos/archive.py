@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import IO
 
-from server.people.photos.decoding import FILE_BYTES, Unreadable
+from server.media.decoding import FILE_BYTES, Unreadable
 
 ARCHIVE_BYTES = 256 * 1024 * 1024  # of a ZIP sent to the server
 TOTAL_BYTES = 4 * 1024 * 1024 * 1024  # of everything taken out of one ZIP

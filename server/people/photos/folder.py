@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from server.media.decoding import FILE_BYTES, Unreadable
 from server.people.photos.archive import JUNK, BadArchive, PhotoArchive, person_names
-from server.people.photos.decoding import FILE_BYTES, Unreadable
 from server.people.photos.draft import Entry
 from server.people.photos.imports import Imports
 from server.people.photos.verdicts import Review

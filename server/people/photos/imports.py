@@ -11,9 +11,9 @@ from typing import IO, TypeVar
 
 from pipeline.face_models import FaceModels
 from pipeline.gallery import Gallery, Person
+from server.media.decoding import Decode, Unreadable, decode
 from server.people import People
 from server.people.photos.archive import PhotoArchive, person_names
-from server.people.photos.decoding import Unreadable
 from server.people.photos.draft import Draft, Entry, Target
 from server.people.photos.reading import Photo, content_of, read
 from server.people.photos.verdicts import Review
@@ -55,7 +55,8 @@ class _Running:
 
 
 class Imports:
-    """Owns every import of the process. Reading and judging is done in ``executor``, one photo at a time for each.
+    """Owns every import of the process. Reading and judging is done in ``executor``, one photo at a time for each;
+    ``decode`` decodes what strangers send.
 
     ``models`` gives those in use now: an import that began with others cannot go on.
     """
@@ -69,12 +70,14 @@ class Imports:
         review: Review,
         keep_crops: bool,
         files: int = FILES,
+        decode: Decode = decode,
     ) -> None:
         self._people = people
         self._models = models
         self._executor = executor
         self._keep_crops = keep_crops
         self._files = files
+        self._decode = decode
         self._running: dict[str, _Running] = {}
         self.review: Review = review
 
@@ -211,7 +214,7 @@ class Imports:
             if content in known:
                 owner, photo = known[content][1], Photo(content)
             else:
-                photo = await self._compute(lambda: read(running.models, data, self._keep_crops))
+                photo = await self._compute(lambda: read(running.models, data, self._keep_crops, self._decode))
         running.held += sum(face.held for face in photo.faces)
         target = await self._target(draft, name)
         gallery = self._people.gallery_of(draft.room)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.crop import cut_crop
 from pipeline.face_models import FaceModels, PhotoFace, prominence, read_photo
 from pipeline.quality import Quality
-from server.people.photos.decoding import Unreadable, decode
+from server.media.decoding import Decode, Unreadable
 from server.storage import NewSample
 from tracking import Embedding
 
@@ -68,7 +68,7 @@ def content_of(data: bytes) -> str:
     return sha256(data).hexdigest()
 
 
-def read(models: FaceModels, data: bytes, crops: bool) -> Photo:
+def read(models: FaceModels, data: bytes, crops: bool, decode: Decode) -> Photo:
     """Decode a photo and read its faces; with ``crops`` the small pictures that may be kept too. Blocks for a good
     part of a second."""
     content = content_of(data)

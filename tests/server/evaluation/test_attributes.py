@@ -10,7 +10,7 @@ from server.evaluation.attributes import Labelled, Looks, Measured, labelled_fac
 from server.evaluation.attributes_report import attributes_report
 from server.evaluation.conditions import Condition, conditions
 from server.evaluation.labels import EvaluationError
-from server.people.photos.decoding import Unreadable
+from server.media.decoding import Unreadable
 from tests.packs import open_models
 from tests.pictures import group_photo
 from tests.server.photos import portraits

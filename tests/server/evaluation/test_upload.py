@@ -7,7 +7,7 @@ from pipeline.attributes import AGES, AttributeEvidence
 from server.evaluation.labels import EvaluationError
 from server.evaluation.photos import load_photos
 from server.evaluation.upload import TABLE_BYTES, StoredPhotos, evaluate_upload
-from server.people.photos.decoding import Unreadable
+from server.media.decoding import Unreadable
 from tests.packs import open_models
 from tests.server.photos import varied
 

@@ -6,27 +6,38 @@ a picture of a few kilobytes may claim billions.
 
 from __future__ import annotations
 
+import io
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import cv2
 import numpy as np
+import pi_heif
 
 from pipeline.frame import Image
 
 FILE_BYTES = 25 * 1024 * 1024
 PIXELS = 60_000_000
 SIDE = 4096  # pixels: a longer side is shrunk to this; the detector sees far less of it
+PICTURE = SIDE * SIDE * 3  # bytes of the largest that is handed on
 LEAST_SIDE = 16  # pixels: below there is no face to be seen
+EXTENTS = 1000  # of a HEIF file that are looked at; a photo has a few
 SCANS = 100  # of a progressive JPEG; each costs a walk over all pixels, and cameras write about ten
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".heic", ".heif", ".avif"})
+# Brands of ISO/IEC 23008-12 (HEIF): coded as HEVC, and as AV1.
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
+_AVIF = (b"avif", b"avis")
+
+Verdict = Literal["not_a_picture", "too_large"]
+Decode = Callable[[bytes], Image]  # as decode() below, wherever it is done
 
 
 class Unreadable(Exception):
     """No picture comes of these bytes; the message says why, as a sentence for whoever sent them."""
 
-    def __init__(self, verdict: Literal["not_a_picture", "too_large"], words: str) -> None:
+    def __init__(self, verdict: Verdict, words: str) -> None:
         super().__init__(words)
         self.verdict = verdict
 
@@ -35,13 +46,13 @@ class Unreadable(Exception):
 class Header:
     """What a picture says of itself; pixels, before it is turned upright."""
 
-    kind: Literal["JPEG", "PNG", "WebP", "BMP"]
+    kind: Literal["JPEG", "PNG", "WebP", "BMP", "HEIC", "AVIF"]
     width: int
     height: int
 
 
-def decode(data: bytes) -> Image:
-    """An upright RGB picture (H, W, 3), its longer side at most ``SIDE``. Raises :class:`Unreadable`."""
+def check(data: bytes) -> Header:
+    """What a file says of itself, if it may be decoded. Raises :class:`Unreadable`."""
     if len(data) > FILE_BYTES:
         raise Unreadable("too_large", f"The file has more than {FILE_BYTES // 2**20} MB.")
     header = read_header(data)
@@ -49,17 +60,42 @@ def decode(data: bytes) -> Image:
         raise Unreadable("too_large", f"The picture has more than {PIXELS // 1_000_000} million pixels.")
     if min(header.width, header.height) < LEAST_SIDE:
         raise Unreadable("not_a_picture", f"The picture has only {header.width}×{header.height} pixels.")
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except cv2.error:
-        image = None
-    if image is None:
+    return header
+
+
+def decode(data: bytes) -> Image:
+    """An upright RGB picture (H, W, 3), its longer side at most ``SIDE``. Raises :class:`Unreadable`.
+
+    Here and now: what strangers send goes through :class:`server.media.decoder.Decoder` instead.
+    """
+    header = check(data)
+    image: Image | None = _heic(data) if header.kind == "HEIC" else _pixels(data)
+    if image is None or image.shape[0] * image.shape[1] > PIXELS:
         raise Unreadable("not_a_picture", f"The {header.kind} file is damaged.")
     longer = max(image.shape[:2])
     if longer > SIDE:
         height, width = (max(1, round(side * SIDE / longer)) for side in image.shape[:2])
-        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(image, np.uint8)
+        image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return image
+
+
+def _pixels(data: bytes) -> Image | None:
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)  # type: ignore[return-value]
+    except cv2.error:
+        return None
+
+
+def _heic(data: bytes) -> Image | None:
+    """libheif turns it upright by itself, and goes by the boxes rather than by EXIF, as the standard wants."""
+    try:
+        picture = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)
+        array = np.asarray(picture)
+    except (ValueError, RuntimeError, EOFError, OSError, SyntaxError, IndexError, KeyError):
+        return None
+    if array.ndim == 2:
+        array = np.repeat(array[..., None], 3, axis=2)
+    return np.ascontiguousarray(array[..., :3]) if array.dtype == np.uint8 and array.shape[2] >= 3 else None
 
 
 def read_header(data: bytes) -> Header:
@@ -71,15 +107,15 @@ def read_header(data: bytes) -> Header:
             return _jpeg(data)
         if data.startswith(b"\x89PNG\r\n\x1a\n"):
             return _png(data)
+        if data[4:8] == b"ftyp":
+            return _heif(data)
         if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
             return _webp(data)
         if data.startswith(b"BM"):
             return _bmp(data)
     except (struct.error, IndexError):
         raise _cut_short() from None
-    if data[4:8] == b"ftyp":
-        raise Unreadable("not_a_picture", "HEIC and AVIF pictures cannot be read; save the photo as JPEG.")
-    raise Unreadable("not_a_picture", "This is no JPEG, PNG, WebP or BMP picture.")
+    raise Unreadable("not_a_picture", "This is no JPEG, PNG, WebP, HEIC, AVIF or BMP picture.")
 
 
 def _jpeg(data: bytes) -> Header:
@@ -141,6 +177,24 @@ def _bmp(data: bytes) -> Header:
     if width <= 0 or height == 0:
         raise Unreadable("not_a_picture", "The BMP file is damaged.")
     return Header("BMP", width, abs(height))
+
+
+def _heif(data: bytes) -> Header:
+    """The largest extent that any of its pictures claims: they may be tiles of a larger one (ISO/IEC 23008-12)."""
+    (length,) = struct.unpack_from(">I", data, 0)
+    brands = {data[at : at + 4] for at in (8, *range(16, min(length, 256), 4))}
+    kind: Literal["HEIC", "AVIF"] | None = "AVIF" if brands & set(_AVIF) else "HEIC" if brands & set(_HEIC) else None
+    if kind is None:
+        raise Unreadable("not_a_picture", "This is a video, or a kind of picture that cannot be read.")
+    extents: list[tuple[int, int]] = []
+    at = data.find(b"ispe", length)
+    while at >= 0 and len(extents) < EXTENTS:
+        extents.append(struct.unpack_from(">II", data, at + 8))
+        at = data.find(b"ispe", at + 16)
+    if not extents:
+        raise Unreadable("not_a_picture", f"The {kind} file is damaged.")
+    width, height = max(extents, key=lambda extent: extent[0] * extent[1])
+    return Header(kind, int(width), int(height))
 
 
 def _cut_short() -> Unreadable:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 
 import cv2
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from server.people.photos.decoding import FILE_BYTES, SIDE, Unreadable, decode, read_header
+from server.media.decoding import FILE_BYTES, SIDE, Unreadable, decode, read_header
 from tests.pictures import group_photo, photo_path
 
 SMALL = np.ascontiguousarray(cv2.resize(group_photo(), (160, 110), interpolation=cv2.INTER_AREA))
@@ -40,6 +43,21 @@ def with_orientation(jpeg: bytes, orientation: int) -> bytes:
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
 
 
+def heic(image: np.ndarray = SMALL, orientation: int | None = None, **claims: int) -> bytes:
+    """A photo as phones take it; ``claims`` are what it says of its extent, if not the truth."""
+    made = pillow_heif.from_bytes("RGB", (image.shape[1], image.shape[0]), image.tobytes())
+    exif = None if orientation is None else Image.Exif()
+    if exif is not None:
+        exif[0x0112] = orientation
+    out = io.BytesIO()
+    made.save(out, quality=90, exif=None if exif is None else exif.tobytes())
+    data = out.getvalue()
+    if claims:
+        at = data.index(b"ispe") + 8
+        data = data[:at] + struct.pack(">II", claims["width"], claims["height"]) + data[at + 8 :]
+    return data
+
+
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
@@ -49,6 +67,8 @@ def with_orientation(jpeg: bytes, orientation: int) -> bytes:
         (encoded(".bmp"), "BMP"),
         (encoded(".webp", SMALL, cv2.IMWRITE_WEBP_QUALITY, 90), "WebP"),
         (encoded(".webp", SMALL, cv2.IMWRITE_WEBP_QUALITY, 101), "WebP"),
+        (heic(), "HEIC"),
+        (encoded(".avif", SMALL, cv2.IMWRITE_AVIF_QUALITY, 95), "AVIF"),
     ],
 )
 def test_the_header_says_what_decoding_gives(data: bytes, kind: str) -> None:
@@ -67,6 +87,14 @@ def test_a_photo_is_turned_as_its_camera_was_held(orientation: int, shape: tuple
     assert float(np.abs(image.astype(float) - np.rot90(SMALL, turns)).mean()) < 8
 
 
+def test_a_heic_photo_is_turned_once() -> None:
+    """Its boxes say how; that its EXIF says so again must not turn it a second time."""
+    image = decode(heic(np.ascontiguousarray(SMALL), orientation=6))
+    assert image.shape[:2] in ((110, 160), (160, 110))
+    turned = np.rot90(SMALL, 3) if image.shape[0] == 160 else SMALL
+    assert float(np.abs(image.astype(float) - turned).mean()) < 8
+
+
 def test_a_large_photo_is_shrunk() -> None:
     wide = np.zeros((300, SIDE + 1000, 3), np.uint8)
     assert max(decode(encoded(".png", wide)).shape) == SIDE
@@ -78,7 +106,10 @@ def test_a_large_photo_is_shrunk() -> None:
         (b"", "not_a_picture", "empty"),
         (b"Dear diary,\n" * 40, "not_a_picture", "no JPEG"),
         (b"GIF89a" + bytes(100), "not_a_picture", "no JPEG"),
-        (b"\0\0\0\x18ftypheic" + bytes(100), "not_a_picture", "HEIC"),
+        (b"\0\0\0\x18ftypheic" + bytes(100), "not_a_picture", "HEIC file is damaged"),
+        (b"\0\0\0\x18ftypisom" + bytes(100), "not_a_picture", "video"),
+        (heic(width=60_000, height=60_000), "too_large", "million pixels"),
+        (heic()[:3000], "not_a_picture", "HEIC file is damaged"),
         (b"\xff\xd8\xff", "not_a_picture", "cut short"),
         (b"\xff\xd8\xff\xe0\0\x10JFIF" + b"x" * 400, "not_a_picture", "damaged"),
         (b"BM", "not_a_picture", "cut short"),
@@ -119,7 +150,7 @@ def test_a_truncated_photo_with_a_thumbnail_inside_is_refused() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.sampled_from([encoded(".jpg"), encoded(".png"), encoded(".webp"), encoded(".bmp")]),
+    st.sampled_from([encoded(".jpg"), encoded(".png"), encoded(".webp"), encoded(".bmp"), heic(), encoded(".avif")]),
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=6),
     st.floats(0, 1),
 )

@@ -1,0 +1,1 @@
+"""From the bytes that strangers send to pictures, in a process of its own."""
