@@ -9,10 +9,10 @@ import { follow, reportAt, send } from "../../static/evaluate/following.js";
 const files = (...paths) => paths.map((path) => ({ path, file: { size: 1000, name: path } }));
 
 test("folders are people, and what is no picture is not sent", () => {
-  const chosen = choose(files("set/Ada/1.JPG", "set/Ada/2.png", "set/Bob/1.webp", "set/Bob/notes.txt", "set/.DS_Store", "set/Ada/4.heic"));
+  const chosen = choose(files("set/Ada/1.JPG", "set/Ada/2.png", "set/Bob/1.webp", "set/Bob/notes.txt", "set/.DS_Store", "set/Ada/4.heic", "set/Ada/5.gif"));
   assert.equal(chosen.problem, null);
-  assert.deepEqual(chosen.files.map(({ path }) => path), ["set/Ada/1.JPG", "set/Ada/2.png", "set/Bob/1.webp"]);
-  assert.equal(chosenWords(chosen), "3 pictures of 2 people. 3 other files will not be sent.");
+  assert.deepEqual(chosen.files.map(({ path }) => path), ["set/Ada/1.JPG", "set/Ada/2.png", "set/Bob/1.webp", "set/Ada/4.heic"]);
+  assert.equal(chosenWords(chosen), "4 pictures of 2 people. 3 other files will not be sent.");
 });
 
 test("a table or a ZIP says what is measured", () => {
