@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import cv2
@@ -10,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import DetectorSpec
+from pipeline.beside import both
 from pipeline.frame import Image
 from tracking import iou_matrix
 
@@ -127,11 +130,21 @@ def suppress(found: Detections, overlap: float) -> list[int]:
     return [int(order[i]) for i in kept]
 
 
-def look_wide(detector: Detector, image: Image, near_side: int, far_side: int) -> Detections:
+def look_wide(
+    detector: Detector, image: Image, near_side: int, far_side: int, beside: Executor | None = None
+) -> Detections:
     """Look for small faces at ``far_side`` and for frame-filling ones at half ``near_side`` with a border; merged.
 
-    A face cut off by the frame's edges is found better with room around it, hence the border.
+    A face cut off by the frame's edges is found better with room around it, hence the border. A thread of ``beside``
+    takes one of the two looks, if it has one to spare.
     """
+    large, fine = both(
+        beside, partial(_look_near, detector, image, near_side), partial(detector.detect, image, far_side)
+    )
+    return _merge(fine, large)
+
+
+def _look_near(detector: Detector, image: Image, near_side: int) -> Detections:
     height, width = image.shape[:2]
     border = max(height, width) // 5
     frame = cv2.copyMakeBorder(image, border, border, border, border, cv2.BORDER_CONSTANT, value=(110, 110, 110))
@@ -140,7 +153,7 @@ def look_wide(detector: Detector, image: Image, near_side: int, far_side: int) -
     large = large.take(np.where(large.boxes[:, 2] > 0.3 * min(height, width))[0])
     shift = np.full(2, border, np.float32)
     boxes = np.concatenate([large.boxes[:, :2] - shift, large.boxes[:, 2:]], 1)
-    return _merge(detector.detect(image, far_side), Detections(boxes, large.scores, large.landmarks - shift))
+    return Detections(boxes, large.scores, large.landmarks - shift)
 
 
 def _merge(fine: Detections, coarse: Detections) -> Detections:

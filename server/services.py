@@ -37,6 +37,7 @@ from server.people.model_change_routes import setup_model_change
 from server.people.photos.imports import Imports
 from server.people.routes import setup_people
 from server.people.threshold_routes import setup_threshold
+from server.photos.priority import step_back
 from server.photos.routes import Photos, setup_photos
 from server.settings import Settings, StartError
 from server.sightings.recorder import Recorder
@@ -51,6 +52,8 @@ from server.videos.working import Worker
 from tracking import DEFAULT_POLICY
 
 logger = logging.getLogger(__name__)
+
+PHOTO_THREADS = 2
 
 
 @contextlib.asynccontextmanager
@@ -111,8 +114,8 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(deliveries.close)
         executor = ThreadPoolExecutor(settings.workers or os.cpu_count() or 1, thread_name_prefix="recognise")
         stack.callback(executor.shutdown, wait=True, cancel_futures=True)
-        # Photos have a thread of their own, so that no live frame waits for one.
-        photographs = ThreadPoolExecutor(1, thread_name_prefix="photos")
+        # Photos have threads of their own, so that no live frame waits for one.
+        photographs = ThreadPoolExecutor(PHOTO_THREADS, thread_name_prefix="photos", initializer=step_back)
         stack.callback(photographs.shutdown, wait=True, cancel_futures=True)
         decoder = _start_decoder()
         stack.callback(decoder.close)
@@ -200,7 +203,7 @@ async def _open_inbox(settings: Settings, people: People, models: FaceModels) ->
 
 def _start_decoder() -> Decoder:
     try:
-        return Decoder()
+        return Decoder(PHOTO_THREADS)
     except OSError as error:
         raise StartError(f"the process that decodes pictures cannot be started: {error.strerror}") from error
 

@@ -54,8 +54,9 @@ class Photos:
             if len(data) > FILE_BYTES:
                 return _too_large()
             gallery, loop = self._people.gallery_of(room), asyncio.get_running_loop()
+            beside = self._executor if self._held == 1 else None  # a photo that comes alone gets every thread
             body = await loop.run_in_executor(
-                self._executor, recognise_bytes, self._models(), gallery, data, self._decode
+                self._executor, recognise_bytes, self._models(), gallery, data, self._decode, beside
             )
         except TimeoutError:
             return problem(408, "Request Timeout", "The photo did not arrive within a minute.")
@@ -78,12 +79,14 @@ async def _page(_request: web.Request) -> web.StreamResponse:
     return web.FileResponse(static_folder() / "photos.html")
 
 
-def recognise_bytes(models: FaceModels, gallery: Gallery, data: bytes, decode: Decode = decode) -> dict[str, Any]:
-    """From the bytes of a photo to what is answered. Blocks. Raises
+def recognise_bytes(
+    models: FaceModels, gallery: Gallery, data: bytes, decode: Decode = decode, beside: Executor | None = None
+) -> dict[str, Any]:
+    """From the bytes of a photo to what is answered. Blocks; a thread of ``beside`` may help. Raises
     :class:`server.media.decoding.Unreadable`."""
     image = decode(data)
     height, width = image.shape[:2]
-    return photo_body(recognise_photo(models, gallery, image), width, height, gallery)
+    return photo_body(recognise_photo(models, gallery, image, beside), width, height, gallery)
 
 
 async def _read(request: web.Request) -> bytes:
