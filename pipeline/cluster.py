@@ -24,9 +24,9 @@ def group_faces(embeddings: Floats, weights: Floats, matcher: Matcher) -> NDArra
     no other.
 
     ``embeddings`` (N, dimension) are unit length, ``weights`` (N,) say how good each face is (0–1). Two groups become
-    one where their fused templates are as alike as a name needs among N people (:meth:`Matcher.threshold`): a chain of faces each of which
-    resembles only the next does not hold, for the middle of a group moves away from its ends. Order does not matter.
-    Raises ``ValueError`` for shapes that do not go together.
+    one where their fused templates are as alike as a name needs among N people (:meth:`Matcher.threshold`): a chain of
+    faces each of which resembles only the next does not hold, for the middle of a group moves away from its ends. Order
+    does not matter. Raises ``ValueError`` for shapes that do not go together.
     """
     count = len(embeddings)
     if embeddings.ndim != 2 or weights.shape != (count,):

@@ -27,6 +27,7 @@ from server.commands.models_option import models_options
 from server.commands.pictures import gallery_from_folder, read_table
 from server.commands.report import deliver, reported
 from server.commands.video_report import evaluate_video
+from server.evaluation.clusters import evaluate_clusters
 from server.evaluation.conditions import Condition
 from server.evaluation.folder import ENROL, evaluate_folder
 from server.evaluation.photos import by_person, load_photos
@@ -124,6 +125,25 @@ def folder(
 
 
 @click.command()
+@click.argument("source", type=click.Path(exists=True, path_type=Path), metavar="DIR")
+@distance_options
+@output_options
+@models_options
+@refusals
+def clusters(models: FaceModels, source: Path, wanted: list[Condition], seed: int, as_json: bool) -> None:
+    """Grouping faces without names on PERSON/*.jpg, a folder or a ZIP."""
+    try:
+        with open_photos(source) as photos:
+            people, load = by_person(photos), load_photos(photos)
+            for condition in wanted:
+                with progress_bar(as_json) as progress:
+                    found = evaluate_clusters(models, people, load, condition, seed, progress, source.name)
+                deliver(found, as_json)
+    except BadArchive as error:
+        raise click.ClickException(f"{source}: {error}") from error
+
+
+@click.command()
 @click.argument("file", type=FILE)
 @click.option("--gallery", type=FOLDER, required=True, help="NAME.jpg or NAME/*.jpg of the people to recognise.")
 @click.option("--truth", type=FILE, help="CSV with frame,person,x,y,w,h; frames count from 0, pixels.")
@@ -135,5 +155,5 @@ def video(models: FaceModels, file: Path, gallery: Path, truth: Path | None, as_
     evaluate_video(models, file, gallery_from_folder(models, gallery, quiet=as_json), rows, as_json)
 
 
-for command in (attributes, distance, enhancement, folder, openset, pairs, quality, video):
+for command in (attributes, clusters, distance, enhancement, folder, openset, pairs, quality, video):
     evaluate.add_command(reported(command))
