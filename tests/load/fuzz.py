@@ -32,6 +32,7 @@ from PIL import Image as Pillow
 
 from server.media.decoding import SIDE
 from tests.load.video_fuzz import FORMS, damaged
+from tests.packs import open_models
 from tests.pictures import group_photo, photo_path
 from tests.server.video_files import write_video
 from tests.server.whole import Whole, serving_all
@@ -170,7 +171,9 @@ def poster(faces: int) -> bytes:
     """A JPEG of so many tiled faces: a face of the photo in ``SIDE`` × ``SIDE`` pixels, over and over."""
     image, count = group_photo(), int(np.ceil(np.sqrt(faces)))
     tile = SIDE // count
-    face = cv2.resize(image[300:420, 590:710], (tile, tile), interpolation=cv2.INTER_AREA)
+    x, y, width, height = open_models().detector.detect(image, 640).boxes[0]
+    side, left, top = (int(v) for v in (1.5 * height, x + width / 2 - 0.75 * height, y - 0.25 * height))
+    face = cv2.resize(image[top : top + side, left : left + side], (tile, tile), interpolation=cv2.INTER_AREA)
     done, data = cv2.imencode(".jpg", np.tile(face, (count, count, 1))[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, 85))
     assert done
     return data.tobytes()
