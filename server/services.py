@@ -21,6 +21,8 @@ from server.api.routes import setup_keys
 from server.app import VIDEO, Services
 from server.evaluation.running import Evaluations
 from server.evaluation_routes import setup_evaluation
+from server.groups.albums import Albums
+from server.groups.routes import AlbumRoutes, setup_groups
 from server.guests import is_guest
 from server.join import Door
 from server.live.reading import Readings, setup_reading
@@ -90,6 +92,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             session.change_models(newer)
             session.change_reading(readings.of(session.room), readings.reader(session.room, newer))
         imports.close()  # what they read, they read with the old models
+        albums.close()
         if inbox is not None:
             await inbox.change_models(newer.matcher, newer.manifest.digest)
         videos.change_models()
@@ -124,6 +127,8 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             decode=decoder.decode,
         )  # fmt: skip
         stack.callback(imports.close)
+        albums = Albums(people, lambda: change.models, photographs, decoder.decode, keep_crops=settings.keep_crops)
+        stack.callback(albums.close)
         photos = Photos(people, lambda: change.models, photographs, decoder.decode)
         evaluations = Evaluations(
             settings.data_dir / "evaluation",
@@ -153,6 +158,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
                 lambda app: setup_people(app, people, lambda: change.models, settings.max_samples),
                 lambda app: setup_imports(app, imports),
                 lambda app: setup_photos(app, photos),
+                lambda app: setup_groups(app, AlbumRoutes(albums, people, lambda: change.models.matcher)),
                 lambda app: setup_evaluation(app, evaluations),
                 lambda app: setup_videos(
                     app,

@@ -5,6 +5,7 @@ const PAGES = [
   ["/people", "People"],
   ["/photos", "Photos"],
   ["/videos", "Videos"],
+  ["/groups", "Groups"],
   ["/sightings", "Sightings"],
   ["/evaluate", "Measure"],
   ["/api", "API"],

@@ -1,0 +1,1 @@
+"""Albums: photos of people without names, grouped, and each group named once."""
