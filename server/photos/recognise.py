@@ -12,7 +12,6 @@ from pipeline.align import face_chip
 from pipeline.beside import both
 from pipeline.detect import look_wide
 from pipeline.distance import measure_distance
-from pipeline.embed import embed_chips
 from pipeline.enhance import mended
 from pipeline.face_models import FaceModels
 from pipeline.frame import Image
@@ -83,18 +82,24 @@ def _decided(
     models: FaceModels, gallery: Gallery, chips: list[Image], readable: list[bool], beside: Executor | None
 ) -> tuple[NDArray[np.float32], list[Opinion | None]]:
     """Of each chip its embedding (N, dimension), and of those that are readable whose face it is."""
-    embed, half = models.embedder.embed, len(chips) // 2
-    embeddings = np.concatenate(both(beside, partial(embed, chips[:half]), partial(embed, chips[half:])))
+    embeddings = _embedded(models, chips, beside)
     opinions = [
         models.matcher.decide(embedding, gallery) if may else None
         for embedding, may in zip(embeddings, readable, strict=True)
     ]
     doubtful = [i for i, opinion in enumerate(opinions) if opinion is not None and _doubtful(opinion)]
     if doubtful and models.embedder.spec.mirror:
-        embeddings[doubtful] = embed_chips(models.embedder, [chips[i] for i in doubtful], mirror=True)
+        mirrored = _embedded(models, [np.ascontiguousarray(chips[i][:, ::-1]) for i in doubtful], beside)
+        sums = embeddings[doubtful] + mirrored
+        embeddings[doubtful] = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
         for i in doubtful:
             opinions[i] = models.matcher.decide(embeddings[i], gallery)
     return embeddings, opinions
+
+
+def _embedded(models: FaceModels, chips: list[Image], beside: Executor | None) -> NDArray[np.float32]:
+    embed, half = models.embedder.embed, len(chips) // 2
+    return np.concatenate(both(beside, partial(embed, chips[:half]), partial(embed, chips[half:])))
 
 
 def _doubtful(opinion: Opinion) -> bool:
