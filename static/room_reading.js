@@ -19,6 +19,7 @@ export class RoomReading {
   #room;
   #guest = false;
   #known = null; // as the server last said
+  #wanted = {}; // what was chosen and not answered yet
 
   constructor({ room }) {
     this.#room = room;
@@ -53,24 +54,24 @@ export class RoomReading {
 
   async #choose(part) {
     const on = $(`reading-${part}`).checked;
-    if (on && HONESTLY[part] && !(await ask({ title: `Show apparent ${part}?`, text: HONESTLY[part], yes: "Show it", no: "Cancel" }))) {
-      this.#show(); // as it was
-      return;
-    }
-    const body = { [part]: on, ...(this.#room ? { room: this.#room } : {}) };
+    this.#wanted[part] = on; // an answer about another switch does not turn this one back
     try {
+      if (on && HONESTLY[part] && !(await ask({ title: `Show apparent ${part}?`, text: HONESTLY[part], yes: "Show it", no: "Cancel" }))) return;
+      const body = { [part]: on, ...(this.#room ? { room: this.#room } : {}) };
       this.tell(await put("/reading", body));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      this.#show(); // as it was
       this.#status(error.message);
+    } finally {
+      delete this.#wanted[part];
+      this.#show();
     }
   }
 
   #show() {
     $("reading").disabled = this.#guest || this.#known === null;
     $("reading-guest").hidden = !this.#guest;
-    for (const part of SWITCHES) $(`reading-${part}`).checked = this.#known?.[part] ?? false;
+    for (const part of SWITCHES) $(`reading-${part}`).checked = this.#wanted[part] ?? this.#known?.[part] ?? false;
   }
 
   #status(text) {

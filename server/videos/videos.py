@@ -93,6 +93,7 @@ class Videos:
         self._days = days
         self._videos: dict[str, Video] = {}
         self._progress: dict[str, Progress] = {}
+        self._latest = datetime.min.replace(tzinfo=UTC)  # when the last one came
         self._receiving = 0  # bytes promised to uploads going on
         self._come = asyncio.Event()
         self._current: tuple[str, asyncio.Task[None]] | None = None
@@ -166,7 +167,7 @@ class Videos:
             got = await self._write(folder / VIDEO, chunks)
             if not got:
                 raise VideoRefused("The file is empty.")
-            video = Video(id, file, got, datetime.now(UTC).isoformat(timespec="milliseconds"))
+            video = Video(id, file, got, self._moment())
             await asyncio.to_thread(self._save, video)
         except BaseException:
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
@@ -246,6 +247,11 @@ class Videos:
                 await self.erase(video.id)
 
     # -- on the disk ---------------------------------------------------------------------------------------------
+
+    def _moment(self) -> str:
+        """Now; two that come in one millisecond stand in order all the same."""
+        self._latest = max(datetime.now(UTC), self._latest + timedelta(milliseconds=1))
+        return self._latest.isoformat(timespec="milliseconds")
 
     def _find(self) -> None:
         """Read what is there; what never came whole is erased."""

@@ -211,6 +211,38 @@ def test_the_networks_that_ship_speak_of_a_real_face(tmp_path, one_face):
         assert len(spent) <= 15  # only where a look improves the evidence
 
 
+def test_a_late_answer_turns_no_other_switch_back(tmp_path, one_face, network):
+    with serving(tmp_path / "data") as url, camera_browser(one_face.path) as browser:
+        page = browser.new_page(viewport=PHONE)
+        start(page, url)
+        panel(page)
+        page.wait_for_function("() => document.querySelector('#reading-distance').checked")
+        page.evaluate(
+            """() => {
+                const fetched = window.fetch;
+                window.answered = 0;
+                window.fetch = async (...asked) => {
+                    const answer = await fetched(...asked);
+                    if (asked[1]?.method !== "PUT") return answer;
+                    await new Promise(done => setTimeout(done, 700));
+                    window.answered++;
+                    return answer;
+                };
+            }"""
+        )
+        allow(page, "gender")
+        page.check("#reading-age")  # while gender waits for its answer
+        page.wait_for_function("() => window.answered === 1", timeout=5_000)
+        page.wait_for_timeout(100)
+        assert page.is_checked("#reading-gender")
+        assert page.is_checked("#reading-age")
+        page.click("#ask-yes")
+        page.wait_for_function("() => window.answered === 2", timeout=5_000)
+        page.wait_for_timeout(100)
+        assert page.is_checked("#reading-age")
+        assert api(url, "/api/v1/reading") == {"distance": True, "gender": True, "age": True}
+
+
 def test_who_is_not_sure_says_so(tmp_path, one_face, network):
     network.sure = 0.03
     with serving(tmp_path / "data") as url, camera_browser(one_face.path) as browser:
