@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from server.media.decoder import DecoderDown
+
 logger = logging.getLogger(__name__)
 
 _WORDS = {  # where nobody else has words
@@ -42,6 +44,8 @@ async def problem_middleware(
         said = error.text or ""
         words = _WORDS.get(error.status) if said.startswith((f"{error.status}: ", "Maximum request body")) else None
         return problem(error.status, error.reason, words or said or error.reason, **allow)
+    except DecoderDown as down:
+        return problem(503, "Service Unavailable", str(down), Retry_After="5")
     except ConnectionError:
         raise
     except Exception as error:

@@ -28,7 +28,7 @@ from server.join import Door
 from server.live.reading import Readings, setup_reading
 from server.live.routes import setup_sessions
 from server.live.session import LiveSession, SessionOptions
-from server.media.decoder import Decoder
+from server.media.decoder import Decoder, DecoderDown
 from server.peer import Peer
 from server.people import People, PeopleOptions
 from server.people.import_routes import setup_imports
@@ -210,8 +210,8 @@ async def _open_inbox(settings: Settings, people: People, models: FaceModels) ->
 def _start_decoder() -> Decoder:
     try:
         return Decoder(PHOTO_THREADS)
-    except OSError as error:
-        raise StartError(f"the process that decodes pictures cannot be started: {error.strerror}") from error
+    except DecoderDown as down:
+        raise StartError(str(down)) from down
 
 
 async def _open_videos(settings: Settings, models: Callable[[], FaceModels]) -> Videos:

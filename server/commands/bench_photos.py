@@ -16,7 +16,7 @@ from pipeline.gallery import Gallery
 from pipeline.metrics import percentile
 from server.commands.models_option import models_options
 from server.commands.report import table
-from server.media.decoder import Decoder
+from server.media.decoder import Decoder, DecoderDown
 from server.media.decoding import Unreadable
 from server.photos.routes import recognise_bytes
 
@@ -33,7 +33,11 @@ def bench_photos(models: FaceModels, photos: tuple[Path, ...], batch: int, threa
     """PHOTOS one by one, then a batch of them, as the server does it; nobody is known."""
     nobody = Gallery.empty(models.manifest.embedder.dimension, models.manifest.digest)
     data = [photo.read_bytes() for photo in photos]
-    with contextlib.closing(Decoder(threads)) as decoder, ThreadPoolExecutor(threads) as pool:
+    try:
+        decoding = Decoder(threads)
+    except DecoderDown as down:
+        raise click.ClickException(str(down)) from down
+    with contextlib.closing(decoding) as decoder, ThreadPoolExecutor(threads) as pool:
         rows = [
             _one(models, nobody, photo, content, decoder, pool) for photo, content in zip(photos, data, strict=True)
         ]

@@ -1,7 +1,7 @@
 """One evaluation in a process of its own: ``python -m server.evaluation.job``.
 
-It runs at low priority, so that no live frame waits for it, and decodes strangers' files where that cannot harm the
-server. The task comes as a line of JSON on standard input; what becomes of it goes out as lines of JSON: ``done`` and
+It runs at low priority, so that no live frame waits for it; what strangers sent is decoded in a process of its
+own. The task comes as a line of JSON on standard input; what becomes of it goes out as lines of JSON: ``done`` and
 ``total`` as it goes on, then ``finished``, or ``refused`` with the reason. When standard input ends, so does it.
 """
 
@@ -27,6 +27,7 @@ from server.evaluation.labels import EvaluationError
 from server.evaluation.report import Report
 from server.evaluation.upload import StoredPhotos, evaluate_upload
 from server.evaluation.writing import HTML, JSON, report_files
+from server.media.decoder import Decoder, DecoderDown
 from server.people.photos.archive import BadArchive, PhotoArchive
 from server.people.photos.folder import FILES, Photos
 
@@ -48,7 +49,7 @@ def main() -> None:
     try:
         report = _evaluate(task)
         _write(report, Path(task["folder"]))
-    except (EvaluationError, BadArchive, ModelError) as error:
+    except (EvaluationError, BadArchive, DecoderDown, ModelError) as error:
         _say(refused=str(error))
     except Exception as error:
         # Its words might name a file; the class is enough to look for it.
@@ -58,12 +59,13 @@ def main() -> None:
 
 
 def _evaluate(task: dict[str, Any]) -> Report:
-    with _photos(Path(task["folder"]), task["paths"]) as photos:
+    with _photos(Path(task["folder"]), task["paths"]) as photos, contextlib.closing(Decoder()) as decoder:
         pack = load_pack(task["pack"], Path(task["models_dir"]), task["provider"], lambda line: None)
         return evaluate_upload(
             FaceModels.from_pack(pack),
             lambda: load_attribute_reader(pack, task["provider"]),
             photos,
+            decoder.decode,
             task["all_distances"],
             _progress(),
         )

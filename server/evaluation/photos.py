@@ -6,12 +6,12 @@ from pathlib import PurePosixPath
 
 from pipeline.frame import Image
 from server.evaluation.conditions import Load
-from server.media.decoding import SUFFIXES, Unreadable, decode
+from server.media.decoding import SUFFIXES, Decode, Unreadable, decode
 from server.people.photos.archive import person_names
 from server.people.photos.folder import Photos
 
 
-def load_photos(photos: Photos) -> Load:
+def load_photos(photos: Photos, decode: Decode = decode) -> Load:
     """Pictures by their paths, or by the end of their paths where that is one picture's alone: a table may name files
     relative to any folder.
 

@@ -16,7 +16,7 @@ from server.evaluation.labels import EvaluationError, kind_of, read_labels
 from server.evaluation.photos import by_person, load_photos
 from server.evaluation.report import Report
 from server.evaluation.verification import Pair, evaluate_pairs
-from server.media.decoding import Unreadable
+from server.media.decoding import Decode, Unreadable
 from server.people.photos.folder import Photos
 
 TABLE = ".csv"
@@ -44,6 +44,7 @@ def evaluate_upload(
     models: FaceModels,
     reader: Callable[[], AttributeReader],
     photos: Photos,
+    decode: Decode,
     all_distances: bool,
     progress: Progress,
     seed: int = 0,
@@ -54,7 +55,7 @@ def evaluate_upload(
     :class:`server.people.photos.archive.BadArchive`.
     """
     wanted = conditions(None, all_distances, (), False)
-    load = load_photos(photos)
+    load = load_photos(photos, decode)
     table = _table(photos)
     if table is None:
         return evaluate_folder(models, by_person(photos), load, wanted, FMR, FPIR, seed, progress)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import cv2
 import numpy as np
 import pi_heif
+from PIL import AvifImagePlugin, ImageOps
 
 from pipeline.frame import Image
 
@@ -23,12 +24,13 @@ PIXELS = 60_000_000
 SIDE = 4096  # pixels: a longer side is shrunk to this; the detector sees far less of it
 PICTURE = SIDE * SIDE * 3  # bytes of the largest that is handed on
 LEAST_SIDE = 16  # pixels: below there is no face to be seen
-EXTENTS = 1000  # of a HEIF file that are looked at; a photo has a few
+BOXES = 10_000  # of a HEIF file that are looked at; a photo in tiles has some hundred
 SCANS = 100  # of a progressive JPEG; each costs a walk over all pixels, and cameras write about ten
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".heic", ".heif", ".avif"})
 # Brands of ISO/IEC 23008-12 (HEIF): coded as HEVC, and as AV1.
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
 _AVIF = (b"avif", b"avis")
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # each takes memory, and there is no more than a photo needs
 
 Verdict = Literal["not_a_picture", "too_large"]
 Decode = Callable[[bytes], Image]  # as decode() below, wherever it is done
@@ -69,7 +71,7 @@ def decode(data: bytes) -> Image:
     Here and now: what strangers send goes through :class:`server.media.decoder.Decoder` instead.
     """
     header = check(data)
-    image: Image | None = _heic(data) if header.kind == "HEIC" else _pixels(data)
+    image = _DECODE.get(header.kind, _pixels)(data)
     if image is None or image.shape[0] * image.shape[1] > PIXELS:
         raise Unreadable("not_a_picture", f"The {header.kind} file is damaged.")
     longer = max(image.shape[:2])
@@ -96,6 +98,20 @@ def _heic(data: bytes) -> Image | None:
     if array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=2)
     return np.ascontiguousarray(array[..., :3]) if array.dtype == np.uint8 and array.shape[2] >= 3 else None
+
+
+def _avif(data: bytes) -> Image | None:
+    """Pillow tells how it is to be turned, by its boxes; OpenCV would leave it as it lies."""
+    if not AvifImagePlugin.SUPPORTED:
+        raise Unreadable("not_a_picture", "AVIF pictures cannot be read on this server: its Pillow came without them.")
+    try:
+        with AvifImagePlugin.AvifImageFile(io.BytesIO(data)) as picture:
+            return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
+    except (ValueError, RuntimeError, EOFError, OSError, SyntaxError, IndexError, KeyError, struct.error):
+        return None
+
+
+_DECODE = {"HEIC": _heic, "AVIF": _avif}
 
 
 def read_header(data: bytes) -> Header:
@@ -186,15 +202,32 @@ def _heif(data: bytes) -> Header:
     kind: Literal["HEIC", "AVIF"] | None = "AVIF" if brands & set(_AVIF) else "HEIC" if brands & set(_HEIC) else None
     if kind is None:
         raise Unreadable("not_a_picture", "This is a video, or a kind of picture that cannot be read.")
-    extents: list[tuple[int, int]] = []
-    at = data.find(b"ispe", length)
-    while at >= 0 and len(extents) < EXTENTS:
-        extents.append(struct.unpack_from(">II", data, at + 8))
-        at = data.find(b"ispe", at + 16)
+    spans = [(0, len(data))]
+    for name, skip in ((b"meta", 4), (b"iprp", 0), (b"ipco", 0), (b"ispe", 4)):  # skip: version and flags
+        spans = [(begin + skip, end) for span in spans for found, begin, end in _boxes(data, *span) if found == name]
+    extents: list[tuple[int, int]] = [struct.unpack_from(">II", data, begin) for begin, _ in spans]
     if not extents:
         raise Unreadable("not_a_picture", f"The {kind} file is damaged.")
     width, height = max(extents, key=lambda extent: extent[0] * extent[1])
-    return Header(kind, int(width), int(height))
+    return Header(kind, width, height)
+
+
+def _boxes(data: bytes, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, begin and end of what is in each box (ISO/IEC 14496-12, 4.2)."""
+    for _ in range(BOXES):
+        if begin + 8 > end:
+            return
+        length, name = struct.unpack_from(">I4s", data, begin)
+        head = 8
+        if length == 1:
+            (length,) = struct.unpack_from(">Q", data, begin + 8)
+            head = 16
+        elif length == 0:  # to the end
+            length = end - begin
+        if length < head or begin + length > end:  # not a box: some cameras write more behind the last
+            return
+        yield name, begin + head, begin + length
+        begin += length
 
 
 def _cut_short() -> Unreadable:

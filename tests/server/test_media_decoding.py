@@ -95,6 +95,28 @@ def test_a_heic_photo_is_turned_once() -> None:
     assert float(np.abs(image.astype(float) - turned).mean()) < 8
 
 
+@pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (3, 2), (6, 3), (8, 1)])
+def test_an_avif_photo_is_turned_by_its_boxes(orientation: int, turns: int) -> None:
+    exif, out = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    Image.fromarray(SMALL).save(out, "AVIF", quality=90, exif=exif)
+    data = out.getvalue()
+    assert (b"irot" in data) == (turns > 0)
+    image = decode(data)
+    assert image.shape == np.rot90(SMALL, turns).shape
+    assert float(np.abs(image.astype(float) - np.rot90(SMALL, turns)).mean()) < 8
+
+
+def test_bytes_among_the_pixels_are_not_taken_for_an_extent() -> None:
+    """Nor what stands behind the last box."""
+    claim = struct.pack(">I4sIII", 20, b"ispe", 0, 60_000, 60_000)
+    data = heic()
+    for junk in (claim, struct.pack(">I4s", 8 + len(claim), b"free") + claim, b"\xff" * 40 + claim):
+        header = read_header(data + junk)
+        assert (header.width, header.height) == (160, 110)
+        assert decode(data + junk).shape == (110, 160, 3)
+
+
 def test_a_large_photo_is_shrunk() -> None:
     wide = np.zeros((300, SIDE + 1000, 3), np.uint8)
     assert max(decode(encoded(".png", wide)).shape) == SIDE

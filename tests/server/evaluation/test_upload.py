@@ -7,7 +7,7 @@ from pipeline.attributes import AGES, AttributeEvidence
 from server.evaluation.labels import EvaluationError
 from server.evaluation.photos import load_photos
 from server.evaluation.upload import TABLE_BYTES, StoredPhotos, evaluate_upload
-from server.media.decoding import Unreadable
+from server.media.decoding import Unreadable, decode
 from tests.packs import open_models
 from tests.server.photos import varied
 
@@ -26,7 +26,7 @@ def evaluate(folder, files, all_distances=False):
     for index, data in enumerate(files.values()):
         (folder / str(index)).write_bytes(data)
     photos = StoredPhotos(folder, list(files))
-    return evaluate_upload(open_models(), Reader, photos, all_distances, lambda done, total: None)
+    return evaluate_upload(open_models(), Reader, photos, decode, all_distances, lambda done, total: None)
 
 
 PICTURES = {f"set/images/{p}-{s}.jpg": varied(p, s) for p in range(3) for s in range(3)}
