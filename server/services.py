@@ -137,11 +137,11 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             settings.provider,
         )
         stack.push_async_callback(evaluations.close)
-        videos = await _open_videos(settings, lambda: change.models)
-        stack.push_async_callback(videos.close)
-        keys = Keys(people)
         peers = PeerRegistry(transport, make_session, settings.max_sessions)
         stack.push_async_callback(peers.close_all, "shutdown")
+        videos = await _open_videos(settings, lambda: change.models, lambda: bool(sessions()))
+        stack.push_async_callback(videos.close)
+        keys = Keys(people)
         await change.resume()
         yield Services(
             pack=lambda: {"name": change.models.manifest.name, "licence": change.models.manifest.licence},
@@ -214,8 +214,8 @@ def _start_decoder() -> Decoder:
         raise StartError(str(down)) from down
 
 
-async def _open_videos(settings: Settings, models: Callable[[], FaceModels]) -> Videos:
-    worker = Worker(lambda: models().manifest.name, settings.models_dir, settings.provider)
+async def _open_videos(settings: Settings, models: Callable[[], FaceModels], live: Callable[[], bool]) -> Videos:
+    worker = Worker(lambda: models().manifest.name, settings.models_dir, settings.provider, live=live)
     return await Videos.open(
         settings.data_dir / "videos", worker, lambda: models().manifest.digest, settings.video_days
     )

@@ -3,7 +3,8 @@
 It runs at low priority, so that no live frame waits for it, and within a bound of memory and time, since it decodes
 what strangers may have made. The task comes as a line of JSON on standard input; what becomes of it goes out as lines
 of JSON: ``info`` once the video is open, ``done`` (seconds of it) as it goes on, then ``finished``, or ``refused`` with
-the reason. When standard input ends, so does it.
+the reason. Further lines of input are ``live`` when somebody is before a camera, and ``alone`` when nobody is any more.
+When standard input ends, so does it.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ import cv2
 
 from models import ModelError, load_pack
 from pipeline.face_models import FaceModels
+from server.videos.ahead import ahead
 from server.videos.files import ResultWriter
 from server.videos.following import Follower
 from server.videos.limits import VideoRefused, be_modest, bound_time, give_way
 from server.videos.reading import TOO_MUCH_MEMORY, VideoInfo, open_video
 
 SAID_EVERY = 0.2  # seconds
+AHEAD = 4  # frames decoded while one is looked at
 
 
 def main() -> None:
@@ -38,13 +41,15 @@ def main() -> None:
     task = json.loads(sys.stdin.readline())
     if task["give_way"]:
         give_way()
-    threading.Thread(target=_end_with_input, daemon=True).start()
+    live = threading.Event()
+    threading.Thread(target=_listen, args=(live,), daemon=True).start()
     try:
         with open_video(Path(task["video"])) as file:  # what is refused is refused before any model is loaded
             _begin(file.info)
         pack = load_pack(task["pack"], Path(task["models_dir"]), task["provider"], lambda line: None)
         models = FaceModels.from_pack(pack)
-        finished = follow_video(models, Path(task["video"]), Path(task["folder"]), lambda info: None, _progress())
+        video, folder = Path(task["video"]), Path(task["folder"])
+        finished = follow_video(models, video, folder, lambda info: None, _progress(), live.is_set)
     except (VideoRefused, ModelError) as error:
         _say(refused=str(error))
     except MemoryError:
@@ -62,19 +67,25 @@ def follow_video(
     folder: Path,
     opened: Callable[[VideoInfo], None],
     progress: Callable[[float], None],
+    sparing: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Find and follow the faces of a video, the result in an empty folder; returns its sides and length.
 
-    ``opened`` hears what the file says of itself, ``progress`` the seconds that are done. Raises :class:`VideoRefused`.
+    ``opened`` hears what the file says of itself, ``progress`` the seconds that are done; while it is to be
+    ``sparing`` it takes half of one processor, else up to two. Raises :class:`VideoRefused`.
     """
     last, size = 0.0, (0, 0)
     with open_video(video) as file, ResultWriter(folder) as out:
         opened(file.info)
         follower = Follower(models, out)
-        for frame in file.frames():
-            follower.take(frame)
-            last, size = frame.time, (frame.width, frame.height)
-            progress(last)
+        with ahead(file.frames(), AHEAD, sparing) as frames:
+            for frame in frames:
+                began = time.perf_counter()
+                follower.take(frame)
+                if sparing():
+                    time.sleep(time.perf_counter() - began)
+                last, size = frame.time, (frame.width, frame.height)
+                progress(last)
         follower.end()
     return {"width": size[0], "height": size[1], "seconds": round(max(last, file.info.seconds or 0.0), 3)}
 
@@ -100,8 +111,12 @@ def _say(**words: Any) -> None:
     print(json.dumps(words), file=sys.__stdout__, flush=True)
 
 
-def _end_with_input() -> None:
-    sys.stdin.read()
+def _listen(live: threading.Event) -> None:
+    for line in sys.stdin:
+        if line == "live\n":
+            live.set()
+        else:
+            live.clear()
     os._exit(1)
 
 

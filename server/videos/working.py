@@ -19,6 +19,7 @@ from server.videos import limits
 logger = logging.getLogger(__name__)
 
 LINE_BYTES = 64 * 1024
+LOOK_EVERY = 0.25  # seconds between two looks whether anybody is live
 HOME = Path(__file__).resolve().parents[2]  # where our packages lie
 # Never a folder `server` that happens to lie where this was started.
 COMMAND = (sys.executable, "-P", "-m", "server.videos.job")
@@ -46,12 +47,13 @@ class Task:
 @dataclass(frozen=True, slots=True)
 class Worker:
     """Starts a process for a video and follows it. ``pack`` gives the name of the pack in use; ``give_way``: where
-    everything is busy with something else, it waits."""
+    everything is busy with something else, it waits; ``live``: whether somebody is before a camera, who is spared."""
 
     pack: Callable[[], str]
     models_dir: Path
     provider: str
     give_way: bool = True
+    live: Callable[[], bool] = lambda: False
 
     async def run(self, task: Task, progress: Following) -> dict[str, Any]:
         """Let a process do it; returns what is known of the video then. Cancelled, it ends the process.
@@ -71,15 +73,28 @@ class Worker:
         except OSError as error:
             raise WorkerFailed(f"Videos cannot be read here: {error.strerror}.") from error
         assert process.stdin is not None
+        telling = asyncio.create_task(self._tell(process.stdin, json.dumps(words)), name="videos: tell")
         try:
-            with contextlib.suppress(ConnectionError):  # it ended before it read
-                process.stdin.write((json.dumps(words) + "\n").encode())
-                await process.stdin.drain()
             return await _follow(process, progress)
         finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+    async def _tell(self, words: asyncio.StreamWriter, task: str) -> None:
+        """The task, then whether anybody is live, until this is cancelled."""
+        said = False
+        with contextlib.suppress(ConnectionError):  # it has ended
+            words.write((task + "\n").encode())
+            await words.drain()
+            while True:
+                if said != (now := self.live()):
+                    said = now
+                    words.write(b"live\n" if now else b"alone\n")
+                    await words.drain()
+                await asyncio.sleep(LOOK_EVERY)
 
 
 def environment() -> dict[str, str]:
