@@ -95,6 +95,9 @@ def _setup_page(app: web.Application, folder: Path) -> None:
     async def api(_request: web.Request) -> web.StreamResponse:
         return web.FileResponse(folder / "api.html")
 
+    async def offline_worker(_request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(folder / "offline" / "worker.js")
+
     async def file(request: web.Request) -> web.StreamResponse:
         path = (folder / request.match_info["path"]).resolve()  # follows links and '..', so that neither leads out
         if not path.is_relative_to(folder) or not path.is_file():
@@ -103,6 +106,7 @@ def _setup_page(app: web.Application, folder: Path) -> None:
 
     app.router.add_get("/", index)
     app.router.add_get("/people", people)
+    app.router.add_get("/offline-worker.js", offline_worker)  # beside the pages: it may look after its own folder only
     setup_document(app, api)
     app.router.add_get("/static/{path:.+}", file)
 

@@ -33,6 +33,9 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 _SAFE_METHODS = {hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS}
+# What a browser asks for without cookies when it installs the page as an app.
+_ICONS = ("icons/180.png", "icons/192.png", "icons/512.png", "icons/maskable-512.png", "favicon.svg")
+_FOR_ALL = frozenset(f"/static/{file}" for file in ("app.webmanifest", *_ICONS))
 _LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.ASCII | re.IGNORECASE)
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -141,6 +144,8 @@ def _refused_outside(request: web.Request, guard: JoinGuard | None) -> web.Strea
         return refusal(request, 403, "Not served here", "This server is for the computer it runs on only.")
     if request.path.startswith("/join/"):
         return None  # its handler asks the guard
+    if request.path in _FOR_ALL and request.method in _SAFE_METHODS:
+        return None
     scheme, _, bearer = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     token = bearer.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE)
     return guard.admit(request, token)

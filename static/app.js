@@ -5,6 +5,7 @@ import { Awake } from "./awake.js";
 import { Calibrate } from "./calibrate.js";
 import { Camera, CameraError } from "./camera.js";
 import { $, element } from "./dom.js";
+import { offerInstallation } from "./install.js";
 import { bindKeys } from "./keys.js";
 import { KnownCameras } from "./known_cameras.js";
 import { Latency, Window } from "./latency.js";
@@ -405,6 +406,7 @@ window.addEventListener("pagehide", () => {
   camera.close();
 });
 window.addEventListener("pageshow", (event) => event.persisted && stop());
+offerInstallation();
 setInterval(() => watchConnection().catch(() => {}), 1000); // a connection that just ended has no facts
 showVisit(visit);
 loadConfig().catch(() => {}); // said when start is pressed

@@ -3,6 +3,7 @@ from __future__ import annotations
 import aiohttp
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from server.security import COOKIE, HEADERS, WrongGuesses
 
@@ -52,6 +53,22 @@ async def test_the_lan_asks_for_the_token(serving) -> None:  # type: ignore[no-u
                 assert (await response.json())["status"] == 401
         async with session.get(f"{served.lan}/healthz", headers=BEARER) as response:
             assert response.status == 200
+
+
+async def test_icons_come_without_the_token_and_nothing_beside_them(serving) -> None:  # type: ignore[no-untyped-def]
+    """Browsers that install the page ask for them without cookies."""
+    async with serving() as served, served.client() as session:
+        for path, status in (
+            ("/static/icons/192.png", 200),
+            ("/static/app.webmanifest", 200),
+            ("/static/icons/../app.js", 401),
+            ("/static/icons/", 401),
+            ("/offline-worker.js", 401),
+        ):
+            async with session.get(URL(served.lan + path, encoded=True)) as response:
+                assert (path, response.status) == (path, status)
+        async with session.post(served.lan + "/static/icons/192.png") as response:
+            assert response.status == 401
 
 
 @pytest.mark.parametrize(
