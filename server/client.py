@@ -27,14 +27,17 @@ from typing import IO, Any, Literal, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 from server.client_types import (
+    Album,
     Attendance,
     Change,
     Config,
     Event,
+    Group,
     Inbox,
     InboxSighting,
     LiveSession,
     MergePreview,
+    NamedGroup,
     NamedStranger,
     Person,
     PersonChanged,
@@ -168,6 +171,44 @@ class Visavis:
     def sightings(self, person: str) -> list[InboxSighting]:
         """When somebody was seen before they were named."""
         return cast(list[InboxSighting], self._get(f"/people/{person}/sightings")["sightings"])
+
+    # -- photos of people without names ----------------------------------------------------------------------------
+
+    def group(self, photos: Iterable[Source], room: str | None = None) -> Album:
+        """Sort the faces of photos, or of ZIPs of them, into people. The server holds the album until
+        :meth:`close_album`, or for an hour."""
+        album = self._send("POST", "/albums", {"room": room})["id"]
+        try:
+            for number, photo in enumerate(photos, 1):
+                self._upload(f"/albums/{album}/files", photo, f"{number}.jpg")
+            return cast(Album, self._send("POST", f"/albums/{album}/arrange"))
+        except BaseException:
+            self._let_go(f"/albums/{album}")
+            raise
+
+    def album(self, id: str) -> Album:
+        """How the groups of an album stand."""
+        return cast(Album, self._get(f"/albums/{id}"))
+
+    def name_group(self, album: str, group: str, name: str) -> NamedGroup:
+        """Say who a group is: its best faces are enrolled."""
+        return cast(NamedGroup, self._send("POST", f"/albums/{album}/groups/{group}/name", {"name": name}))
+
+    def merge_groups(self, album: str, groups: Iterable[str]) -> Group:
+        """Make one group of some."""
+        return cast(Group, self._send("POST", f"/albums/{album}/merge", {"groups": list(groups)}))
+
+    def split_group(self, album: str, group: str, faces: Iterable[str]) -> Group:
+        """Make a group of some faces of another."""
+        return cast(Group, self._send("POST", f"/albums/{album}/groups/{group}/split", {"faces": list(faces)}))
+
+    def ignore_group(self, album: str, group: str, ignored: bool = True) -> Group:
+        """Set a group apart, or take that back."""
+        return cast(Group, self._send("PUT", f"/albums/{album}/groups/{group}/ignored", {"ignored": ignored}))
+
+    def close_album(self, id: str) -> None:
+        """Let an album go, with everything in it but whom it named."""
+        self._send("DELETE", f"/albums/{id}")
 
     # -- who was seen ----------------------------------------------------------------------------------------------
 

@@ -5,6 +5,20 @@ from __future__ import annotations
 from typing import Any, Literal, TypedDict
 
 
+class AlbumRefused(TypedDict):
+    file: str
+    words: str
+
+
+class Album(TypedDict):
+    id: str
+    room: str | None
+    photos: int
+    faces: int
+    refused: list[AlbumRefused]
+    groups: list[Group]
+
+
 class AttendancePerson(TypedDict):
     id: str
     name: str
@@ -73,6 +87,26 @@ class Event(TypedDict):
     data: EventData
 
 
+class GroupLike(TypedDict):
+    id: str
+    name: str
+
+
+class Group(TypedDict):
+    id: str
+    faces: list[GroupedFace]
+    ignored: bool
+    like: GroupLike | None
+    sure: Literal["known", "uncertain", "unknown"]
+
+
+class GroupedFace(TypedDict):
+    id: str
+    file: str
+    box: list[float]
+    quality: float
+
+
 Histogram = TypedDict("Histogram", {"from": "float", "step": "float", "counts": "list[int]"})
 
 
@@ -121,6 +155,17 @@ MergePreview = TypedDict(
         "words": "str",
     },
 )
+
+
+class NamedGroupPerson(TypedDict):
+    id: str
+    name: str
+    room: str | None
+
+
+class NamedGroup(TypedDict):
+    person: NamedGroupPerson
+    faces: int
 
 
 class NamedStrangerPerson(TypedDict):

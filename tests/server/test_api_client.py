@@ -70,6 +70,28 @@ def test_somebody_is_enrolled_and_recognised(visavis: Visavis, tmp_path: Path) -
     assert "Nobody" not in [person["name"] for person in visavis.people()]
 
 
+def test_photos_are_grouped_and_a_group_is_named(visavis: Visavis) -> None:
+    album = visavis.group([varied(1, n) for n in range(3)])
+    assert album["photos"] == 3
+    group = max(album["groups"], key=lambda one: len(one["faces"]))
+    assert visavis.album(album["id"])["groups"] == album["groups"]
+    alone = visavis.split_group(album["id"], group["id"], [group["faces"][0]["id"]])
+    assert len(alone["faces"]) == 1
+    whole = visavis.merge_groups(album["id"], [group["id"], alone["id"]])
+    assert len(whole["faces"]) == len(group["faces"])
+    assert visavis.ignore_group(album["id"], whole["id"])["ignored"]
+    assert not visavis.ignore_group(album["id"], whole["id"], False)["ignored"]
+    named = visavis.name_group(album["id"], whole["id"], "Hedy")
+    assert (named["person"]["name"], named["faces"] > 0) == ("Hedy", True)
+    visavis.close_album(album["id"])
+    with pytest.raises(Refused) as refused:
+        visavis.album(album["id"])
+    assert refused.value.status == 404
+    refused_files = visavis.group([b"Dear diary"])
+    assert [one["file"] for one in refused_files["refused"]] == ["1.jpg"]
+    visavis.close_album(refused_files["id"])
+
+
 def test_the_rest_is_read(visavis: Visavis) -> None:
     assert visavis.config()["protocol"] == 1
     assert visavis.document()["openapi"] == "3.1.0"
