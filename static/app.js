@@ -20,6 +20,7 @@ import { Who } from "./who.js";
 import { present, visiting } from "./words.js";
 
 const KEPT_RESULTS = 900;
+const STALLED = 3000; // ms without a result, while pictures are sent, after which the connection is given up
 let config = null;
 let session = null;
 let wanted = false; // the person wants to be live
@@ -323,6 +324,7 @@ async function watchConnection() {
   facts.bitrate = lastBytes && facts.bytes !== null ? ((facts.bytes - lastBytes.bytes) * 8000) / (now - lastBytes.now) : null;
   lastBytes = facts.bytes === null ? null : { bytes: facts.bytes, now };
   const sent = facts.fps ?? facts.rate;
+  if (age > STALLED && sent > 0 && !document.hidden) return session.giveUp();
   const word = connectionWord(measured.state, { rate: facts.rate, wanted: sent, age, rtt: facts.rtt, loss: facts.loss });
   measured.latency = latency.summary();
   showQuality(word);
@@ -407,6 +409,8 @@ window.addEventListener("pagehide", () => {
 });
 window.addEventListener("pageshow", (event) => event.persisted && stop());
 offerInstallation();
+addEventListener("online", () => again.hurry());
+document.addEventListener("visibilitychange", () => document.hidden || again.hurry());
 setInterval(() => watchConnection().catch(() => {}), 1000); // a connection that just ended has no facts
 showVisit(visit);
 loadConfig().catch(() => {}); // said when start is pressed

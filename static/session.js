@@ -4,6 +4,8 @@ import { Commands, Sequence, credentials, fragment, parse } from "./protocol.js"
 
 const WHIP = "/api/v1/whip";
 const CONNECT_TIMEOUT = 12000;
+const OFFER_TIMEOUT = 10000; // in a network that swallows everything a request would wait for minutes
+const PROBE_TIMEOUT = 2000;
 
 /** What the page's own address says of this visit: its room (or null), and whether it is a guest's. The server judges what a room may be called. */
 export function visitOf(search) {
@@ -85,7 +87,7 @@ export class Session extends EventTarget {
   async #offer(sdp) {
     let response;
     try {
-      response = await fetch(this.#path, { method: "POST", headers: { "Content-Type": "application/sdp" }, body: sdp });
+      response = await fetch(this.#path, { method: "POST", headers: { "Content-Type": "application/sdp" }, body: sdp, signal: AbortSignal.timeout(OFFER_TIMEOUT) });
     } catch {
       throw new SessionError("The server does not answer.");
     }
@@ -174,6 +176,18 @@ export class Session extends EventTarget {
       }
     });
     return facts;
+  }
+
+  /**
+   * Results have stopped though pictures are sent: give the connection up. The browser's own checks would take up to half a minute to notice that
+   * the server was killed or that the way to it is gone.
+   */
+  async giveUp() {
+    if (this.#ended || !this.#location) return;
+    const status = await fetch(`/api/v1/sessions/${this.id}`, { cache: "no-store", signal: AbortSignal.timeout(PROBE_TIMEOUT) })
+      .then((response) => response.status)
+      .catch(() => 0);
+    this.#lost(status === 0 ? "away" : status === 404 ? "gone" : "stalled");
   }
 
   #delete() {

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { Announcer } from "../../static/announce.js";
 import { inRoom, roomsOf, summary } from "../../static/people_list.js";
 import { Commands, parse } from "../../static/protocol.js";
-import { BACKOFF, Reconnector } from "../../static/reconnect.js";
+import { BACKOFF, Reconnector, SPREAD } from "../../static/reconnect.js";
 import { arcPath, ringOf, squareAround, wanted } from "../../static/ring.js";
 import { offerPath, visitOf } from "../../static/session.js";
 import { factsOf, question, scaleOf } from "../../static/why.js";
@@ -174,7 +174,7 @@ test("only what has settled is announced, and nothing twice", (t) => {
 
 test("each try waits longer, unless the server says how long, and one that worked starts over", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
-  const again = new Reconnector();
+  const again = new Reconnector(() => 0.5);
   let connected = 0;
   for (const wait of [...BACKOFF, BACKOFF.at(-1)]) {
     assert.match(again.schedule("failed", null, () => connected++), /again/);
@@ -191,4 +191,36 @@ test("each try waits longer, unless the server says how long, and one that worke
   t.mock.timers.tick(9999);
   assert.deepEqual([connected, again.tries], [0, 0]);
   assert.match(again.schedule("shutdown", null, () => {}), /stopped/);
+});
+
+test("many pages do not come back at once, and none later than it may", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  for (const [random, share] of [[0, 1 - SPREAD], [1, 1 + SPREAD]]) {
+    let connected = 0;
+    new Reconnector(() => random).schedule("failed", null, () => connected++);
+    t.mock.timers.tick(BACKOFF[0] * share - 1);
+    assert.equal(connected, 0);
+    t.mock.timers.tick(1);
+    assert.equal(connected, 1);
+  }
+});
+
+test("a network that is back is not waited for, a server that says when is", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const again = new Reconnector();
+  let connected = 0;
+  again.schedule("failed", null, () => connected++);
+  again.hurry();
+  again.hurry(); // it is on its way
+  t.mock.timers.tick(9999);
+  assert.equal(connected, 1);
+  again.schedule("The server is full.", 3, () => connected++);
+  again.hurry();
+  assert.equal(connected, 1);
+  again.reset();
+  again.schedule("failed", null, () => connected++);
+  again.reset(); // no longer wanted
+  again.hurry();
+  t.mock.timers.tick(9999);
+  assert.equal(connected, 1);
 });
