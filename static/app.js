@@ -8,11 +8,13 @@ import { $, element } from "./dom.js";
 import { offerInstallation } from "./install.js";
 import { bindKeys } from "./keys.js";
 import { KnownCameras } from "./known_cameras.js";
+import { t } from "./language.js";
 import { Latency, Window } from "./latency.js";
 import { Panel } from "./panel.js";
-import { connectionWord } from "./quality.js";
+import { connectionWord, NAMED } from "./quality.js";
 import { Reconnector } from "./reconnect.js";
 import { RoomReading } from "./room_reading.js";
+import { heard } from "./server_words.js";
 import { Session, SessionError, visitOf } from "./session.js";
 import { Stage } from "./stage.js";
 import { CaptureClock, Timeline } from "./timeline.js";
@@ -54,8 +56,8 @@ const measured = {
 Object.defineProperty(window, "visavis", { value: measured });
 
 const camera = new Camera({
-  onEnded: () => wanted && fail(new CameraError("The camera has stopped", "It was unplugged, or another program took it. Start it again.")),
-  onMuted: (muted) => banner(muted ? "The camera gives no picture at the moment." : ""),
+  onEnded: () => wanted && fail(new CameraError(t("The camera has stopped"), t("It was unplugged, or another program took it. Start it again."))),
+  onMuted: (muted) => banner(muted ? t("The camera gives no picture at the moment.") : ""),
 });
 const stage = new Stage({
   faces: (time, now) => timeline.at(time, now),
@@ -87,10 +89,10 @@ function setState(state) {
 
 async function loadConfig() {
   const response = await fetch("/api/v1/config").catch(() => null);
-  if (!response) throw new SessionError("The server does not answer.");
-  if (!response.ok) throw new SessionError("The server does not answer as it should. Load the page again.");
+  if (!response) throw new SessionError(t("The server does not answer."));
+  if (!response.ok) throw new SessionError(t("The server does not answer as it should. Load the page again."));
   config = await response.json();
-  $("retention").textContent = config.retention;
+  $("retention").textContent = heard(config.retention);
   if (config.guest) forGuest();
   return config;
 }
@@ -164,7 +166,7 @@ function reconnect(reason, after = null) {
   setState("reconnecting");
   const retry = () => wanted && connect().catch((error) => (error instanceof SessionError ? reconnect(error.message) : fail(error)));
   banner(again.schedule(reason, after, retry));
-  say("Reconnecting.");
+  say(t("Reconnecting."));
 }
 
 function stop() {
@@ -192,10 +194,10 @@ function fail(error) {
   setState("error");
   const known = error instanceof CameraError || error instanceof SessionError;
   if (!known) console.error(error);
-  $("error-title").textContent = known ? error.message : "Something went wrong";
-  $("error-advice").textContent = error.advice ?? (known ? "Try again in a moment." : "Load the page again.");
+  $("error-title").textContent = known ? error.message : t("Something went wrong");
+  $("error-advice").textContent = error.advice ?? (known ? t("Try again in a moment.") : t("Load the page again."));
   $("error").hidden = false;
-  $("start").textContent = "Try again";
+  $("start").textContent = t("Try again");
   $("start").hidden = error.canRetry === false; // another address is the way out, not another try
   if (error.canRetry === false) offerSecureLink();
 }
@@ -212,7 +214,7 @@ function hideError() {
   $("error").hidden = true;
   $("error-link").hidden = true;
   $("start").hidden = false;
-  $("start").textContent = "Start the camera";
+  $("start").textContent = t("Start the camera");
 }
 
 function onResult({ result, arrived }) {
@@ -230,7 +232,7 @@ function onResult({ result, arrived }) {
     again.reset();
     banner("");
     setState("live");
-    say("The camera is live.");
+    say(t("The camera is live."));
     // The start button is gone; whoever stood on it stands on the controls now.
     if (document.activeElement === document.body) $("controls").focus({ preventScroll: true });
   }
@@ -255,7 +257,7 @@ function onCommand(message) {
   }
   if (message.type === "reading") reading.tell(message);
   if (message.type === "people" || message.type === "hello" || message.type === "enrolled") panel.people();
-  if (message.type === "notice") banner(message.code === "no_video" ? "The server gets no picture from this camera." : "");
+  if (message.type === "notice") banner(message.code === "no_video" ? t("The server gets no picture from this camera.") : "");
 }
 
 /** Say what is special about this visit: the server has the last word, since it may take a device for a guest. */
@@ -310,7 +312,7 @@ function forgetResults() {
 }
 
 function showQuality(word) {
-  $("quality").textContent = word;
+  $("quality").textContent = NAMED[word];
   $("quality").dataset.word = word;
 }
 
@@ -336,7 +338,7 @@ async function listDevices() {
   $("flip").hidden = devices.length < 2;
   $("devices").replaceChildren(
     ...devices.map((device, i) =>
-      element("option", { value: device.deviceId, textContent: device.label || `Camera ${i + 1}`, selected: device.deviceId === camera.deviceId }),
+      element("option", { value: device.deviceId, textContent: device.label || t("Camera {number}", { number: i + 1 }), selected: device.deviceId === camera.deviceId }),
     ),
   );
 }
@@ -356,7 +358,7 @@ async function changeCamera(choice) {
     await session?.replace(camera.track);
     calibrate.tell(false);
     listDevices();
-    notice(`${error.message}. The one before is used again.`);
+    notice(t("{problem}. The one before is used again.", { problem: error.message }));
   }
 }
 

@@ -2,13 +2,16 @@
 
 import { CardPicture } from "./card_picture.js";
 import { $ } from "./dom.js";
+import { number } from "./figures.js";
 import { cameraKey, degrees } from "./known_cameras.js";
+import { t } from "./language.js";
 import { metres as inMetres, span } from "./reading.js";
+import { heard } from "./server_words.js";
 
 const STANDING = 5; // seconds to get to one's place
 const HOLDING = 3; // … and to hold up a card
 const PATIENCE = 12000; // milliseconds for an answer
-const MISFIT = "No camera sees it like that. Check the distance, and the two lines if it was a card.";
+const MISFIT = t("No camera sees it like that. Check the distance, and the two lines if it was a card.");
 
 /**
  * The dialog, and the camera's part of the panel. `command` sends a command and returns its number or null; `largest()` gives the nearest face's
@@ -72,39 +75,38 @@ export class Calibrate {
   show() {
     const live = this.#camera.track !== null;
     const kept = live ? this.#kept : null;
-    const how = kept?.known === "card" ? "measured with a bank card" : "measured from a known distance";
     $("calibrate-state").textContent = !live
-      ? "Start the camera to set it up."
+      ? t("Start the camera to set it up.")
       : kept
-        ? `This camera was ${how}: it sees ${degrees(kept.focal)}° wide.`
-        : "This camera is taken for a usual one, so distances are rough. Set it up once and they get up to twice as exact.";
+        ? measuredBy(kept)
+        : t("This camera is taken for a usual one, so distances are rough. Set it up once and they get up to twice as exact.");
     $("calibrate-open").disabled = !live;
-    $("calibrate-open").textContent = kept ? "Measure again…" : "Set up distances…";
+    $("calibrate-open").textContent = kept ? t("Measure again…") : t("Set up distances…");
     $("calibrate-forget").hidden = !kept;
   }
 
   /** A message of the commands channel that may be the answer. */
   message(message) {
     if (this.#command === null || message.id !== this.#command) return;
-    if (message.type === "error") return this.#failed(message.code === "bad_message" ? MISFIT : message.message);
+    if (message.type === "error") return this.#failed(message.code === "bad_message" ? MISFIT : heard(message.message));
     if (message.type !== "camera") return;
     this.#stopWaiting();
     this.#known.keep(this.#key, message);
     this.show();
     this.#step("done");
     const before = this.#before;
-    $("calibrate-result").textContent = `Your camera sees ${degrees(message.focal)}° wide. That is remembered in this browser.`;
+    $("calibrate-result").textContent = t("Your camera sees {degrees}° wide. That is remembered in this browser.", { degrees: degrees(message.focal) });
     // The next results are judged anew: show what that did.
     this.#timer = setTimeout(() => {
       const after = this.#largest()?.distance;
       if (!before || !after) return;
-      $("calibrate-result").textContent += ` You are about ${inMetres(after.m)} away, ${span(after)}; before, it could only be said to be ${span(before)}.`;
+      $("calibrate-result").textContent += ` ${t("You are about {metres} away, {span}; before, it could only be said to be {before}.", { metres: inMetres(after.m), span: span(after), before: span(before) })}`;
     }, 700);
   }
 
   /** The connection is gone. */
   lost() {
-    if (this.#dialog.open && this.#dialog.dataset.step !== "done") this.#failed("The connection broke. Try again in a moment.");
+    if (this.#dialog.open && this.#dialog.dataset.step !== "done") this.#failed(t("The connection broke. Try again in a moment."));
   }
 
   get #key() {
@@ -130,7 +132,7 @@ export class Calibrate {
     $("how-distance").hidden = this.#byCard;
     $("how-card").hidden = !this.#byCard;
     $("card-own").hidden = $("card-ruler").value !== "own";
-    $("calibrate-go").textContent = this.#byCard ? "Take the picture" : "Start";
+    $("calibrate-go").textContent = this.#byCard ? t("Take the picture") : t("Start");
     this.#status("");
   }
 
@@ -138,19 +140,20 @@ export class Calibrate {
     const field = this.#byCard ? $("card-metres") : $("stand-metres");
     const asked = !this.#byCard || $("card-ruler").value === "own";
     if (asked && !field.checkValidity()) {
-      this.#status(`Type the ${this.#byCard ? "centimetres" : "metres"} from ${field.min} to ${field.max}.`);
+      const range = { least: Number(field.min), most: Number(field.max) };
+      this.#status(this.#byCard ? t("Type the centimetres from {least} to {most}.", range) : t("Type the metres from {least} to {most}.", range));
       field.focus();
       return;
     }
     this.#before = this.#largest()?.distance ?? null;
     this.#step("wait");
     $("calibrate-cancel").focus();
-    if (this.#byCard) this.#count(HOLDING, "Hold the card flat and level", () => this.#takeCard());
-    else this.#count(STANDING, `Go to your place, ${inMetres($("stand-metres").valueAsNumber)} from the camera, and look at it`, () => this.#stand());
+    if (this.#byCard) this.#count(HOLDING, t("Hold the card flat and level"), () => this.#takeCard());
+    else this.#count(STANDING, t("Go to your place, {metres} from the camera, and look at it", { metres: inMetres($("stand-metres").valueAsNumber) }), () => this.#stand());
   }
 
   #count(left, words, then) {
-    $("calibrate-count").textContent = left;
+    $("calibrate-count").textContent = number(left);
     $("calibrate-words").textContent = words;
     this.#timer = left === 0 ? null : setTimeout(() => this.#count(left - 1, words, then), 1000);
     if (left === 0) then();
@@ -158,14 +161,14 @@ export class Calibrate {
 
   #stand() {
     const face = this.#largest();
-    if (!face) return this.#failed("Nobody was in the picture. Stand where the camera sees your face.");
+    if (!face) return this.#failed(t("Nobody was in the picture. Stand where the camera sees your face."));
     $("calibrate-count").textContent = "";
-    $("calibrate-words").textContent = "Stay there and look at the camera";
+    $("calibrate-words").textContent = t("Stay there and look at the camera");
     this.#ask({ from: "distance", track: face.track, metres: $("stand-metres").valueAsNumber });
   }
 
   #takeCard() {
-    if (!this.#card.take($("video"))) return this.#failed("The camera gives no picture at the moment.");
+    if (!this.#card.take($("video"))) return this.#failed(t("The camera gives no picture at the moment."));
     this.#step("card");
     this.#card.place(); // it has a size only now
     $("card-left").focus();
@@ -178,8 +181,8 @@ export class Calibrate {
 
   #ask(facts) {
     this.#command = this.#send("camera", facts);
-    if (this.#command === null) return this.#failed("There is no connection now. Try again in a moment.");
-    this.#timer = setTimeout(() => this.#failed("The server did not answer. Try again."), PATIENCE);
+    if (this.#command === null) return this.#failed(t("There is no connection now. Try again in a moment."));
+    this.#timer = setTimeout(() => this.#failed(t("The server did not answer. Try again.")), PATIENCE);
   }
 
   #failed(words) {
@@ -204,8 +207,8 @@ export class Calibrate {
     $("calibrate-go").hidden = step !== "choose";
     $("calibrate-use").hidden = step !== "card";
     $("calibrate-again").hidden = step !== "card" && step !== "done";
-    $("calibrate-again").textContent = step === "card" ? "Retake" : "Measure again";
-    $("calibrate-cancel").textContent = step === "done" ? "Close" : "Cancel";
+    $("calibrate-again").textContent = step === "card" ? t("Retake") : t("Measure again");
+    $("calibrate-cancel").textContent = step === "done" ? t("Close") : t("Cancel");
     if (step === "choose") this.#how();
     this.#status("");
     if (step === "done") $("calibrate-cancel").focus();
@@ -221,4 +224,11 @@ export class Calibrate {
   #status(text) {
     $("calibrate-status").textContent = text;
   }
+}
+
+function measuredBy({ known, focal }) {
+  const values = { degrees: degrees(focal) };
+  return known === "card"
+    ? t("This camera was measured with a bank card: it sees {degrees}° wide.", values)
+    : t("This camera was measured from a known distance: it sees {degrees}° wide.", values);
 }

@@ -1,5 +1,7 @@
 // The camera: asking for it, choosing it, and what to do when it cannot be had.
 
+import { t } from "./language.js";
+
 const REMEMBERED = "visavis.camera";
 
 /** Something stands between the page and a camera; `advice` says the way out. */
@@ -17,25 +19,25 @@ export function explain(error) {
     case "NotAllowedError":
     case "SecurityError":
       return new CameraError(
-        "The camera is not allowed",
-        "Allow it at the camera or lock sign beside the address. If it is allowed there, allow this browser the camera in the settings of your device. Then try again.",
+        t("The camera is not allowed"),
+        t("Allow it at the camera or lock sign beside the address. If it is allowed there, allow this browser the camera in the settings of your device. Then try again."),
       );
     case "NotFoundError":
-      return new CameraError("No camera was found", "Plug in a camera, or open this page on a phone, then try again.");
+      return new CameraError(t("No camera was found"), t("Plug in a camera, or open this page on a phone, then try again."));
     case "NotReadableError":
       return new CameraError(
-        "The camera is busy",
-        "Another program or tab uses it. Close that one, or choose another camera, then try again.",
+        t("The camera is busy"),
+        t("Another program or tab uses it. Close that one, or choose another camera, then try again."),
       );
     case "OverconstrainedError":
       return new CameraError(
-        "This camera cannot do that",
-        "The camera chosen before is gone or cannot give such a picture. Try again with any camera.",
+        t("This camera cannot do that"),
+        t("The camera chosen before is gone or cannot give such a picture. Try again with any camera."),
       );
     case "AbortError":
-      return new CameraError("The camera stopped while starting", "Unplug it and plug it in, then try again.");
+      return new CameraError(t("The camera stopped while starting"), t("Unplug it and plug it in, then try again."));
     default:
-      return new CameraError("The camera cannot be used", `${error.message || error.name}. Try again.`);
+      return new CameraError(t("The camera cannot be used"), t("{reason}. Try again.", { reason: error.message || error.name }));
   }
 }
 
@@ -63,8 +65,8 @@ export class Camera {
   async open(video, { deviceId, facing } = {}) {
     if (!window.isSecureContext || !navigator.mediaDevices?.getUserMedia) {
       throw new CameraError(
-        "The camera needs a secure connection",
-        "Browsers give a page the camera only over https or on the computer itself. Open the https link, or this page as http://localhost on the computer that runs it.",
+        t("The camera needs a secure connection"),
+        t("Browsers give a page the camera only over https or on the computer itself. Open the https link, or this page as http://localhost on the computer that runs it."),
         false,
       );
     }

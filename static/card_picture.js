@@ -1,5 +1,7 @@
 // A picture that stands still, and two handles to be put on the edges of the card in it.
 
+import { t } from "./language.js";
+
 /** Where the handles stand is kept in pixels of the picture as the camera gave it. */
 export class CardPicture {
   width = 0;
@@ -48,11 +50,11 @@ export class CardPicture {
   /** Show the handles where they stand. */
   place() {
     this.#handles.forEach((handle, i) => {
-      handle.style.insetInlineStart = `${(100 * this.#at[i]) / this.width}%`;
+      handle.style.left = `${(100 * this.#at[i]) / this.width}%`;
       handle.setAttribute("aria-valuemin", "0");
       handle.setAttribute("aria-valuemax", String(this.width));
       handle.setAttribute("aria-valuenow", String(Math.round(this.#at[i])));
-      handle.setAttribute("aria-valuetext", `${Math.round(this.#at[i])} of ${this.width}; the card is ${Math.round(this.pixels)} long`);
+      handle.setAttribute("aria-valuetext", t("{at} of {width}; the card is {length} long ## in pixels", { at: Math.round(this.#at[i]), width: this.width, length: Math.round(this.pixels) }));
     });
   }
 

@@ -1,5 +1,7 @@
 // Small helpers for the document; text only ever goes in as text.
 
+import { t } from "./language.js";
+
 /** The element with this id. */
 export const $ = (id) => document.getElementById(id);
 
@@ -38,6 +40,6 @@ export function ask({ title, text, yes, no, danger = false }) {
 
 /** Ask before a person is forgotten. */
 export function confirmForget(name) {
-  const text = "Everything kept of this person is erased from this server. That cannot be undone.";
-  return ask({ title: `Forget ${name}?`, text, yes: "Forget", no: "Keep", danger: true });
+  const text = t("Everything kept of this person is erased from this server. That cannot be undone.");
+  return ask({ title: t("Forget {name}?", { name }), text, yes: t("Forget"), no: t("Keep"), danger: true });
 }

@@ -2,6 +2,7 @@
 
 import { Announcer } from "./announce.js";
 import { $, element } from "./dom.js";
+import { t } from "./language.js";
 import { Portrait } from "./portrait.js";
 import { arcPath, ringOf, wanted } from "./ring.js";
 import { guiding, progress } from "./words.js";
@@ -35,7 +36,7 @@ export class Guide {
     $("guide").dataset.done = "no";
     this.#portrait.start();
     this.show({ samples: 0, needed: 5, hint: null });
-    this.#tell("Look straight at the camera");
+    this.#tell(t("Look straight at the camera"));
   }
 
   stop() {
@@ -53,7 +54,7 @@ export class Guide {
     if (points !== null) this.#pointer.setAttribute("transform", `rotate(${points.toFixed(1)} 50 50)`);
     $("guide-marks").replaceChildren(
       ...marks.map(({ words, done, next }) => {
-        const item = element("li", { textContent: words }, element("span", { className: "visually-hidden", textContent: done ? ": done" : "" }));
+        const item = element("li", { textContent: words }, element("span", { className: "visually-hidden", textContent: done ? t(": done ## said after the name of a view of the face") : "" }));
         item.dataset.is = done ? "done" : next ? "next" : "";
         return item;
       }),
@@ -61,13 +62,13 @@ export class Guide {
     $("guide-progress").textContent = progress(message);
     const advice = guiding(message, wanted(message.coverage));
     this.#shown.tell(advice);
-    this.#spoken.tell(`${advice}. ${message.samples} of ${message.needed}.`);
+    this.#spoken.tell(t("{advice}. {samples} of {needed}.", { advice, samples: message.samples, needed: message.needed }));
   }
 
   /** All of it is there. */
   done(name) {
     $("guide").dataset.done = "yes";
-    this.#tell(`Hello, ${name}`);
+    this.#tell(t("Hello, {name}", { name }));
   }
 
   #tell(text) {

@@ -1,18 +1,21 @@
 // The way between the pages. A page says `<nav data-pages>` where it belongs; one list names them all.
 
+import "./language_chooser.js";
+import { t } from "./language.js";
+
 const PAGES = [
-  ["/", "Live"],
-  ["/people", "People"],
-  ["/photos", "Photos"],
-  ["/videos", "Videos"],
-  ["/groups", "Groups"],
-  ["/sightings", "Sightings"],
-  ["/evaluate", "Measure"],
+  ["/", t("Live ## the page with the camera")],
+  ["/people", t("People")],
+  ["/photos", t("Photos")],
+  ["/videos", t("Videos")],
+  ["/groups", t("Groups")],
+  ["/sightings", t("Sightings")],
+  ["/evaluate", t("Measure ## the page that measures how well recognition works")],
   ["/api", "API"],
 ];
 
 for (const nav of document.querySelectorAll("nav[data-pages]")) {
-  nav.setAttribute("aria-label", "Pages");
+  nav.setAttribute("aria-label", t("Pages"));
   for (const [href, name] of PAGES) {
     const link = document.createElement("a");
     link.href = href;
@@ -21,5 +24,5 @@ for (const nav of document.querySelectorAll("nav[data-pages]")) {
     nav.append(link);
   }
   const here = nav.querySelector("[aria-current]");
-  if (here) nav.scrollLeft = here.offsetLeft - nav.clientWidth / 2; // in sight where not all fit
+  here?.scrollIntoView({ block: "nearest", inline: "center" }); // in sight where not all fit
 }

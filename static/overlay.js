@@ -1,6 +1,7 @@
 // Draws faces over the video: a shape for each identity, and a chip that says it in words.
 
 import { place, placeLabels } from "./geometry.js";
+import { fromRight, isolated } from "./language.js";
 import { briefReadings, readings } from "./reading.js";
 import { brief, label } from "./words.js";
 
@@ -68,9 +69,9 @@ function measure(context, face, kind, stage) {
 function broken(context, phrases, width) {
   const lines = [];
   for (const phrase of phrases) {
-    const longer = lines.length ? `${lines.at(-1)} · ${phrase}` : phrase;
+    const longer = lines.length ? `${lines.at(-1)} · ${isolated(phrase)}` : phrase;
     if (lines.length && context.measureText(longer).width <= width) lines[lines.length - 1] = longer;
-    else lines.push(phrase);
+    else lines.push(isolated(phrase));
   }
   return lines;
 }
@@ -116,7 +117,9 @@ function chip(context, [left, top, width, height], face, kind, lines, style) {
   context.fill();
   context.fillStyle = style.ink;
   context.font = font;
-  context.fillText(words(face), left + pad, top + kind.height / 2 + 1, width - 2 * pad);
+  context.direction = fromRight ? "rtl" : "ltr";
+  const x = fromRight ? left + width - pad : left + pad; // where lines begin
+  context.fillText(words(face), x, top + kind.height / 2 + 1, width - 2 * pad);
   context.font = small ?? font;
-  lines.forEach((text, i) => context.fillText(text, left + pad, top + kind.height + (i + 0.5) * line - 2, width - 2 * pad));
+  lines.forEach((text, i) => context.fillText(text, x, top + kind.height + (i + 0.5) * line - 2, width - 2 * pad));
 }

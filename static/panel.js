@@ -1,19 +1,21 @@
 // The panel: people, the camera and what is read of faces, the link for a phone, and how the connection does.
 
 import { $, describe, element } from "./dom.js";
+import { number, percent } from "./figures.js";
+import { fromRight, t } from "./language.js";
 import { PeopleList } from "./people_list.js";
 import { EXPLAINED } from "./quality.js";
 
 const PARTS = {
-  network: "to the server",
-  decode: "decoding",
-  queue: "waiting",
-  inference: "recognition",
-  return: "back",
-  draw: "drawing",
+  network: t("to the server"),
+  decode: t("decoding"),
+  queue: t("waiting"),
+  inference: t("recognition"),
+  return: t("back ## from the server"),
+  draw: t("drawing"),
 };
 const TABS = ["people", "view", "phone", "link"];
-const ms = (value) => (value === null ? "–" : value.toFixed(value < 10 ? 1 : 0));
+const ms = (value) => (value === null ? "–" : number(value, value < 10 ? 1 : 0));
 
 /** The panel. `changed(names)` is called when the list of people was read, `opened()` when the panel was opened. */
 export class Panel {
@@ -69,14 +71,14 @@ export class Panel {
   connection(word, facts, latency) {
     $("quality-words").textContent = EXPLAINED[word] ?? "";
     describe($("facts"), [
-      ["Round trip", facts.rtt === null ? null : `${ms(facts.rtt)} ms`],
-      ["Lost", facts.loss === null ? null : `${(facts.loss * 100).toFixed(1)} %`],
-      ["Frames sent", facts.fps === null ? null : `${Math.round(facts.fps)} a second`],
-      ["Answers", facts.rate === null ? null : `${Math.round(facts.rate)} a second`],
-      ["Sending", facts.bitrate === null ? null : `${(facts.bitrate / 1e6).toFixed(2)} Mbit/s`],
-      ["Picture", facts.width ? `${facts.width} × ${facts.height}` : null],
-      ["Codec", facts.codec],
-      ["Route", { host: "direct", srflx: "direct, through a router", prflx: "direct", relay: "relayed" }[facts.route]],
+      [t("Round trip"), facts.rtt === null ? null : t("{number} ms", { number: ms(facts.rtt) })],
+      [t("Lost ## of all packets, a share"), facts.loss === null ? null : percent(facts.loss, 1)],
+      [t("Frames sent"), facts.fps === null ? null : t("{number} a second", { number: Math.round(facts.fps) })],
+      [t("Answers"), facts.rate === null ? null : t("{number} a second", { number: Math.round(facts.rate) })],
+      [t("Sending"), facts.bitrate === null ? null : t("{number} Mbit/s", { number: number(facts.bitrate / 1e6, 2) })],
+      [t("Picture"), facts.width ? `${facts.width} × ${facts.height}` : null],
+      [t("Codec"), facts.codec],
+      [t("Route ## of the connection"), { host: t("direct"), srflx: t("direct, through a router"), prflx: t("direct"), relay: t("relayed") }[facts.route]],
     ]);
     const row = (name, { p50, p95 }) =>
       element(
@@ -87,7 +89,7 @@ export class Panel {
         element("td", { textContent: ms(p95) }),
       );
     const rows = Object.entries(PARTS).map(([part, name]) => row(name, latency.parts[part]));
-    const whole = latency.p50 === null ? "measuring…" : "in all";
+    const whole = latency.p50 === null ? t("measuring…") : t("in all");
     $("latency").tBodies[0].replaceChildren(row(whole, latency), ...rows);
   }
 
@@ -105,9 +107,9 @@ export class Panel {
   async #copy() {
     try {
       await navigator.clipboard.writeText($("phone-url").href);
-      this.#say("The link is copied.");
+      this.#say(t("The link is copied."));
     } catch {
-      this.#say("The link could not be copied; select it and copy it by hand.");
+      this.#say(t("The link could not be copied; select it and copy it by hand."));
     }
   }
 
@@ -121,7 +123,7 @@ export class Panel {
   }
 
   #arrows(event) {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key] * (fromRight ? -1 : 1);
     if (!step) return;
     const at = TABS.findIndex((tab) => $(`tab-${tab}`) === document.activeElement);
     const next = TABS[(at + step + TABS.length) % TABS.length];

@@ -1,6 +1,7 @@
 // The people in the panel: who they are, by room, and what is most often done about them.
 
 import { $, confirmForget, element } from "./dom.js";
+import { joined, t, tn } from "./language.js";
 import { get, patch, post, Refusal, remove } from "./people/api.js";
 import { toast, undo } from "./toast.js";
 
@@ -11,7 +12,7 @@ const SHARED = "everyone";
 export function roomsOf(people) {
   const rooms = [...new Set(people.map(({ room }) => room ?? null).filter((room) => room !== null))].sort((a, b) => a.localeCompare(b));
   if (rooms.length === 0) return [];
-  return [[ALL, "All people"], [SHARED, "Those known everywhere"], ...rooms.map((room) => [`room:${room}`, `Room ${room}`])];
+  return [[ALL, t("All people")], [SHARED, t("Those known everywhere")], ...rooms.map((room) => [`room:${room}`, t("Room {room}", { room })])];
 }
 
 /** Those of `people` whom the filter lets through. */
@@ -22,8 +23,7 @@ export function inRoom(people, filter) {
 
 /** How many pictures, and whose, in words. */
 export function summary({ samples, room }) {
-  const pictures = `${samples} ${samples === 1 ? "picture" : "pictures"}`;
-  return room ? `${pictures} · room ${room}` : pictures;
+  return joined([tn(samples, "{count} picture", "{count} pictures"), room && t("room {room}", { room })]);
 }
 
 /** The list. `changed(names)` is called when it was read. */
@@ -66,16 +66,16 @@ export class PeopleList {
     const row = element("details", { open });
     row.dataset.person = person.id;
     const words = element("span", { textContent: person.name }, element("small", { textContent: summary(person) }));
-    const manage = element("a", { href: `/people#people/${encodeURIComponent(person.id)}`, textContent: "Pictures…", className: "secondary" });
+    const manage = element("a", { href: `/people#people/${encodeURIComponent(person.id)}`, textContent: t("Pictures…"), className: "secondary" });
     row.append(
       element("summary", {}, face(person), words),
       element(
         "div",
         { className: "row" },
-        button("Rename", person, () => this.#rename(row, person)),
+        button(t("Rename"), t("Rename {name}", person), () => this.#rename(row, person)),
         manage,
-        button("Remove", person, () => this.#remove(person)),
-        button("Forget", person, () => this.#forget(person)),
+        button(t("Remove"), t("Remove {name}", person), () => this.#remove(person)),
+        button(t("Forget"), t("Forget {name}", person), () => this.#forget(person)),
       ),
     );
     return element("li", {}, row);
@@ -83,8 +83,8 @@ export class PeopleList {
 
   #rename(row, person) {
     const input = element("input", { value: person.name, maxLength: 80, autocomplete: "off" });
-    input.setAttribute("aria-label", `New name of ${person.name}`);
-    const form = element("form", { className: "row" }, input, element("button", { type: "submit", className: "primary", textContent: "Save" }));
+    input.setAttribute("aria-label", t("New name of {name}", person));
+    const form = element("form", { className: "row" }, input, element("button", { type: "submit", className: "primary", textContent: t("Save") }));
     const close = () => {
       form.remove();
       this.#show();
@@ -94,7 +94,7 @@ export class PeopleList {
       event.preventDefault();
       const name = input.value.trim();
       const rename = () => patch(`/people/${person.id}`, { name });
-      if (name && name !== person.name && !(await this.#try(rename, `${person.name} is called ${name} now.`))) return input.focus();
+      if (name && name !== person.name && !(await this.#try(rename, t("{before} is called {name} now.", { before: person.name, name })))) return input.focus();
       form.remove();
       await this.read();
       this.#focus(person, "summary");
@@ -110,15 +110,15 @@ export class PeopleList {
   async #remove(person) {
     const answer = await this.#try(() => post(`/people/${person.id}/remove`));
     if (!answer) return;
-    const back = undo(answer.change.id, `${person.name} is back.`);
-    toast(`${person.name} is removed.`, { ...back, run: () => back.run().finally(() => this.read()) });
+    const back = undo(answer.change.id, t("{name} is back.", person));
+    toast(t("{name} is removed.", person), { ...back, run: () => back.run().finally(() => this.read()) });
     await this.read();
     $("tab-people").focus();
   }
 
   async #forget(person) {
     if (!(await confirmForget(person.name))) return;
-    await this.#try(() => remove(`/people/${person.id}`), `${person.name} is forgotten.`);
+    await this.#try(() => remove(`/people/${person.id}`), t("{name} is forgotten.", person));
     await this.read();
     $("tab-people").focus();
   }
@@ -141,9 +141,9 @@ export class PeopleList {
   }
 }
 
-function button(words, person, run) {
+function button(words, spoken, run) {
   const made = element("button", { type: "button", className: "secondary", textContent: words });
-  made.setAttribute("aria-label", `${words} ${person.name}`);
+  made.setAttribute("aria-label", spoken);
   made.addEventListener("click", run);
   return made;
 }

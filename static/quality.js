@@ -1,5 +1,7 @@
 // The connection in a word. No DOM.
 
+import { t } from "./language.js";
+
 /**
  * @param state "live", "connecting", "reconnecting", …
  * @param facts {rate: results a second or null, wanted: frames a second sent, age: ms since the last result, rtt: ms or null, loss: share or null}
@@ -15,13 +17,24 @@ export function connectionWord(state, { rate, wanted, age, rtt, loss }) {
   return "Excellent";
 }
 
+/** The words themselves. */
+export const NAMED = {
+  Excellent: t("Excellent ## the connection"),
+  Good: t("Good ## the connection"),
+  Poor: t("Poor ## the connection"),
+  Lost: t("Lost ## the connection"),
+  Reconnecting: t("Reconnecting"),
+  Connecting: t("Connecting"),
+  "Not connected": t("Not connected"),
+};
+
 /** What a word means for whoever clicks on it. */
 export const EXPLAINED = {
-  Excellent: "Nearly every frame is answered at once.",
-  Good: "Most frames are answered; a little is lost or late.",
-  Poor: "Many frames are lost or late. Come nearer to the Wi-Fi, or close what else uses it.",
-  Lost: "No answer has come for two seconds.",
-  Reconnecting: "The connection broke; a new one is being made.",
-  Connecting: "The server is being asked.",
-  "Not connected": "Press start to begin.",
+  Excellent: t("Nearly every frame is answered at once."),
+  Good: t("Most frames are answered; a little is lost or late."),
+  Poor: t("Many frames are lost or late. Come nearer to the Wi-Fi, or close what else uses it."),
+  Lost: t("No answer has come for two seconds."),
+  Reconnecting: t("The connection broke; a new one is being made."),
+  Connecting: t("The server is being asked."),
+  "Not connected": t("Press start to begin."),
 };

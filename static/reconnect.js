@@ -1,12 +1,14 @@
 // When to try again after a connection broke, and what to say meanwhile. No DOM.
 
+import { t } from "./language.js";
+
 export const BACKOFF = [500, 1000, 2000, 3000]; // milliseconds; a server that is back is found within the last of them …
 export const SPREAD = 0.2; // … give or take this share, so that many pages do not come at once
 const BROKEN = {
-  "no connection": "The server answers, but no video gets through; a firewall may block UDP. Trying again…",
-  away: "The server does not answer. Waiting for it to come back…",
-  gone: "The server was started again. Connecting again…",
-  shutdown: "The server was stopped. Waiting for it to come back…",
+  "no connection": t("The server answers, but no video gets through; a firewall may block UDP. Trying again…"),
+  away: t("The server does not answer. Waiting for it to come back…"),
+  gone: t("The server was started again. Connecting again…"),
+  shutdown: t("The server was stopped. Waiting for it to come back…"),
 };
 
 /** Counts the tries since a connection last worked, and waits between them. */
@@ -32,7 +34,7 @@ export class Reconnector {
     };
     this.#connect = after === null ? now : null; // a server that says when is not asked before
     this.#timer = setTimeout(now, wait);
-    return after === null ? (BROKEN[reason] ?? "The connection broke. Connecting again…") : reason;
+    return after === null ? (BROKEN[reason] ?? t("The connection broke. Connecting again…")) : reason;
   }
 
   /** Do not wait any longer: there is a network again, or somebody looks at the page again. */

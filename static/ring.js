@@ -1,8 +1,10 @@
 // The ring around a face that is being learnt: what it shows, and where its parts lie. No DOM.
 
+import { t } from "./language.js";
+
 const SIDES = ["up", "right", "down", "left"]; // clockwise, as the ring is drawn
 const ACROSS = { left: "right", right: "left" };
-const MARKS = { front: "Straight", near: "Near", far: "Far" };
+const MARKS = { front: t("Straight ## a face that looks ahead"), near: t("Near ## a face"), far: t("Far ## a face") };
 const ORDER = ["front", "left", "right", "up", "down", "near", "far"]; // what is asked for first
 // From where the server takes a head for turned or nodded (docs/protocol.md), as parts of its range.
 const TURNED = 0.15;

@@ -1,17 +1,16 @@
 // What is read of faces in this room: the host's switches, and how it stands for everybody else.
 
 import { $, ask } from "./dom.js";
+import { t } from "./language.js";
 import { get, put, Refusal } from "./people/api.js";
 
 const SWITCHES = ["distance", "gender", "age"];
-const LEARNT = "The networks that guess it learnt from photos collected for non-commercial research.";
 
+const ASKED = { gender: t("Show apparent gender?"), age: t("Show apparent age?") };
 // What somebody agrees to who switches these on.
 const HONESTLY = {
-  gender:
-    "It is a guess from a picture: how a face looks, not who somebody is. There are two labels, female and male, only because the photos it was learnt from have no others. " +
-    `${LEARNT} The percentage is meant to say how often such a guess is right. Where a face is too far away or they are not sure, they do not say.`,
-  age: `It is a guess from a picture: a span of years, meant to hold the true age in 8 of 10 cases. ${LEARNT} Where a face is too far away, they do not say.`,
+  gender: t("It is a guess from a picture: how a face looks, not who somebody is. There are two labels, female and male, only because the photos it was learnt from have no others. The networks that guess it learnt from photos collected for non-commercial research. The percentage is meant to say how often such a guess is right. Where a face is too far away or they are not sure, they do not say."),
+  age: t("It is a guess from a picture: a span of years, meant to hold the true age in 8 of 10 cases. The networks that guess it learnt from photos collected for non-commercial research. Where a face is too far away, they do not say."),
 };
 
 /** The switches in the panel. `room` is the visit's, or null. */
@@ -23,7 +22,7 @@ export class RoomReading {
 
   constructor({ room }) {
     this.#room = room;
-    if (room) $("reading-where").textContent = `For everybody in room ${room}.`;
+    if (room) $("reading-where").textContent = t("For everybody in room {room}.", { room });
     for (const part of SWITCHES) $(`reading-${part}`).addEventListener("change", () => this.#choose(part));
     this.#show();
   }
@@ -56,7 +55,7 @@ export class RoomReading {
     const on = $(`reading-${part}`).checked;
     this.#wanted[part] = on; // an answer about another switch does not turn this one back
     try {
-      if (on && HONESTLY[part] && !(await ask({ title: `Show apparent ${part}?`, text: HONESTLY[part], yes: "Show it", no: "Cancel" }))) return;
+      if (on && HONESTLY[part] && !(await ask({ title: ASKED[part], text: HONESTLY[part], yes: t("Show it"), no: t("Cancel") }))) return;
       const body = { [part]: on, ...(this.#room ? { room: this.#room } : {}) };
       this.tell(await put("/reading", body));
     } catch (error) {

@@ -1,6 +1,8 @@
 // One connection to the server: offer, candidates, channels, end (docs/protocol.md).
 
+import { t } from "./language.js";
 import { Commands, Sequence, credentials, fragment, parse } from "./protocol.js";
+import { heard } from "./server_words.js";
 
 const WHIP = "/api/v1/whip";
 const CONNECT_TIMEOUT = 12000;
@@ -89,7 +91,7 @@ export class Session extends EventTarget {
     try {
       response = await fetch(this.#path, { method: "POST", headers: { "Content-Type": "application/sdp" }, body: sdp, signal: AbortSignal.timeout(OFFER_TIMEOUT) });
     } catch {
-      throw new SessionError("The server does not answer.");
+      throw new SessionError(t("The server does not answer."));
     }
     if (response.ok) {
       this.#location = response.headers.get("Location");
@@ -98,7 +100,7 @@ export class Session extends EventTarget {
       return response.text();
     }
     const problem = await response.json().catch(() => ({}));
-    const detail = problem.detail ?? `The server refused (${response.status}).`;
+    const detail = problem.detail ? heard(problem.detail) : t("The server refused ({status}).", { status: response.status });
     const after = Number(response.headers.get("Retry-After")) || null;
     throw new SessionError(detail, { retry: response.status === 503, after });
   }

@@ -1,6 +1,7 @@
 // What is on the stage: the frame that is shown, the faces drawn over it, and a button for each of them.
 
 import { element, $ } from "./dom.js";
+import { enumerated } from "./figures.js";
 import { fit, touchable } from "./geometry.js";
 import { draw } from "./overlay.js";
 import { Steady } from "./reading.js";
@@ -109,7 +110,7 @@ export class Stage {
       const title = [text, ...more].join("\n");
       if (button.title !== title) {
         button.title = title;
-        button.setAttribute("aria-label", [spoken(face), ...more].join(", "));
+        button.setAttribute("aria-label", enumerated([spoken(face), ...more]));
       }
     }
     for (const [track, button] of this.#buttons) {

@@ -1,6 +1,7 @@
 // Short words at the edge of the page that go by themselves, with one thing that can still be done.
 
 import { $, element } from "./dom.js";
+import { t } from "./language.js";
 import { post, Refusal } from "./people/api.js";
 
 const SECONDS = 12; // WCAG 2.2.1 is met by the list of recent changes, where the way back stays
@@ -29,7 +30,7 @@ export function toast(text, action = null) {
     });
     card.append(button);
   }
-  const away = element("button", { type: "button", className: "close", textContent: "×", ariaLabel: "Close this message" });
+  const away = element("button", { type: "button", className: "close", textContent: "×", ariaLabel: t("Close this message") });
   away.addEventListener("click", close);
   card.append(away);
   for (const event of ["pointerenter", "focusin"]) card.addEventListener(event, hold);
@@ -39,9 +40,9 @@ export function toast(text, action = null) {
 }
 
 /** The action that takes a change back (docs/protocol.md); `done` is said when it is. */
-export function undo(change, done = "Taken back.") {
+export function undo(change, done = t("Taken back.")) {
   return {
-    label: "Undo",
+    label: t("Undo"),
     run: async () => {
       try {
         await post(`/changes/${encodeURIComponent(change)}/undo`);

@@ -2,6 +2,8 @@
 
 import { $, element } from "./dom.js";
 import { Guide } from "./guide.js";
+import { t } from "./language.js";
+import { heard } from "./server_words.js";
 import { toast, undo } from "./toast.js";
 import { question, Why } from "./why.js";
 import { chance, enrolling, SCOPES, scopes } from "./words.js";
@@ -55,13 +57,13 @@ export class Who {
     this.#face = face;
     const known = face.identity === "known";
     const perhaps = face.identity === "uncertain" && Boolean(face.name);
-    this.#title = known ? `This is ${face.name}` : perhaps ? `Is this ${face.name}?` : "Who is this?";
+    this.#title = known ? t("This is {name}", face) : perhaps ? t("Is this {name}?", face) : t("Who is this?");
     $("who-same").hidden = !perhaps;
-    $("who-same").textContent = perhaps ? `Yes, this is ${face.name}` : "";
-    $("who-label").textContent = known ? "Not right? Say who it is" : perhaps ? "Or somebody else" : "Name";
+    $("who-same").textContent = perhaps ? t("Yes, this is {name}", face) : "";
+    $("who-label").textContent = known ? t("Not right? Say who it is") : perhaps ? t("Or somebody else") : t("Name");
     $("who-why").textContent = question(face.identity) ?? "";
     $("who-why").hidden = !question(face.identity);
-    $("who-not").textContent = face.name ? `This is not ${face.name}` : "";
+    $("who-not").textContent = face.name ? t("This is not {name}", face) : "";
     $("who-not").hidden = !(known || perhaps);
     $("who-name").value = "";
     this.#step("name");
@@ -81,7 +83,7 @@ export class Who {
     $("who-scope").hidden = choices.length === 0;
     $("who-scope-choices").replaceChildren(
       ...choices.map((scope, i) => {
-        const words = scope === "room" ? `Room ${visit.room}` : SCOPES[scope].words;
+        const words = scope === "room" ? t("Room {room}", visit) : SCOPES[scope].words;
         const means = element("small", { textContent: SCOPES[scope].means });
         if (choices.length === 1) return element("p", {}, words, means);
         const input = element("input", { type: "radio", name: "scope", value: scope, checked: i === 0 });
@@ -107,7 +109,7 @@ export class Who {
     this.#command = null;
     this.#waiting = false;
     this.#step("name");
-    this.#status("The connection broke before the face was learnt. Try again.");
+    this.#status(t("The connection broke before the face was learnt. Try again."));
   }
 
   #saveAs(name) {
@@ -118,20 +120,20 @@ export class Who {
   #save(how = {}) {
     const name = $("who-name").value.trim();
     if (!name) {
-      this.#status("Type a name first.");
+      this.#status(t("Type a name first."));
       $("who-name").focus();
       return;
     }
     const scope = this.#dialog.querySelector("input[name=scope]:checked")?.value;
     this.#command = this.#send("enrol", this.#face.track, name, scope ? { ...how, scope } : how);
-    if (this.#command === null) return this.#status("There is no connection now. Try again in a moment.");
+    if (this.#command === null) return this.#status(t("There is no connection now. Try again in a moment."));
     this.#waiting = false;
     this.#refused = how.confirm === "new";
     if (how.confirm) return this.#step("saving");
     this.#step(how.mode === "guided" ? "guide" : "quick");
     $("who-cancel").focus();
     if (this.#guided) this.#guide.start(this.#face.track);
-    else this.#status("Learning the face: look at the camera.");
+    else this.#status(t("Learning the face: look at the camera."));
   }
 
   #learning(message) {
@@ -143,7 +145,7 @@ export class Who {
     if (this.#dialog.dataset.step !== "quick") this.#step("quick"); // the pictures that waited are gone: new ones are taken
     $("who-progress").max = message.needed;
     $("who-progress").value = message.samples;
-    this.#status(`Learning the face: ${enrolling(message)}`);
+    this.#status(t("Learning the face: {far}", { far: enrolling(message) }));
   }
 
   #enrolled(message) {
@@ -156,7 +158,7 @@ export class Who {
     } else {
       this.#dialog.close();
     }
-    toast(added ? `Added to ${name}.` : `${name} is known now.`);
+    toast(added ? t("Added to {name}.", { name }) : t("{name} is known now.", { name }));
   }
 
   #failed(message) {
@@ -164,7 +166,7 @@ export class Who {
     if (message.code === "looks_like") return this.#choose(message);
     if (message.code === "review_failed") return this.#review(message);
     this.#step("name");
-    this.#status(message.message);
+    this.#status(heard(message.message));
   }
 
   /** The face resembles somebody: who is it? The pictures wait for the answer. */
@@ -172,11 +174,11 @@ export class Who {
     this.#waiting = true;
     this.#step("choose");
     const sure = chance(probability);
-    $("who-title").textContent = `Is this ${name}?`;
-    this.#status(`This looks like ${name}${sure ? ` (p\u00a0=\u00a0${sure.replace(" ", "\u00a0")})` : ""}.`);
-    $("who-add").textContent = `Add to ${name}`;
-    $("who-rename").textContent = `Rename ${name} to ${$("who-name").value.trim()}`;
-    $("who-new").textContent = "No, somebody else";
+    $("who-title").textContent = t("Is this {name}?", { name });
+    this.#status(sure ? t("This looks like {name} (p = {chance}).", { name, chance: sure }) : t("This looks like {name}.", { name }));
+    $("who-add").textContent = t("Add to {name}", { name });
+    $("who-rename").textContent = t("Rename {before} to {name}", { before: name, name: $("who-name").value.trim() });
+    $("who-new").textContent = t("No, somebody else");
     $("who-add").focus();
   }
 
@@ -185,9 +187,9 @@ export class Who {
     const final = this.#refused || message.final === true;
     this.#waiting = !final;
     this.#step(final ? "name" : "choose");
-    this.#status(message.message);
+    this.#status(heard(message.message));
     $("who-add").hidden = $("who-rename").hidden = true;
-    $("who-new").textContent = "Keep them all the same";
+    $("who-new").textContent = t("Keep them all the same");
     if (!final) $("who-new").focus();
   }
 
@@ -199,15 +201,15 @@ export class Who {
 
   #notThem() {
     this.#noting = this.#send("notPerson", this.#face.track, this.#face.person);
-    if (this.#noting === null) this.#status("There is no connection now. Try again in a moment.");
+    if (this.#noting === null) this.#status(t("There is no connection now. Try again in a moment."));
   }
 
   #noted(message) {
     this.#noting = null;
-    if (message.type === "error") return this.#status(message.message);
+    if (message.type === "error") return this.#status(heard(message.message));
     const name = this.#face.name;
     this.#dialog.close();
-    toast(`Noted: this is not ${name}.`, message.change && undo(message.change, `Taken back: this may be ${name}.`)); // what a guest notes ends with the visit
+    toast(t("Noted: this is not {name}.", { name }), message.change && undo(message.change, t("Taken back: this may be {name}.", { name }))); // what a guest notes ends with the visit
   }
 
   /** What the sheet shows: "name", "quick" (learning), "guide" (learning by the ring), "choose" (an answer is needed) or "saving". */
@@ -228,8 +230,8 @@ export class Who {
     $("who-progress").value = 0;
     $("who-choice").hidden = step !== "choose";
     $("who-add").hidden = $("who-rename").hidden = false;
-    $("who-title").textContent = naming ? this.#title : `Learning ${$("who-name").value.trim()}`;
-    this.#status(step === "saving" ? "Saving…" : "");
+    $("who-title").textContent = naming ? this.#title : t("Learning {name} ## their face", { name: $("who-name").value.trim() });
+    this.#status(step === "saving" ? t("Saving…") : "");
   }
 
   #closed() {

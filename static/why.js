@@ -1,17 +1,22 @@
 // 'Why this name?': the face beside the picture it was compared with, and what decided.
 
 import { $, describe, element } from "./dom.js";
+import { enumerated, number, percent } from "./figures.js";
+import { isolated, t, tn } from "./language.js";
 import { Portrait } from "./portrait.js";
 import { readingFacts } from "./reading.js";
+import { heard } from "./server_words.js";
 import { chance } from "./words.js";
 
 const EVERY = 1000; // milliseconds between questions while the card is open
-const QUALITY = { sharpness: "Sharpness", light: "Light", pose: "Facing the camera", size: "Size" };
-const number = (value) => (Number.isFinite(value) ? value.toFixed(3) : null);
+const QUALITY = { sharpness: t("Sharpness"), light: t("Light ## how well a face is lit"), pose: t("Facing the camera"), size: t("Size") };
+const likeness = (value) => (Number.isFinite(value) ? number(value, 3) : null);
+
+const count = (value) => (Number.isFinite(value) ? number(value) : null);
 
 /** What the button that asks is called. */
 export function question(identity) {
-  return { known: "Why this name?", uncertain: "Why not sure?", unknown: "Why no name?" }[identity] ?? null;
+  return { known: t("Why this name?"), uncertain: t("Why not sure?"), unknown: t("Why no name?") }[identity] ?? null;
 }
 
 /**
@@ -21,9 +26,9 @@ export function question(identity) {
 export function scaleOf({ similarity, threshold, runner_up: next }) {
   if (!Number.isFinite(similarity)) return null;
   const marks = [
-    { is: "next", words: next ? `next: ${next.name}` : "", value: next?.similarity },
-    { is: "needed", words: "needed", value: threshold },
-    { is: "this", words: "this face", value: similarity },
+    { is: "next", words: next ? t("next: {name} ## the second most alike", next) : "", value: next?.similarity },
+    { is: "needed", words: t("needed ## how alike a face has to be"), value: threshold },
+    { is: "this", words: t("this face"), value: similarity },
   ].filter(({ value }) => Number.isFinite(value));
   const least = Math.min(...marks.map(({ value }) => value));
   const from = Math.max(-1, Math.floor((least - 0.05) * 10) / 10);
@@ -33,13 +38,13 @@ export function scaleOf({ similarity, threshold, runner_up: next }) {
 
 /** The numbers of a `why` message as pairs for a list; what is unknown is null. */
 export function factsOf(why) {
-  const ahead = Number.isFinite(why.margin) ? `${number(why.margin)}${why.runner_up ? ` (${why.runner_up.name})` : ""}` : null;
+  const ahead = Number.isFinite(why.margin) ? (why.runner_up ? t("{number} ({name})", { number: likeness(why.margin), name: why.runner_up.name }) : likeness(why.margin)) : null;
   return [
-    ["Ahead of the next", ahead],
-    ["Kept out by you", why.rejected?.name ?? null],
-    ["Pictures that voted", why.votes ?? null],
-    ["Pictures looked at", why.embedded ?? null],
-    ["Width of the face", Number.isFinite(why.width) ? `${Math.round(why.width)} pixels` : null],
+    [t("Ahead of the next"), ahead],
+    [t("Kept out by you"), why.rejected?.name ?? null],
+    [t("Pictures that voted"), count(why.votes)],
+    [t("Pictures looked at"), count(why.embedded)],
+    [t("Width of the face"), Number.isFinite(why.width) ? tn(Math.round(why.width), "{count} pixel", "{count} pixels") : null],
   ];
 }
 
@@ -69,7 +74,7 @@ export class Why {
     this.#track = track;
     $("why").hidden = false;
     $("why").dataset.is = "asking";
-    $("why-words").textContent = "Asking the server…";
+    $("why-words").textContent = t("Asking the server…");
     this.#portrait.start();
     this.#question();
     this.#timer = setInterval(() => this.#question(), EVERY);
@@ -88,12 +93,12 @@ export class Why {
   message(message) {
     if (this.#command === null || message.id !== this.#command) return;
     if (message.type === "why") this.#fill(message);
-    else if (message.type === "error") this.#gone(message.message);
+    else if (message.type === "error") this.#gone(heard(message.message));
   }
 
   #question() {
     const command = this.#ask(this.#track);
-    if (command === null) this.#gone("There is no connection now.");
+    if (command === null) this.#gone(t("There is no connection now."));
     else this.#command = command;
   }
 
@@ -105,13 +110,14 @@ export class Why {
   #fill(why) {
     $("why").dataset.is = "told";
     const said = chance(why.probability);
-    $("why-chance").textContent = said && why.name ? `${said} sure it is ${why.name}` : "";
-    if ($("why-words").textContent !== (why.words ?? "")) $("why-words").textContent = why.words ?? "";
+    $("why-chance").textContent = said && why.name ? t("{chance} sure it is {name}", { chance: said, name: why.name }) : "";
+    const words = heard(why.words ?? "");
+    if ($("why-words").textContent !== words) $("why-words").textContent = words;
     const sample = why.best_sample ?? null;
     $("why-kept-figure").hidden = sample === null;
     if (sample) {
-      const near = Number.isFinite(sample.similarity) ? `, ${number(sample.similarity)} alike` : "";
-      $("why-kept-words").textContent = `${why.name ? `Kept of ${why.name}` : "Most like it"}${near}`;
+      const near = Number.isFinite(sample.similarity) && t("{number} alike", { number: likeness(sample.similarity) });
+      $("why-kept-words").textContent = enumerated([why.name ? t("Kept of {name} ## a picture", why) : t("Most like it"), near]);
       this.#picture(sample);
     }
     this.#scale(scaleOf(why));
@@ -139,9 +145,9 @@ export class Why {
     for (const { is, words, value, at } of scale.marks) {
       const mark = element("i");
       mark.dataset.is = is;
-      mark.style.insetInlineStart = `${at.toFixed(1)}%`;
+      mark.style.left = `${at.toFixed(1)}%`;
       line.append(mark);
-      const item = element("li", {}, element("i"), `${words} ${number(value)}`);
+      const item = element("li", {}, element("i"), `${isolated(words)} ${likeness(value)}`);
       item.firstChild.dataset.is = is;
       list.append(item);
     }
@@ -152,5 +158,5 @@ export class Why {
 function meter(words, value) {
   const bar = element("meter", { min: 0, max: 1, value });
   bar.setAttribute("aria-label", words);
-  return element("li", {}, element("span", { textContent: words }), bar, element("span", { textContent: `${Math.round(value * 100)} %` }));
+  return element("li", {}, element("span", { textContent: words }), bar, element("span", { textContent: percent(value) }));
 }

@@ -161,7 +161,7 @@ def test_the_host_chooses_what_is_said_and_it_is_said_at_once(tmp_path, one_face
             page.wait_for_function("part => document.activeElement.id === `reading-${part}`", arg=part, timeout=5_000)
         assert api(url, "/api/v1/reading") == {"distance": True, "gender": False, "age": False}  # nobody agreed
         allow(page, "gender")
-        page.wait_for_function(READ, arg="apparently female 98 %", timeout=15_000)
+        page.wait_for_function(READ, arg="apparently female 98\u00a0%", timeout=15_000)
         assert not page.evaluate(READ, "looks")
         allow(page, "age")
         page.wait_for_function(READ, arg="looks 30–40", timeout=15_000)

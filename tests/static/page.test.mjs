@@ -233,7 +233,7 @@ test("the connection in a word", () => {
 
 test("every identity has words of its own, and none says it is certain", () => {
   const known = { identity: "known", name: "Ada", probability: 0.9999 };
-  assert.equal(label(known), "Ada 99 %");
+  assert.equal(label(known), "Ada 99\u00a0%");
   const identities = ["known", "uncertain", "unknown", "pending", "unreadable"];
   const faces = identities.map((identity) => ({ identity, name: "Ada", probability: 0.8, quality: null }));
   assert.equal(new Set(faces.map(label)).size, identities.length);

@@ -104,7 +104,7 @@ test("every reason has words a person can follow, and what is wrong comes first"
 });
 
 test("nothing is ever quite certain", () => {
-  assert.deepEqual([0.97, 0.99999, 0, 1, null, NaN].map(chance), ["97 %", "99 %", "1 %", "99 %", null, null]);
+  assert.deepEqual([0.97, 0.99999, 0, 1, null, NaN].map(chance), ["97\u00a0%", "99\u00a0%", "1\u00a0%", "99\u00a0%", null, null]);
 });
 
 test("whom a name is for: only what this visit leaves open", () => {

@@ -23,8 +23,8 @@ test("a distance is about so many metres", () => {
 test("what is asked for is said, and no more", () => {
   assert.deepEqual(readings({}), []);
   assert.deepEqual(readings({ distance }), ["about 2.4 m"]);
-  assert.deepEqual(readings({ distance, apparent: all }), ["about 2.4 m", "looks 30–41", "apparently female 92 %"]);
-  assert.deepEqual(readings({ apparent: { gender: "male", p: 0.999, looks: 1, reason: null } }), ["apparently male 99 %"]);
+  assert.deepEqual(readings({ distance, apparent: all }), ["about 2.4 m", "looks 30–41", "apparently female 92\u00a0%"]);
+  assert.deepEqual(readings({ apparent: { gender: "male", p: 0.999, looks: 1, reason: null } }), ["apparently male 99\u00a0%"]);
   assert.deepEqual(readings({ apparent: { age: 35, low: 30, high: 41, looks: 1, reason: null } }), ["looks 30–41"]);
   assert.deepEqual(briefReadings({ distance, apparent: all }), ["2.4 m"]);
 });
@@ -52,7 +52,7 @@ test("never a certainty, never 'is'", () => {
 test("the sheet has the interval and the looks", () => {
   const facts = Object.fromEntries(readingFacts({ distance, apparent: all }));
   assert.equal(facts.Distance, "about 2.4 m: 1.9–3.1 m, near");
-  assert.equal(facts["Apparent gender"], "female 92 %, seen 5 times");
+  assert.equal(facts["Apparent gender"], "female 92\u00a0%, seen 5 times");
   assert.equal(facts["Apparent age"], "30–41, seen 5 times");
   assert.deepEqual(readingFacts(null).map(([, value]) => value), [null, null, null]);
 });
