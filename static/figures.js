@@ -29,7 +29,7 @@ export const hourAndMinute = (date) => moment(date, { hour: "2-digit", minute: "
 
 /** How long, on one line: `8 s`, `3 min`, `1 h 5 min`. */
 export function duration(seconds) {
-  const kept = (words) => words.replaceAll(" ", "\u00a0");
+  const kept = (words) => words.replace(/(\d) /g, "$1\u00a0"); // a number and its unit stay on one line
   if (seconds < 59.5) return kept(t("{seconds} s", { seconds: Math.max(1, Math.round(seconds)) }));
   const all = Math.round(seconds / 60);
   const [hours, minutes] = [Math.floor(all / 60), all % 60];
@@ -38,4 +38,4 @@ export function duration(seconds) {
 }
 
 /** `3 MB`, at least one. */
-export const megabytes = (bytes) => t("{size} MB", { size: number(Math.max(1, Math.round(bytes / 2 ** 20))) }).replace(" ", "\u00a0");
+export const megabytes = (bytes, rounded = Math.round) => t("{size} MB", { size: Math.max(1, rounded(bytes / 2 ** 20)) }).replace(" ", "\u00a0");

@@ -1,6 +1,8 @@
 // What was chosen, and whether something can be measured on it. No document.
 
-import { count } from "../people/words.js";
+import { megabytes } from "../figures.js";
+import { t, tn } from "../language.js";
+import { persons, pictures } from "../people/words.js";
 
 const PHOTO = /\.(jpe?g|png|webp|bmp|hei[cf]|avif)$/i;
 const TABLE = /\.csv$/i;
@@ -18,32 +20,29 @@ export function choose(found) {
 }
 
 function problem({ photos, people, tables, zips }) {
-  if (zips > 1) return "One ZIP at a time, please.";
-  if (zips && photos + tables) return "Either a ZIP or a folder, not both at once.";
+  if (zips > 1) return t("One ZIP at a time, please.");
+  if (zips && photos + tables) return t("Either a ZIP or a folder, not both at once.");
   if (zips) return null;
-  if (!photos) return "There are no JPEG, PNG, WebP, HEIC, AVIF or BMP pictures in that.";
-  if (tables > 1) return "There is more than one table (CSV) in that: leave the one with the labels.";
-  if (!tables && people < 2) return "Pictures of at least two people are needed, each person's in a folder of their own.";
+  if (!photos) return t("There are no JPEG, PNG, WebP, HEIC, AVIF or BMP pictures in that.");
+  if (tables > 1) return t("There is more than one table (CSV) in that: leave the one with the labels.");
+  if (!tables && people < 2) return t("Pictures of at least two people are needed, each person's in a folder of their own.");
   return null;
 }
 
 /** What was chosen, in words. */
 export function chosenWords({ photos, people, tables, zips, passed, files }) {
-  const left = passed ? ` ${count(passed, "other file")} will not be sent.` : "";
-  if (zips) return `A ZIP of ${megabytes(files[0].file.size)}.${left}`;
-  if (tables) return `${count(photos, "picture")} and a table of labels.${left}`;
-  return `${count(photos, "picture")} of ${count(people, "person", "people")}.${left}`;
+  const left = passed ? ` ${tn(passed, "{count} other file will not be sent.", "{count} other files will not be sent.")}` : "";
+  if (zips) return t("A ZIP of {size}.", { size: megabytes(files[0].file.size) }) + left;
+  if (tables) return tn(photos, "{count} picture and a table of labels.", "{count} pictures and a table of labels.") + left;
+  return t("{pictures} of {people}.", { pictures: pictures(photos), people: persons(people) }) + left;
 }
 
 /** The first file that is too large for the server's `limits`, in words, or `null`. */
 export function tooMuch(files, limits) {
   const most = (path) => (ZIP.test(path) ? limits.archive_bytes : limits.file_bytes);
   const large = files.find(({ file, path }) => file.size > most(path));
-  if (large) return `${large.path.split("/").at(-1)} has more than ${megabytes(most(large.path))}.`;
-  if (files.length > limits.files) return `At most ${count(limits.files, "file")} at a time.`;
+  if (large) return t("{file} has more than {size}.", { file: large.path.split("/").at(-1), size: megabytes(most(large.path)) });
+  if (files.length > limits.files) return tn(limits.files, "At most {count} file at a time.", "At most {count} files at a time.");
   const total = files.reduce((sum, { file }) => sum + file.size, 0);
-  return total > limits.total_bytes ? `At most ${megabytes(limits.total_bytes)} at a time; this is ${megabytes(total)}.` : null;
+  return total > limits.total_bytes ? t("At most {most} at a time; this is {size}.", { most: megabytes(limits.total_bytes), size: megabytes(total) }) : null;
 }
-
-/** `3 MB`. */
-export const megabytes = (bytes) => `${Math.max(1, Math.round(bytes / 2 ** 20)).toLocaleString("en")}\u00a0MB`;

@@ -1,6 +1,8 @@
 // The tab that learns people from photos.
 
 import { element } from "../dom.js";
+import { enumerated } from "../figures.js";
+import { t, tn, woven } from "../language.js";
 import { newest } from "./changes.js";
 import { ask } from "./dialogs.js";
 import { leftOut, saveWords, tally } from "./draft.js";
@@ -10,7 +12,6 @@ import { button, field, paragraph, suggestions } from "./parts.js";
 import { progress, timeLeft } from "./queue.js";
 import { Verdicts } from "./verdicts.js";
 import { contents, sort } from "./walk.js";
-import { count } from "./words.js";
 
 const REDRAW = 150; // ms: a thousand photos must not mean a thousand drawings
 
@@ -38,13 +39,13 @@ export class AddPhotos {
     this.#names = suggestions(this.#name, "add-names", []);
     this.#found.setAttribute("role", "status");
     root.append(
-      element("h2", { textContent: "Learn people from photos" }),
-      paragraph("Each photo is looked at first; nothing is kept until you save. Ask before you add somebody.", "soft"),
+      element("h2", { textContent: t("Learn people from photos") }),
+      paragraph(t("Each photo is looked at first; nothing is kept until you save. Ask before you add somebody."), "soft"),
       element(
         "div",
         { className: "fields" },
-        field("Whose photos? (for photos that are not in folders)", this.#name),
-        field("Room (empty: known to everyone)", this.#room),
+        field(t("Whose photos? (for photos that are not in folders)"), this.#name),
+        field(t("Room (empty: known to everyone)"), this.#room),
       ),
       this.#names,
       dropZone((files) => this.#take(files)),
@@ -84,14 +85,14 @@ export class AddPhotos {
   #askName() {
     this.#unnamed.hidden = this.#waiting.length === 0;
     if (this.#unnamed.hidden) return;
-    const photos = count(this.#waiting.length, "photo");
+    const number = this.#waiting.length;
     this.#unnamed.replaceChildren(
-      element("p", { role: "alert", textContent: `Whose ${this.#waiting.length === 1 ? "photo is this" : `${photos} are these`}? Type the name above.` }),
+      element("p", { role: "alert", textContent: tn(number, "Whose photo is this? Type the name above.", "Whose {count} photos are these? Type the name above.") }),
       element(
         "div",
         { className: "row" },
-        button(`Look at ${photos}`, () => this.#sendWaiting(), "primary"),
-        button("Leave them out", () => {
+        button(tn(number, "Look at {count} photo", "Look at {count} photos"), () => this.#sendWaiting(), "primary"),
+        button(t("Leave them out"), () => {
           this.#waiting = [];
           this.#askName();
         }),
@@ -138,7 +139,7 @@ export class AddPhotos {
     this.#drawFailed();
     if (sums.needs === 0) this.#only.checked = false;
     this.#filter.hidden = sums.needs === 0;
-    this.#filter.lastChild.textContent = `Only what needs you (${sums.needs})`;
+    this.#filter.lastChild.textContent = t("Only what needs you ({number})", { number: sums.needs });
     this.#verdicts.draw(entries, { onlyNeeds: this.#only.checked, existing });
     this.#drawSaving(sums, begun);
     this.#room.disabled = begun;
@@ -149,15 +150,15 @@ export class AddPhotos {
     this.#way.hidden = !queue.busy;
     if (!queue.busy) return this.#way.replaceChildren();
     if (!this.#way.firstChild) {
-      const bar = element("progress", { max: 1, ariaLabel: "Photos looked at" });
-      const stop = button("Stop", () => queue.cancel());
+      const bar = element("progress", { max: 1, ariaLabel: t("Photos looked at") });
+      const stop = button(t("Stop"), () => queue.cancel());
       this.#way.append(bar, element("div", { className: "bar" }, paragraph(""), stop));
     }
     const far = progress(queue.parcels);
     this.#way.querySelector("progress").value = far.bytes ? far.gone / far.bytes : 0;
     const left = timeLeft(far, (performance.now() - startedAt) / 1000);
-    const words = `${far.files} of ${count(far.of, "file")} looked at${left ? `, ${left}` : ""}`;
-    this.#way.querySelector("p").textContent = far.waiting ? `${words}. ${far.waiting} Trying again …` : words;
+    const words = enumerated([tn(far.of, "{done} of {count} file looked at", "{done} of {count} files looked at", { done: far.files }), left]);
+    this.#way.querySelector("p").textContent = far.waiting ? t("{far}. {problem} Trying again …", { far: words, problem: far.waiting }) : words;
   }
 
   #drawFailed() {
@@ -165,14 +166,14 @@ export class AddPhotos {
     const failed = queue.parcels.filter(({ state }) => state === "failed");
     if (failed.length === 0) return this.#failed.replaceChildren();
     const ways = [];
-    if (gone) ways.push(button("Look at all of them again", () => this.#importing.again(), "primary"));
-    else if (failed.some(({ error }) => error.passing)) ways.push(button("Try again", () => failed.forEach((parcel) => queue.retry(parcel)), "primary"));
-    if (!gone) ways.push(button("Leave out", () => queue.drop()));
+    if (gone) ways.push(button(t("Look at all of them again"), () => this.#importing.again(), "primary"));
+    else if (failed.some(({ error }) => error.passing)) ways.push(button(t("Try again"), () => failed.forEach((parcel) => queue.retry(parcel)), "primary"));
+    if (!gone) ways.push(button(t("Leave out"), () => queue.drop()));
     const words = gone
-      ? "The server has lost what was looked at so far: it was started anew, or this took too long. The photos are still here."
-      : `${count(failed.length, "file")} did not get through.`;
+      ? t("The server has lost what was looked at so far: it was started anew, or this took too long. The photos are still here.")
+      : tn(failed.length, "{count} file did not get through.", "{count} files did not get through.");
     const rows = failed.slice(0, 20).map(({ path, error }) => element("li", {}, element("b", { textContent: path }), ` ${error.message}`));
-    if (failed.length > 20) rows.push(element("li", { textContent: `and ${failed.length - 20} more` }));
+    if (failed.length > 20) rows.push(element("li", { textContent: t("and {number} more", { number: failed.length - 20 }) }));
     const hadFocus = this.#failed.contains(document.activeElement);
     this.#failed.replaceChildren(element("div", { className: "card notice", role: "alert" }, paragraph(words), gone ? "" : element("ul", {}, ...rows), element("div", { className: "row" }, ...ways)));
     if (hadFocus) ways[0].focus();
@@ -185,7 +186,7 @@ export class AddPhotos {
     if (!this.#saving.firstChild) {
       const words = paragraph("", "soft");
       words.setAttribute("role", "status");
-      this.#saving.append(words, element("div", { className: "row" }, button("", () => this.#commit(), "primary"), button("Discard", () => this.#discard())));
+      this.#saving.append(words, element("div", { className: "row" }, button("", () => this.#commit(), "primary"), button(t("Discard"), () => this.#discard())));
     }
     const [save] = this.#saving.querySelectorAll("button");
     save.textContent = saveWords(sums);
@@ -198,28 +199,28 @@ export class AddPhotos {
     save.disabled = true;
     try {
       const { people, change } = await this.#importing.commit();
-      const words = `${count(people.length, "person", "people")} saved.`;
+      const words = tn(people.length, "{count} person saved.", "{count} people saved.");
       this.#page.changed(words, change ? [change] : await newest("enrol", "add_samples"));
       this.#found.textContent = "";
-      const row = ({ id, name, added }) => element("li", {}, element("a", { href: `#people/${id}`, textContent: name }), `: ${count(added, "new picture")}`);
+      const row = ({ id, name, added }) => element("li", {}, ...woven("{name}: {pictures}", { name: element("a", { href: `#people/${id}`, textContent: name, className: "name" }), pictures: tn(added, "{count} new picture", "{count} new pictures") }));
       this.#saved.replaceChildren(
         element(
           "div",
           { className: "card notice good" },
           element("h3", { textContent: words }),
           element("ul", {}, ...people.map(row)),
-          paragraph("They are recognised from now on. To take it back: Recent changes, on the first tab.", "soft"),
+          paragraph(t("They are recognised from now on. To take it back: Recent changes, on the first tab."), "soft"),
         ),
       );
     } catch (error) {
       save.disabled = false;
-      this.#saving.querySelector("p").textContent = `${error.message} Nothing was saved.`;
+      this.#saving.querySelector("p").textContent = t("{problem} Nothing was saved.", { problem: error.message });
     }
   }
 
   async #discard() {
     const { entries, queue } = this.#importing;
-    if ((entries.length || queue.busy) && !(await ask("Discard these photos?", "Nothing of them is kept.", "Discard", { no: "Go on", danger: true }))) return;
+    if ((entries.length || queue.busy) && !(await ask(t("Discard these photos?"), t("Nothing of them is kept."), t("Discard"), { no: t("Go on"), danger: true }))) return;
     await this.#importing.discard();
     this.#found.textContent = "";
   }

@@ -1,17 +1,20 @@
 // The one place that talks to the server: requests, and what their refusals mean in words.
 
+import { t } from "../language.js";
+import { heard } from "../server_words.js";
+
 const ROOT = "/api/v1";
 
 const WORDS = {
-  0: "The server cannot be reached. Is it still running, and are you in its network?",
-  401: "This device has not joined. Open the link that Visavis shows on the computer it runs on.",
-  403: "The server does not allow that from here.",
-  404: "That is no longer there. Somebody may have removed it.",
-  409: "That does not go together with what is there now.",
-  413: "That is too large for the server.",
-  415: "That is not a picture the server can read.",
-  429: "That was too much at once. Wait a moment and try again.",
-  503: "The server is busy. Try again in a moment.",
+  0: t("The server cannot be reached. Is it still running, and are you in its network?"),
+  401: t("This device has not joined. Open the link that Visavis shows on the computer it runs on."),
+  403: t("The server does not allow that from here."),
+  404: t("That is no longer there. Somebody may have removed it."),
+  409: t("That does not go together with what is there now."),
+  413: t("That is too large for the server."),
+  415: t("That is not a picture the server can read."),
+  429: t("That was too much at once. Wait a moment and try again."),
+  503: t("The server is busy. Try again in a moment."),
 };
 
 /** A request that was refused, or that did not arrive (`status` 0). `message` is for people. */
@@ -32,8 +35,8 @@ export class Refusal extends Error {
 /** What a refusal says: the server's own sentence where there is one. */
 export function refusalWords(status, problem) {
   const detail = typeof problem?.detail === "string" ? problem.detail.trim() : "";
-  if (detail) return detail;
-  return WORDS[status] ?? (status >= 500 ? "Something went wrong on the server." : "The server refused that.");
+  if (detail) return heard(detail);
+  return WORDS[status] ?? (status >= 500 ? t("Something went wrong on the server.") : t("The server refused that."));
 }
 
 /** Ask the server; resolves to what it answered (`null` for nothing), throws a `Refusal`. */
@@ -87,7 +90,7 @@ function answer(status, text, after) {
   try {
     value = text ? JSON.parse(text) : null;
   } catch {
-    if (status < 400) throw new Refusal(502, { detail: "The server answered something that makes no sense." });
+    if (status < 400) throw new Refusal(502, { detail: t("The server answered something that makes no sense.") });
   }
   if (status >= 200 && status < 300) return value;
   throw new Refusal(status, value, /^\d+$/.test(after ?? "") ? Number(after) : null);

@@ -1,6 +1,7 @@
 // Questions: a sheet with a title, something to read or fill in, and buttons.
 
 import { element } from "../dom.js";
+import { t } from "../language.js";
 import { button, field, paragraph, suggestions } from "./parts.js";
 
 let number = 0;
@@ -30,7 +31,7 @@ export function sheet(title, className = "") {
 }
 
 /** Ask yes or no. */
-export async function ask(title, text, yes, { no = "Cancel", danger = false } = {}) {
+export async function ask(title, text, yes, { no = t("Cancel"), danger = false } = {}) {
   const { body, close, closed } = sheet(title);
   const agree = button(yes, () => close(true), danger ? "primary danger" : "primary");
   const refuse = button(no, () => close(false));
@@ -40,7 +41,7 @@ export async function ask(title, text, yes, { no = "Cancel", danger = false } = 
 }
 
 /** Ask for a line of text. `submit(text)` does the work; what it throws is said in the sheet, which stays open. */
-export async function askText({ title, label, value = "", hint = "", words = "Save", names = [], optional = false, submit }) {
+export async function askText({ title, label, value = "", hint = "", words = t("Save"), names = [], optional = false, submit }) {
   const { body, close, closed } = sheet(title);
   const input = element("input", { value, maxLength: 80, autocomplete: "off", spellcheck: false });
   const said = element("p", { className: "refused", role: "alert" });
@@ -52,13 +53,13 @@ export async function askText({ title, label, value = "", hint = "", words = "Sa
     field(label, input, hint),
     suggestions(input, `names-${number}`, names),
     said,
-    element("div", { className: "row end" }, button("Cancel", () => close()), save),
+    element("div", { className: "row end" }, button(t("Cancel"), () => close()), save),
   );
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const text = input.value.trim();
     if (!text && !optional) {
-      said.textContent = "Type a name first.";
+      said.textContent = t("Type a name first.");
       input.focus();
       return;
     }

@@ -1,18 +1,20 @@
 // What the server thinks of the photos, sorted for whoever decides. No document.
 
-import { count } from "./words.js";
+import { megabytes } from "../figures.js";
+import { joined, t, tn } from "../language.js";
+import { persons, pictures } from "./words.js";
 
 const NEEDS = new Set(["several_faces", "looks_like"]);
 
 const VERDICTS = {
-  used: "Good",
-  no_face: "No face",
-  several_faces: "Several faces",
-  poor_quality: "Poor picture",
-  duplicate: "Known already",
-  looks_like: "Looks like somebody else",
-  not_a_picture: "Not a picture",
-  too_large: "Too large",
+  used: t("Good ## a photo"),
+  no_face: t("No face"),
+  several_faces: t("Several faces"),
+  poor_quality: t("Poor picture"),
+  duplicate: t("Known already"),
+  looks_like: t("Looks like somebody else"),
+  not_a_picture: t("Not a picture"),
+  too_large: t("Too large"),
 };
 
 /** A verdict in two or three words. */
@@ -65,24 +67,26 @@ export function groups(entries, { onlyNeeds = false, existing = [] } = {}) {
 /** One line about a person's files. */
 export function groupWords({ used, needs, duplicates, files, exists }) {
   const refused = files.length - used - needs;
-  const parts = [used ? `${count(used, "picture")} to ${exists ? "add" : "save"}` : "nothing to save"];
-  if (needs) parts.push(`${needs} ${needs === 1 ? "needs" : "need"} you`);
-  if (refused > 0) parts.push(`${refused} left out`);
-  if (duplicates) parts.push(`${duplicates} known already`);
-  return parts.join(" · ");
+  const taken = exists ? tn(used, "{count} picture to add", "{count} pictures to add") : tn(used, "{count} picture to save", "{count} pictures to save");
+  return joined([
+    used ? taken : t("nothing to save"),
+    needs && tn(needs, "{count} needs you", "{count} need you"),
+    refused > 0 && tn(refused, "{count} left out", "{count} left out"),
+    duplicates && tn(duplicates, "{count} known already", "{count} known already"),
+  ]);
 }
 
 /** What the button that saves says. */
 export function saveWords({ used, people }) {
-  return used ? `Save ${count(people, "person", "people")}, ${count(used, "picture")}` : "Nothing to save yet";
+  return used ? t("Save {people}, {pictures}", { people: persons(people), pictures: pictures(used) }) : t("Nothing to save yet");
 }
 
 /** What is left out if it is saved now. */
 export function leftOut({ needs, refused, duplicates }) {
   const parts = [];
-  if (needs) parts.push(`${count(needs, "picture")} still ${needs === 1 ? "needs" : "need"} you and would be left out.`);
-  if (refused) parts.push(`${count(refused, "file")} cannot be used.`);
-  if (duplicates) parts.push(`${duplicates} ${duplicates === 1 ? "is" : "are"} known already.`);
+  if (needs) parts.push(tn(needs, "{count} picture still needs you and would be left out.", "{count} pictures still need you and would be left out."));
+  if (refused) parts.push(tn(refused, "{count} file cannot be used.", "{count} files cannot be used."));
+  if (duplicates) parts.push(tn(duplicates, "{count} is known already.", "{count} are known already."));
   return parts.join(" ");
 }
 
@@ -91,6 +95,5 @@ export function tooLarge({ file, name, path }, limits) {
   const zip = /\.zip$/i.test(path);
   const most = zip ? limits?.archive_bytes : limits?.file_bytes;
   if (!most || file.size <= most) return null;
-  const size = (bytes) => `${Math.max(1, Math.ceil(bytes / 2 ** 20))} MB`;
-  return { id: `local-${path}`, file: path, name, verdict: "too_large", words: `This file has ${size(file.size)}; the server takes ${size(most)} at most.`, local: true };
+  return { id: `local-${path}`, file: path, name, verdict: "too_large", words: t("This file has {size}; the server takes {most} at most.", { size: megabytes(file.size, Math.ceil), most: megabytes(most) }), local: true };
 }

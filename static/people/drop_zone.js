@@ -1,13 +1,14 @@
 // Where photos come in: dropped, chosen, or a whole folder.
 
 import { element } from "../dom.js";
+import { t } from "../language.js";
 import { button } from "./parts.js";
 import { ofInput, walk } from "./walk.js";
 
 /** The zone; `found(files)` gets [{file, path}]. */
 export function dropZone(found) {
-  const files = element("input", { type: "file", multiple: true, accept: "image/*,.zip,application/zip", hidden: true, ariaLabel: "Photos or a ZIP" });
-  const folder = element("input", { type: "file", multiple: true, webkitdirectory: true, hidden: true, ariaLabel: "A folder of photos" });
+  const files = element("input", { type: "file", multiple: true, accept: "image/*,.zip,application/zip", hidden: true, ariaLabel: t("Photos or a ZIP") });
+  const folder = element("input", { type: "file", multiple: true, webkitdirectory: true, hidden: true, ariaLabel: t("A folder of photos") });
   for (const input of [files, folder]) {
     input.addEventListener("change", () => {
       const chosen = ofInput(input.files);
@@ -18,8 +19,8 @@ export function dropZone(found) {
   const zone = element(
     "div",
     { className: "zone" },
-    element("p", { className: "zone-words" }, element("b", { textContent: "Drop photos, folders or a ZIP here" }), element("small", { textContent: "One folder a person, named after them: Ada/holiday.jpg. Or photos of one person, with the name above." })),
-    element("div", { className: "row" }, button("Choose photos or a ZIP", () => files.click(), "primary"), button("Choose a folder", () => folder.click())),
+    element("p", { className: "zone-words" }, element("b", { textContent: t("Drop photos, folders or a ZIP here") }), element("small", { textContent: t("One folder a person, named after them: Ada/holiday.jpg. Or photos of one person, with the name above.") })),
+    element("div", { className: "row" }, button(t("Choose photos or a ZIP"), () => files.click(), "primary"), button(t("Choose a folder"), () => folder.click())),
     files,
     folder,
   );

@@ -1,6 +1,7 @@
 // The people page: its tabs, and what they share.
 
 import { $ } from "../dom.js";
+import { t } from "../language.js";
 import { toast } from "../toast.js";
 import { AddPhotos } from "./add.js";
 import { get, post } from "./api.js";
@@ -21,7 +22,7 @@ const page = {
 
   /** Something was changed: say it, offer the way back, show it. `changes` are the server's, oldest first. */
   changed(words, changes) {
-    toast(words, changes.length ? { label: "Undo", run: () => page.undo(changes) } : null);
+    toast(words, changes.length ? { label: t("Undo"), run: () => page.undo(changes) } : null);
     refresh();
   },
 
@@ -29,7 +30,7 @@ const page = {
   async undo(changes) {
     try {
       for (const change of [...changes].reverse()) await post(`/changes/${change.id}/undo`);
-      toast("Undone.");
+      toast(t("Undone."));
     } catch (error) {
       toast(error.message);
     }

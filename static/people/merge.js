@@ -1,30 +1,32 @@
 // Two people that are one: look first, then merge.
 
 import { element } from "../dom.js";
+import { number } from "../figures.js";
+import { t, tn } from "../language.js";
+import { heard } from "../server_words.js";
 import { get, post } from "./api.js";
 import { sheet } from "./dialogs.js";
 import { avatar, button, cropOf, failure, paragraph } from "./parts.js";
 import { pickPerson } from "./pick.js";
-import { count } from "./words.js";
 
 /** Merge `person` into somebody, after a look. */
 export async function mergeInto(person, page) {
   const people = await page.people().catch(() => []);
   const others = people.filter((other) => other.id !== person.id);
-  const target = await pickPerson(`Merge ${person.name} into`, others, "Compare");
+  const target = await pickPerson(t("Merge {name} into ## somebody who is chosen below", person), others, t("Compare"));
   if (target) await compare(people.find((other) => other.id === person.id) ?? person, target, page);
 }
 
 /** Show what merging `from` into `into` would do; do it if it is wanted. Both are rows of the list of people. */
 export async function compare(from, into, page) {
-  const { body, close, closed } = sheet(`Merge ${from.name} into ${into.name}?`);
+  const { body, close, closed } = sheet(t("Merge {from} into {into}?", { from: from.name, into: into.name }));
   const look = async () => {
-    body.replaceChildren(paragraph("Comparing …", "soft"));
+    body.replaceChildren(paragraph(t("Comparing …"), "soft"));
     try {
       const preview = await get(`/people/${from.id}/merge?into=${encodeURIComponent(into.id)}`);
       body.replaceChildren(...shown(from, into, preview, close));
     } catch (error) {
-      body.replaceChildren(failure(error, look), element("div", { className: "row end" }, button("Close", () => close())));
+      body.replaceChildren(failure(error, look), element("div", { className: "row end" }, button(t("Close"), () => close())));
     }
   };
   await look();
@@ -32,7 +34,7 @@ export async function compare(from, into, page) {
   try {
     const { change } = await post(`/people/${from.id}/merge`, { into: into.id });
     page.go(`people/${into.id}`);
-    page.changed(`${from.name} is merged into ${into.name}.`, [change]);
+    page.changed(t("{from} is merged into {into}.", { from: from.name, into: into.name }), [change]);
   } catch (error) {
     page.say(error.message);
   }
@@ -47,16 +49,18 @@ function shown(from, into, preview, close) {
     ),
   );
   const different = preview.verdict === "different";
-  const similarity = preview.similarity === null ? "" : `Similarity ${preview.similarity.toFixed(2)}. `;
+  const similarity = preview.similarity === null ? "" : `${t("Similarity {number}.", { number: number(preview.similarity, 2) })} `;
+  const values = { from: from.name, into: into.name };
+  const after = tn(preview.samples, "{into} will have {count} picture; {from} will be gone. You can undo it for a while.", "{into} will have {count} pictures; {from} will be gone. You can undo it for a while.", values);
   return [
     pair,
-    element("p", { className: different ? "warning" : "" }, element("strong", { textContent: preview.words })),
-    paragraph(`${similarity}${into.name} will have ${count(preview.samples, "picture")}; ${from.name} will be gone. You can undo it for a while.`, "soft"),
+    element("p", { className: different ? "warning" : "" }, element("strong", { textContent: heard(preview.words) })),
+    paragraph(`${similarity}${after}`, "soft"),
     element(
       "div",
       { className: "row end" },
-      button("Cancel", () => close()),
-      button(different ? "Merge all the same" : "Merge", () => close(true), different ? "primary danger" : "primary"),
+      button(t("Cancel"), () => close()),
+      button(different ? t("Merge all the same") : t("Merge"), () => close(true), different ? "primary danger" : "primary"),
     ),
   ];
 }

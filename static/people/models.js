@@ -1,10 +1,13 @@
 // The models in use, and the way to others: every picture is learnt anew, looked at, and then switched to.
 
 import { element } from "../dom.js";
+import { number, percent } from "../figures.js";
+import { t, tn, woven } from "../language.js";
+import { heard } from "../server_words.js";
 import { get, post, remove } from "./api.js";
 import { ask } from "./dialogs.js";
 import { button, failure, paragraph } from "./parts.js";
-import { count, percent } from "./words.js";
+import { pictures } from "./words.js";
 
 const POLL = 1000; // ms
 
@@ -48,50 +51,50 @@ export class Models {
     }
     this.#root.replaceChildren(
       title(),
-      element("p", {}, "Recognition uses the models ", element("b", { textContent: current }), "."),
-      ...(going || change.state === "failed" ? [this.#job(change)] : change.words ? [paragraph(change.words, "soft")] : []),
+      element("p", {}, ...woven("Recognition uses the models {models}.", { models: element("b", { textContent: current }) })),
+      ...(going || change.state === "failed" ? [this.#job(change)] : change.words ? [paragraph(heard(change.words), "soft")] : []),
       ...(going ? [] : [element("ul", { className: "changes" }, ...others.map((pack) => this.#pack(pack)))]),
-      ...(others.length === 0 && !going ? [paragraph("There are no others.", "soft")] : []),
+      ...(others.length === 0 && !going ? [paragraph(t("There are no others."), "soft")] : []),
     );
   }
 
   #pack(pack) {
-    const line = element("small", { textContent: `${pack.summary} Licence: ${pack.licence}.${pack.installed ? "" : " Not installed yet."}` });
+    const line = element("small", { textContent: [heard(pack.summary), t("Licence: {licence}.", pack), pack.installed ? "" : t("Not installed yet.")].join(" ").trim() });
     const words = element("span", {}, element("b", { textContent: pack.name }), line);
-    const change = button("Change to these …", () => this.#begin(pack));
-    change.ariaLabel = `Change to ${pack.name} …`;
+    const change = button(t("Change to these …"), () => this.#begin(pack));
+    change.ariaLabel = t("Change to {models} …", { models: pack.name });
     return element("li", {}, words, change);
   }
 
   async #begin(pack) {
-    const text = "Every picture whose crop was kept is learnt anew in the background. Recognition goes on as it is until you switch.";
-    if (await ask(`Change to ${pack.name}?`, text, "Begin")) await this.#try(() => post("/model-change", { pack: pack.name }));
+    const text = t("Every picture whose crop was kept is learnt anew in the background. Recognition goes on as it is until you switch.");
+    if (await ask(t("Change to {models}?", { models: pack.name }), text, t("Begin"))) await this.#try(() => post("/model-change", { pack: pack.name }));
   }
 
   #job(change) {
-    if (change.state === "failed") return element("div", { className: "card notice", role: "alert" }, paragraph(change.words || `The change to ${change.pack} failed. Nothing was changed.`));
-    const cancel = button("Cancel the change", () => this.#try(() => remove("/model-change")));
+    if (change.state === "failed") return element("div", { className: "card notice", role: "alert" }, paragraph(heard(change.words) || t("The change to {models} failed. Nothing was changed.", { models: change.pack })));
+    const cancel = button(t("Cancel the change"), () => this.#try(() => remove("/model-change")));
     if (change.state === "running") {
-      const bar = element("progress", { max: 1, ariaLabel: "Pictures learnt anew" });
-      const box = element("div", { className: "card stack" }, element("h4", { textContent: `Learning every picture anew for ${change.pack}` }), bar, paragraph("", "soft"), element("div", { className: "row" }, cancel));
+      const bar = element("progress", { max: 1, ariaLabel: t("Pictures learnt anew") });
+      const box = element("div", { className: "card stack" }, element("h4", { textContent: t("Learning every picture anew for {models}", { models: change.pack }) }), bar, paragraph("", "soft"), element("div", { className: "row" }, cancel));
       this.#advance(bar, change);
       return box;
     }
-    const use = button(`Switch to ${change.pack}`, () => this.#switch(change), "primary");
-    return element("div", { className: "card stack" }, element("h4", { textContent: `${change.pack} is ready` }), ...comparison(change), missing(change), element("div", { className: "row" }, use, cancel));
+    const use = button(t("Switch to {models}", { models: change.pack }), () => this.#switch(change), "primary");
+    return element("div", { className: "card stack" }, element("h4", { textContent: t("{models} is ready", { models: change.pack }) }), ...comparison(change), missing(change), element("div", { className: "row" }, use, cancel));
   }
 
   #advance(bar, { done, total }) {
     bar.value = total ? done / total : 0;
-    bar.nextElementSibling.textContent = `${done} of ${count(total, "picture")}`;
+    bar.nextElementSibling.textContent = tn(total, "{done} of {count} picture", "{done} of {count} pictures", { done });
   }
 
   async #switch({ pack, without_crop = [] }) {
-    const lost = without_crop.length ? ` ${count(without_crop.length, "person", "people")} will not be recognised until shown again, because no pictures were kept.` : "";
-    if (await ask(`Switch to ${pack}?`, `From then on faces are recognised with ${pack}.${lost}`, "Switch")) {
+    const lost = without_crop.length ? ` ${tn(without_crop.length, "{count} person will not be recognised until shown again, because no pictures were kept.", "{count} people will not be recognised until shown again, because no pictures were kept.")}` : "";
+    if (await ask(t("Switch to {models}?", { models: pack }), t("From then on faces are recognised with {models}.", { models: pack }) + lost, t("Switch"))) {
       await this.#try(async () => {
         await post("/model-change/switch");
-        this.#page.say(`Recognition uses ${pack} now.`);
+        this.#page.say(t("Recognition uses {models} now.", { models: pack }));
       });
     }
   }
@@ -106,29 +109,29 @@ export class Models {
   }
 }
 
-const title = () => element("h3", { textContent: "Models" });
+const title = () => element("h3", { textContent: t("Models") });
 
 function comparison({ comparison: found, pack }) {
   if (!found) return [];
   const cells = (tag, ...texts) => texts.map((textContent) => element(tag, { textContent }));
-  const head = element("thead", {}, element("tr", {}, element("td"), ...cells("th", "Now", pack)));
+  const head = element("thead", {}, element("tr", {}, element("td"), ...cells("th", t("Now"), pack)));
   const row = (name, write) => element("tr", {}, element("th", { scope: "row", textContent: name }), ...cells("td", write(found.old), write(found.new)));
   const rows = [];
-  if (found.old?.rank1 != null) rows.push(row("Most alike is the right person", ({ rank1 }) => percent(rank1, 1) || "–"));
-  if (found.old?.d_prime != null) rows.push(row("How far apart people are", ({ d_prime }) => d_prime?.toFixed(1) ?? "–"));
-  return [paragraph(found.words), ...(rows.length ? [element("table", {}, head, element("tbody", {}, ...rows))] : [])];
+  if (found.old?.rank1 != null) rows.push(row(t("Most alike is the right person"), ({ rank1 }) => percent(rank1, 1) || "–"));
+  if (found.old?.d_prime != null) rows.push(row(t("How far apart people are"), ({ d_prime }) => (Number.isFinite(d_prime) ? number(d_prime, 1) : "–")));
+  return [paragraph(heard(found.words)), ...(rows.length ? [element("table", {}, head, element("tbody", {}, ...rows))] : [])];
 }
 
 function missing({ without_crop: people = [], unreadable = 0, negatives = 0 }) {
   const more = [];
-  if (unreadable) more.push(paragraph(`${count(unreadable, "kept crop")} could not be read.`));
-  if (negatives) more.push(paragraph(`${count(negatives, "“not this person” mark")} cannot be learnt anew and would rest.`));
-  if (people.length === 0) return element("div", {}, ...more, paragraph(more.length ? "All else could be learnt anew." : "Every picture could be learnt anew.", "soft"));
+  if (unreadable) more.push(paragraph(tn(unreadable, "{count} kept crop could not be read.", "{count} kept crops could not be read.")));
+  if (negatives) more.push(paragraph(tn(negatives, "{count} “not this person” mark cannot be learnt anew and would rest.", "{count} “not this person” marks cannot be learnt anew and would rest.")));
+  if (people.length === 0) return element("div", {}, ...more, paragraph(more.length ? t("All else could be learnt anew.") : t("Every picture could be learnt anew."), "soft"));
   return element(
     "div",
     {},
     ...more,
-    paragraph(`No crop was kept of some pictures of ${count(people.length, "person", "people")}: show these people again after the switch.`),
-    element("ul", {}, ...people.map(({ person, name, samples }) => element("li", {}, element("a", { href: `#people/${person}`, textContent: name }), `: ${count(samples, "picture")}`))),
+    paragraph(tn(people.length, "No crop was kept of some pictures of {count} person: show them again after the switch.", "No crop was kept of some pictures of {count} people: show these people again after the switch.")),
+    element("ul", {}, ...people.map(({ person, name, samples }) => element("li", {}, ...woven("{name}: {pictures}", { name: element("a", { href: `#people/${person}`, textContent: name, className: "name" }), pictures: pictures(samples) })))),
   );
 }

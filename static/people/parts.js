@@ -1,6 +1,7 @@
 // Small parts that every tab is made of.
 
 import { element } from "../dom.js";
+import { t } from "../language.js";
 import { initials } from "./words.js";
 
 /** A button; `kind` is its class. */
@@ -42,6 +43,6 @@ export const paragraph = (words, className = "") => element("p", { className, te
 /** What stands where something could not be read: why, and another try. */
 export function failure(error, again) {
   const box = element("div", { className: "card notice", role: "alert" }, paragraph(error.message));
-  if (again) box.append(button("Try again", again));
+  if (again) box.append(button(t("Try again"), again));
   return box;
 }

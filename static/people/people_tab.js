@@ -1,10 +1,12 @@
 // The first tab: everybody, or one of them.
 
 import { element } from "../dom.js";
+import { enumerated } from "../figures.js";
+import { t, tn } from "../language.js";
 import { recentChanges } from "./changes.js";
 import { avatar, cropOf, failure, paragraph } from "./parts.js";
 import { PersonPage } from "./person.js";
-import { about, count, matching } from "./words.js";
+import { about, matching, persons } from "./words.js";
 
 const MOST = 200; // cards drawn at once; the search finds the others
 
@@ -30,7 +32,7 @@ export class PeopleTab {
       else await this.#everybody(latest);
     } catch (error) {
       if (!latest()) return;
-      const back = element("a", { href: "#people", className: "back", textContent: "‹ Everybody" });
+      const back = element("a", { href: "#people", className: "back", textContent: t("‹ Everybody") });
       this.#root.replaceChildren(...(id ? [back] : []), failure(error, () => this.show(id)));
     }
   }
@@ -43,7 +45,7 @@ export class PeopleTab {
       this.#root.replaceChildren(nobody(), changes);
       return;
     }
-    const search = element("input", { type: "search", value: this.#wanted, autocomplete: "off", placeholder: "Name or room" });
+    const search = element("input", { type: "search", value: this.#wanted, autocomplete: "off", placeholder: t("Name or room") });
     const found = element("p", { className: "soft", role: "status" });
     const list = element("ul", { className: "cards" });
     const draw = () => {
@@ -51,14 +53,14 @@ export class PeopleTab {
       const matches = matching(people, search.value);
       const first = matches.slice(0, MOST);
       list.replaceChildren(...first.map(card));
-      const more = matches.length > first.length ? `, the first ${MOST} shown` : "";
-      found.textContent = search.value.trim() ? `${count(matches.length, "person", "people")} found${more}` : `${count(people.length, "person", "people")}${more}`;
+      const more = matches.length > first.length ? t("the first {number} shown", { number: MOST }) : "";
+      found.textContent = enumerated([search.value.trim() ? tn(matches.length, "{count} person found", "{count} people found") : persons(people.length), more]);
     };
     search.addEventListener("input", draw);
     draw();
-    const searching = element("label", { className: "field search" }, element("span", { textContent: "Find somebody" }), search);
-    const title = element("h2", { textContent: "Everybody known here" });
-    const bar = element("div", { className: "bar" }, searching, element("a", { className: "button primary", href: "#add", textContent: "Add photos" }));
+    const searching = element("label", { className: "field search" }, element("span", { textContent: t("Find somebody") }), search);
+    const title = element("h2", { textContent: t("Everybody known here") });
+    const bar = element("div", { className: "bar" }, searching, element("a", { className: "button primary", href: "#add", textContent: t("Add photos") }));
     const hadFocus = this.#root.contains(document.activeElement) && document.activeElement.type === "search";
     this.#root.replaceChildren(title, bar, found, list, changes);
     if (hadFocus) search.focus();
@@ -76,13 +78,13 @@ function nobody() {
   return element(
     "div",
     { className: "card empty" },
-    element("h2", { textContent: "Nobody is known yet" }),
-    paragraph("Show Visavis a few photos of somebody, or open the live picture and tap a face to say who it is.", "soft"),
+    element("h2", { textContent: t("Nobody is known yet") }),
+    paragraph(t("Show Visavis a few photos of somebody, or open the live picture and tap a face to say who it is."), "soft"),
     element(
       "div",
       { className: "row" },
-      element("a", { className: "button primary", href: "#add", textContent: "Add photos" }),
-      element("a", { className: "button", href: "/", textContent: "Open the live picture" }),
+      element("a", { className: "button primary", href: "#add", textContent: t("Add photos") }),
+      element("a", { className: "button", href: "/", textContent: t("Open the live picture") }),
     ),
   );
 }

@@ -1,12 +1,13 @@
 // One person: what is known of them, and every correction.
 
 import { element } from "../dom.js";
+import { joined, t, tn } from "../language.js";
 import { get, patch, post, remove } from "./api.js";
 import { ask, askText } from "./dialogs.js";
 import { mergeInto } from "./merge.js";
 import { avatar, button, cropOf, paragraph } from "./parts.js";
 import { Samples } from "./samples.js";
-import { count, roomWords, when } from "./words.js";
+import { pictures, roomWords, when } from "./words.js";
 
 export class PersonPage {
   #page;
@@ -23,7 +24,7 @@ export class PersonPage {
     this.#root = root;
     const cover = person.samples.find((sample) => sample.crop && sample.used) ?? person.samples.find((sample) => sample.crop);
     root.replaceChildren(
-      element("a", { className: "back", href: "#people", textContent: "‹ Everybody" }),
+      element("a", { className: "back", href: "#people", textContent: t("‹ Everybody") }),
       element(
         "div",
         { className: "person-head" },
@@ -41,9 +42,9 @@ export class PersonPage {
     return element(
       "div",
       { className: "row" },
-      button("Rename", () => this.#rename(person)),
-      button(`Known to: ${person.room ?? "everyone"}`, () => this.#room(person)),
-      button("Merge into …", () => mergeInto(person, this.#page)),
+      button(t("Rename"), () => this.#rename(person)),
+      button(person.room ? t("Known to: {room}", person) : t("Known to: everyone"), () => this.#room(person)),
+      button(t("Merge into …"), () => mergeInto(person, this.#page)),
     );
   }
 
@@ -51,69 +52,69 @@ export class PersonPage {
     return element(
       "section",
       { className: "part" },
-      element("h3", { textContent: "Not needed any more?" }),
-      paragraph("Removing takes somebody out of recognition and can be undone for a while. Forgetting erases everything at once, for good.", "soft"),
-      element("div", { className: "row" }, button("Remove", () => this.#remove(person)), button("Forget for good …", () => this.#forget(person), "secondary danger")),
+      element("h3", { textContent: t("Not needed any more?") }),
+      paragraph(t("Removing takes somebody out of recognition and can be undone for a while. Forgetting erases everything at once, for good."), "soft"),
+      element("div", { className: "row" }, button(t("Remove"), () => this.#remove(person)), button(t("Forget for good …"), () => this.#forget(person), "secondary danger")),
     );
   }
 
   async #rename(person) {
     const done = await askText({
-      title: `Rename ${person.name}`,
-      label: "Name",
+      title: t("Rename {name}", person),
+      label: t("Name"),
       value: person.name,
       submit: (name) => patch(`/people/${person.id}`, { name }),
     });
-    if (done && done.text !== person.name) this.#page.changed(`${person.name} is ${done.text} now.`, [done.answer.change]);
+    if (done && done.text !== person.name) this.#page.changed(t("{before} is {name} now.", { before: person.name, name: done.text }), [done.answer.change]);
   }
 
   async #room(person) {
     const rooms = [...new Set((await this.#page.people().catch(() => [])).map((other) => other.room).filter(Boolean))];
     const done = await askText({
-      title: `Who may recognise ${person.name}?`,
-      label: "Room",
+      title: t("Who may recognise {name}?", person),
+      label: t("Room"),
       value: person.room ?? "",
-      hint: "A room’s people are known in that room only. Leave it empty for everyone.",
+      hint: t("A room’s people are known in that room only. Leave it empty for everyone."),
       names: rooms,
       optional: true,
       submit: (room) => patch(`/people/${person.id}`, { room: room || null }),
     });
-    if (done && (done.text || null) !== person.room) this.#page.changed(`${person.name}: ${done.text ? roomWords(done.text) : "everyone"}.`, [done.answer.change]);
+    if (done && (done.text || null) !== person.room) this.#page.changed(done.text ? t("{name}: room {room}.", { name: person.name, room: done.text }) : t("{name}: everyone.", person), [done.answer.change]);
   }
 
   async #remove(person) {
     await this.#try(async () => {
       const { change } = await post(`/people/${person.id}/remove`);
       this.#page.go("people");
-      this.#page.changed(`${person.name} is removed.`, [change]);
+      this.#page.changed(t("{name} is removed.", person), [change]);
     });
   }
 
   async #forget(person) {
-    const words = "Everything kept of this person is erased from this server: name, pictures and the numbers computed from the face. That cannot be undone.";
-    if (!(await ask(`Forget ${person.name}?`, words, "Forget", { no: "Keep", danger: true }))) return;
+    const words = t("Everything kept of this person is erased from this server: name, pictures and the numbers computed from the face. That cannot be undone.");
+    if (!(await ask(t("Forget {name}?", person), words, t("Forget"), { no: t("Keep"), danger: true }))) return;
     await this.#try(async () => {
       await remove(`/people/${person.id}`);
       this.#page.go("people");
-      this.#page.say(`${person.name} is forgotten.`);
+      this.#page.say(t("{name} is forgotten.", person));
     });
   }
 
   #negatives(person) {
     if (person.negatives.length === 0) return "";
     const row = (negative) => {
-      const take = button("Take away", () => this.#try(async () => {
+      const take = button(t("Take away"), () => this.#try(async () => {
         const { change } = await remove(`/negatives/${negative.id}`);
-        this.#page.changed("The mark is taken away.", [change]);
+        this.#page.changed(t("The mark is taken away."), [change]);
       }));
-      take.ariaLabel = `Take away the mark of ${when(negative.created)}`;
-      return element("li", {}, `Marked ${when(negative.created)}`, take);
+      take.ariaLabel = t("Take away the mark of {time}", { time: when(negative.created) });
+      return element("li", {}, t("Marked {time}", { time: when(negative.created) }), take);
     };
     return element(
       "section",
       { className: "part" },
-      element("h3", { textContent: `${count(person.negatives.length, "time")} “this is not ${person.name}”` }),
-      paragraph("A face like one of these has to look much more like the pictures above before it gets this name.", "soft"),
+      element("h3", { textContent: tn(person.negatives.length, "{count} time “this is not {name}”", "{count} times “this is not {name}”", { name: person.name }) }),
+      paragraph(t("A face like one of these has to look much more like the pictures above before it gets this name."), "soft"),
       element("ul", { className: "changes" }, ...person.negatives.map(row)),
     );
   }
@@ -130,6 +131,6 @@ export class PersonPage {
 function facts(person) {
   const used = person.samples.filter((sample) => sample.used).length;
   const spare = person.samples.length - used;
-  const parts = [spare ? `${count(used, "picture")} used, ${spare} spare` : count(used, "picture"), roomWords(person.room)];
-  return [...parts, `since ${when(person.created)}`].join(" · ");
+  const kept = spare ? tn(used, "{count} picture used, {spare} spare", "{count} pictures used, {spare} spare", { spare }) : pictures(used);
+  return joined([kept, roomWords(person.room), t("since {time}", { time: when(person.created) })]);
 }

@@ -1,6 +1,7 @@
 // Choosing somebody out of all people.
 
 import { element } from "../dom.js";
+import { t, tn } from "../language.js";
 import { sheet } from "./dialogs.js";
 import { button, field, paragraph } from "./parts.js";
 import { about, matching } from "./words.js";
@@ -11,7 +12,7 @@ const MOST = 30;
 export async function pickPerson(title, people, words) {
   const { body, close, closed } = sheet(title);
   if (people.length === 0) {
-    body.append(paragraph("There is nobody else yet."), element("div", { className: "row end" }, button("Close", () => close(), "primary")));
+    body.append(paragraph(t("There is nobody else yet.")), element("div", { className: "row end" }, button(t("Close"), () => close(), "primary")));
     return closed;
   }
   let chosen = null;
@@ -25,21 +26,21 @@ export async function pickPerson(title, people, words) {
       chosen = person;
       agree.disabled = false;
     });
-    return element("label", { className: "option" }, radio, element("span", {}, person.name, element("small", { textContent: about(person) })));
+    return element("label", { className: "option" }, radio, element("span", { className: "name" }, person.name, element("small", { textContent: about(person) })));
   };
   const draw = () => {
     const found = matching(people, search.value);
     const rest = found.length - MOST;
     list.replaceChildren(
-      element("legend", { className: "visually-hidden", textContent: "People" }),
+      element("legend", { className: "visually-hidden", textContent: t("People") }),
       ...found.slice(0, MOST).map(option),
-      ...(found.length === 0 ? [paragraph("Nobody of that name.", "soft")] : []),
-      ...(rest > 0 ? [paragraph(`${rest} more: type a part of the name.`, "soft")] : []),
+      ...(found.length === 0 ? [paragraph(t("Nobody of that name."), "soft")] : []),
+      ...(rest > 0 ? [paragraph(tn(rest, "{count} more: type a part of the name.", "{count} more: type a part of the name."), "soft")] : []),
     );
   };
   search.addEventListener("input", draw);
   draw();
-  body.append(field("Find", search), list, element("div", { className: "row end" }, button("Cancel", () => close()), agree));
+  body.append(field(t("Find"), search), list, element("div", { className: "row end" }, button(t("Cancel"), () => close()), agree));
   search.focus();
   return closed;
 }

@@ -1,5 +1,7 @@
 // Sending many files, a few at a time, with another try where that may help. No document.
 
+import { t, tn } from "../language.js";
+
 export const AT_ONCE = 2;
 const TRIES = 4;
 const MOST_WAIT = 30; // seconds
@@ -125,8 +127,8 @@ export function timeLeft({ gone, bytes }, elapsed) {
 
 /** So many seconds left, in words. */
 export function leftWords(seconds) {
-  if (seconds < 5) return "a few seconds left";
-  if (seconds < 55) return `about ${5 * Math.ceil(seconds / 5)} seconds left`;
+  if (seconds < 5) return t("a few seconds left");
+  if (seconds < 55) return tn(5 * Math.ceil(seconds / 5), "about {count} second left", "about {count} seconds left");
   const minutes = Math.ceil(seconds / 60);
-  return minutes < 60 ? `about ${minutes} ${minutes === 1 ? "minute" : "minutes"} left` : `about ${Math.round(minutes / 60)} h left`;
+  return minutes < 60 ? tn(minutes, "about {count} minute left", "about {count} minutes left") : t("about {hours} h left", { hours: Math.round(minutes / 60) });
 }

@@ -1,6 +1,7 @@
 // Tabs that live in the address: #people, #people/ID, #add, #strangers, #threshold.
 
 import { $ } from "../dom.js";
+import { fromRight } from "../language.js";
 
 export const TABS = ["people", "add", "strangers", "threshold"];
 
@@ -13,7 +14,8 @@ export function route(hash) {
 /** The tab a key leads to, or `null`. */
 export function neighbour(tab, key) {
   const at = TABS.indexOf(tab);
-  const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: -1 }[key];
+  const ahead = fromRight ? -1 : 1;
+  const to = { ArrowRight: at + ahead, ArrowLeft: at - ahead, Home: 0, End: -1 }[key];
   return to === undefined ? null : TABS.at(to % TABS.length);
 }
 

@@ -1,6 +1,8 @@
 // What became of each photo, person by person, and what somebody has to decide.
 
 import { element } from "../dom.js";
+import { joined, t } from "../language.js";
+import { heard } from "../server_words.js";
 import { faceChooser } from "./choose_face.js";
 import { askText } from "./dialogs.js";
 import { groups, groupWords, mayInsist, needsYou, verdictWords } from "./draft.js";
@@ -38,8 +40,8 @@ export class Verdicts {
   }
 
   #group(group, before) {
-    const title = element("span", { className: "name", textContent: group.name || "Nobody named" });
-    const line = element("small", { textContent: `${group.exists ? "Known already · " : ""}${groupWords(group)}` });
+    const title = element("span", { className: "name", textContent: group.name || t("Nobody named") });
+    const line = element("small", { textContent: joined([group.exists && t("Known already"), groupWords(group)]) });
     const rows = group.files.map((entry) => this.#row(entry));
     const open = before?.open || group.needs > 0;
     return element("details", { className: "folded group", open }, element("summary", {}, title, line), element("ul", {}, ...rows));
@@ -49,9 +51,9 @@ export class Verdicts {
     const kind = entry.verdict === "used" ? "good" : needsYou(entry) ? "needs" : "out";
     const head = element("div", { className: "file-head" }, element("b", { textContent: entry.file }), element("span", { className: `chip ${kind}`, textContent: verdictWords(entry.verdict) }));
     const parts = [head];
-    if (entry.words && entry.verdict !== "used") parts.push(paragraph(entry.words, "soft"));
+    if (entry.words && entry.verdict !== "used") parts.push(paragraph(heard(entry.words), "soft"));
     if (entry.verdict === "several_faces" && entry.faces?.length) {
-      parts.push(paragraph(`Which one is ${entry.name || "it"}?`), faceChooser(entry, this.#fileOf(entry), (face) => this.#decide(entry, { face })));
+      parts.push(paragraph(entry.name ? t("Which one is {name}?", entry) : t("Which one is it?")), faceChooser(entry, this.#fileOf(entry), (face) => this.#decide(entry, { face })));
     }
     const choices = this.#choices(entry);
     if (entry.verdict === "used") head.append(...choices);
@@ -60,7 +62,7 @@ export class Verdicts {
   }
 
   async #rename(entry) {
-    const done = await askText({ title: `Who is in ${entry.file}?`, label: "Name", submit: async (name) => name });
+    const done = await askText({ title: t("Who is in {file}?", entry), label: t("Name"), submit: async (name) => name });
     if (done) this.#decide(entry, { name: done.text });
   }
 
@@ -69,18 +71,18 @@ export class Verdicts {
     const made = [];
     const choice = (words, what, kind) => {
       const one = button(words, () => this.#decide(entry, what), kind);
-      one.ariaLabel = `${words}: ${entry.file}`;
+      one.ariaLabel = t("{action}: {file}", { action: words, file: entry.file });
       made.push(one);
     };
     if (entry.verdict === "looks_like") {
-      if (entry.like) choice(`It is ${entry.like.name}`, { name: entry.like.name }, "primary");
-      choice(`Keep as ${entry.name}`, { accept: true });
-      const other = button("Somebody else …", () => this.#rename(entry));
-      other.ariaLabel = `Somebody else: ${entry.file}`;
+      if (entry.like) choice(t("It is {name}", entry.like), { name: entry.like.name }, "primary");
+      choice(t("Keep as {name}", entry), { accept: true });
+      const other = button(t("Somebody else …"), () => this.#rename(entry));
+      other.ariaLabel = t("Somebody else: {file}", entry);
       made.push(other);
     }
-    if (mayInsist(entry)) choice("Use it all the same", { accept: true });
-    if (needsYou(entry) || entry.verdict === "used") choice("Leave out", { drop: true });
+    if (mayInsist(entry)) choice(t("Use it all the same"), { accept: true });
+    if (needsYou(entry) || entry.verdict === "used") choice(t("Leave out"), { drop: true });
     return made;
   }
 }

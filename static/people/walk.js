@@ -1,5 +1,9 @@
 // From what was dropped or chosen to photos with names. No document: entries and files come as arguments.
 
+import { enumerated } from "../figures.js";
+import { t, tn } from "../language.js";
+import { persons, photos } from "./words.js";
+
 const PHOTO = /\.(jpe?g|png|webp|gif|bmp|tiff?|avif|heic|heif)$/i;
 const ZIP = /\.zip$/i;
 const NOISE = /(^|\/)(\.[^/]*|Thumbs\.db|desktop\.ini|__MACOSX)(\/|$)/i;
@@ -57,9 +61,9 @@ export function sort(found) {
 export function contents({ named, loose, zips, passed }) {
   const parts = [];
   const people = new Set(named.map((photo) => photo.name)).size;
-  if (named.length) parts.push(`${named.length} ${named.length === 1 ? "photo" : "photos"} of ${people} ${people === 1 ? "person" : "people"}`);
-  if (loose.length) parts.push(`${loose.length} ${loose.length === 1 ? "photo" : "photos"} without a name`);
-  if (zips.length) parts.push(`${zips.length} ZIP ${zips.length === 1 ? "file" : "files"}`);
-  const words = parts.length ? `${parts.join(", ")}.` : "There are no photos in that.";
-  return passed ? `${words} ${passed} other ${passed === 1 ? "file was" : "files were"} left out.` : words;
+  if (named.length) parts.push(t("{photos} of {people}", { photos: photos(named.length), people: persons(people) }));
+  if (loose.length) parts.push(tn(loose.length, "{count} photo without a name", "{count} photos without a name"));
+  if (zips.length) parts.push(tn(zips.length, "{count} ZIP file", "{count} ZIP files"));
+  const words = parts.length ? t("{list}. ## a sentence that only names things", { list: enumerated(parts) }) : t("There are no photos in that.");
+  return passed ? `${words} ${tn(passed, "{count} other file was left out.", "{count} other files were left out.")}` : words;
 }

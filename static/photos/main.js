@@ -1,21 +1,23 @@
 // The photos page: drop some, see who is in them, name who is not known, take the list along. Nothing stays.
 
 import { element } from "../dom.js";
+import { enumerated } from "../figures.js";
+import { t, tn } from "../language.js";
 import { get, upload } from "../people/api.js";
 import { button, paragraph } from "../people/parts.js";
 import { Parcel, progress, Queue, timeLeft } from "../people/queue.js";
 import { ofInput, walk } from "../people/walk.js";
-import { count } from "../people/words.js";
+import { faces as facesOf } from "../people/words.js";
 import { toast } from "../toast.js";
 import { asCsv, asJson } from "./export.js";
 import { PhotoCard } from "./photo.js";
 
 const root = document.querySelector("#photos");
 const said = element("p", { className: "soft", role: "status" });
-const bar = element("progress", { max: 1, ariaLabel: "Recognising", hidden: true });
-const stop = button("Stop", () => queue.cancel());
+const bar = element("progress", { max: 1, ariaLabel: t("Recognising"), hidden: true });
+const stop = button(t("Stop"), () => queue.cancel());
 const save = [button("CSV", () => keep("photos.csv", "text/csv", asCsv)), button("JSON", () => keep("photos.json", "application/json", asJson))];
-const clear = button("Clear", () => {
+const clear = button(t("Clear"), () => {
   queue.cancel();
   queue.parcels = [];
   for (const card of cards.values()) card.let();
@@ -57,7 +59,7 @@ function add(found) {
 
 /** Somebody has a name now: every photo may show them. */
 async function again(name) {
-  toast(`${name} is known from now on.`);
+  toast(t("{name} is known from now on.", { name }));
   await learnNames();
   for (const [parcel, card] of cards) {
     if (!card.answer) continue;
@@ -79,7 +81,8 @@ function draw() {
   const faces = answers.reduce((sum, { answer }) => sum + answer.faces.length, 0);
   const state = progress(queue.parcels);
   const left = queue.busy && (state.waiting ?? timeLeft(state, (performance.now() - startedAt) / 1000));
-  said.textContent = cards.size ? `${count(answers.length, "photo")} of ${cards.size} looked at, ${count(faces, "face")}${left ? `, ${left}` : ""}` : "Photos go to this server, are looked at, and are not kept.";
+  const far = tn(cards.size, "{done} of {count} photo looked at", "{done} of {count} photos looked at", { done: answers.length });
+  said.textContent = cards.size ? enumerated([far, facesOf(faces), left]) : t("Photos go to this server, are looked at, and are not kept.");
   bar.hidden = stop.hidden = !queue.busy;
   bar.value = cards.size ? answers.length / cards.size : 0;
   tools.hidden = cards.size === 0;
@@ -94,14 +97,14 @@ function keep(name, type, write) {
 }
 
 function dropZone() {
-  const input = element("input", { type: "file", multiple: true, accept: "image/*", hidden: true, ariaLabel: "Photos" });
+  const input = element("input", { type: "file", multiple: true, accept: "image/*", hidden: true, ariaLabel: t("Photos") });
   input.addEventListener("change", () => {
     const chosen = ofInput(input.files);
     input.value = ""; // the same may be chosen again
     if (chosen.length) add(chosen);
   });
-  const words = element("p", { className: "zone-words" }, element("b", { textContent: "Drop photos here" }), element("small", { textContent: "JPEG, PNG, WebP, HEIC, AVIF or BMP; one or many" }));
-  const zone = element("div", { className: "zone" }, words, element("div", { className: "row" }, button("Choose photos", () => input.click(), "primary")), input);
+  const words = element("p", { className: "zone-words" }, element("b", { textContent: t("Drop photos here") }), element("small", { textContent: t("JPEG, PNG, WebP, HEIC, AVIF or BMP; one or many") }));
+  const zone = element("div", { className: "zone" }, words, element("div", { className: "row" }, button(t("Choose photos"), () => input.click(), "primary")), input);
   for (const kind of ["dragenter", "dragover"]) zone.addEventListener(kind, () => zone.classList.add("over"));
   zone.addEventListener("dragleave", (event) => zone.contains(event.relatedTarget) || zone.classList.remove("over"));
   zone.addEventListener("drop", async (event) => {
@@ -114,6 +117,6 @@ function dropZone() {
   return zone;
 }
 
-root.append(element("h2", { textContent: "Who is in a photo?" }), dropZone(), said, bar, tools, list, names);
+root.append(element("h2", { textContent: t("Who is in a photo?") }), dropZone(), said, bar, tools, list, names);
 draw();
 learnNames();

@@ -1,6 +1,8 @@
 // A face in a photo gets a name: an import of this one photo, with the face chosen, reviewed like any other.
 
+import { t } from "../language.js";
 import { post, remove, upload } from "../people/api.js";
+import { heard } from "../server_words.js";
 
 /** The server would rather not: the message says why, and whoever knows better may say so. */
 export class NeedsWord extends Error {}
@@ -12,10 +14,10 @@ export async function enrol({ file, path }, face, name, sure) {
     const sent = await upload(`/imports/${id}/files?${new URLSearchParams({ name, file: path.split("/").at(-1) })}`, file, {});
     let [entry] = sent.files;
     const index = nearest(entry.faces, face.box);
-    if (index === null) throw new Error("The face is not found again in this photo.");
+    if (index === null) throw new Error(t("The face is not found again in this photo."));
     if (entry.face !== index) entry = await post(`/imports/${id}/files/${entry.id}`, { face: index });
     if (entry.verdict !== "used" && sure) entry = await post(`/imports/${id}/files/${entry.id}`, { accept: true });
-    if (entry.verdict !== "used") throw new NeedsWord(entry.words);
+    if (entry.verdict !== "used") throw new NeedsWord(heard(entry.words));
     await post(`/imports/${id}/commit`);
   } catch (error) {
     await remove(`/imports/${id}`).catch(() => null); // the server forgets drafts by itself

@@ -1,12 +1,16 @@
 // One photo: the picture with its faces boxed, and a line for each of them.
 
 import { element } from "../dom.js";
+import { percent } from "../figures.js";
+import { joined, t } from "../language.js";
 import { button, field, paragraph } from "../people/parts.js";
-import { count, percent } from "../people/words.js";
+import { faces } from "../people/words.js";
+import { metres } from "../reading.js";
+import { heard } from "../server_words.js";
 import { enrol, NeedsWord } from "./naming.js";
 
 const MOST = 0.99;
-const WHO = { unknown: "Unknown", unreadable: "Cannot be told" };
+const WHO = { unknown: t("Unknown ## a face"), unreadable: t("Cannot be told ## whose face it is") };
 
 export class PhotoCard {
   answer = null; // what the server said
@@ -16,7 +20,7 @@ export class PhotoCard {
   #address;
   #picture = element("div", { className: "picture" });
   #faces = element("ol", { className: "faces" });
-  #words = paragraph("Waiting …", "soft");
+  #words = paragraph(t("Waiting …"), "soft");
 
   /** `named(name)` is called when somebody in it was given a name; `names` is the id of a list of suggestions. */
   constructor(parcel, { names, named }) {
@@ -36,7 +40,7 @@ export class PhotoCard {
   show(answer) {
     this.answer = answer;
     this.element.classList.remove("notice");
-    this.#words.textContent = answer.faces.length ? count(answer.faces.length, "face") : "There is no face in this photo.";
+    this.#words.textContent = answer.faces.length ? faces(answer.faces.length) : t("There is no face in this photo.");
     for (const old of this.#picture.querySelectorAll(".mark")) old.remove();
     this.#picture.append(...answer.faces.map((face, index) => mark(face, index)));
     this.#faces.replaceChildren(...answer.faces.map((face, index) => this.#line(face, index)));
@@ -49,8 +53,8 @@ export class PhotoCard {
   }
 
   #line(face, index) {
-    const parts = [face.distance && `about ${face.distance.m.toFixed(1)}\u00a0m`, face.quality && `quality ${percent(face.quality.overall)}`].filter(Boolean);
-    const why = element("details", { className: "visits" }, element("summary", { textContent: "Why?" }), paragraph(face.words), element("small", { textContent: parts.join(" · ") }));
+    const parts = [face.distance && t("about {distance}", { distance: metres(face.distance.m) }), face.quality && t("quality {percent}", { percent: percent(face.quality.overall) })];
+    const why = element("details", { className: "visits" }, element("summary", { textContent: t("Why?") }), paragraph(heard(face.words)), element("small", { textContent: joined(parts) }));
     const line = element("li", { value: index + 1 }, element("b", { className: "name", textContent: title(face) }), why);
     if (face.identity !== "unreadable" && face.identity !== "known") line.append(this.#naming(face));
     return line;
@@ -60,16 +64,16 @@ export class PhotoCard {
     const input = element("input", { maxLength: 80, autocomplete: "off", autocapitalize: "words", spellcheck: false, value: face.name ?? "" });
     input.setAttribute("list", this.#names);
     const said = element("p", { className: "refused", role: "alert" });
-    const save = button("Save", null, "primary");
+    const save = button(t("Save"), null, "primary");
     save.type = "submit";
-    const form = element("form", { className: "naming" }, field("Who is this?", input), save, said);
+    const form = element("form", { className: "naming" }, field(t("Who is this?"), input), save, said);
     let sure = false; // asked once already, about this name
-    input.addEventListener("input", () => ([sure, save.textContent] = [false, "Save"]));
+    input.addEventListener("input", () => ([sure, save.textContent] = [false, t("Save")]));
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       const name = input.value.trim();
       if (!name) {
-        said.textContent = "Type a name first.";
+        said.textContent = t("Type a name first.");
         return input.focus();
       }
       save.disabled = true;
@@ -79,7 +83,7 @@ export class PhotoCard {
         await this.#named(name);
       } catch (error) {
         said.textContent = error.message;
-        if (error instanceof NeedsWord) [sure, save.textContent] = [true, "Save all the same"];
+        if (error instanceof NeedsWord) [sure, save.textContent] = [true, t("Save all the same")];
         save.disabled = false;
       }
     });
@@ -90,7 +94,7 @@ export class PhotoCard {
 function title({ identity, name, probability }) {
   if (name === null) return WHO[identity] ?? identity;
   const sure = percent(Math.min(probability, MOST));
-  return identity === "known" ? `${name}, ${sure}` : `Perhaps ${name}, ${sure}`;
+  return identity === "known" ? t("{name}, {chance} ## how sure it is", { name, chance: sure }) : t("Perhaps {name}, {chance}", { name, chance: sure });
 }
 
 function mark(face, index) {

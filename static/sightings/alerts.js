@@ -1,15 +1,16 @@
 // Told as it happens: the page stays up to date, and says aloud what was asked for.
 
 import { element } from "../dom.js";
+import { t } from "../language.js";
 import { paragraph } from "../people/parts.js";
 import { toast } from "../toast.js";
 import { clock } from "./day.js";
 
 const KEY = "visavis-alerts";
 const CHOICES = [
-  ["", "Nothing"],
-  ["unknown", "Only unknown faces"],
-  ["all", "Everybody who comes"],
+  ["", t("Nothing")],
+  ["unknown", t("Only unknown faces")],
+  ["all", t("Everybody who comes")],
 ];
 
 /** Listens to the server. `seen()` is called after every event. */
@@ -26,7 +27,7 @@ export class Alerts {
       radio.addEventListener("change", () => this.#choose(value));
       return element("label", { className: "option" }, radio, element("span", { textContent: words }));
     });
-    this.card = element("fieldset", { className: "card options" }, element("legend", { textContent: "Tell me on this page" }), ...options, paragraph("While this page is open, here and as a notice of your system where you allow it.", "soft"), this.#status);
+    this.card = element("fieldset", { className: "card options" }, element("legend", { textContent: t("Tell me on this page") }), ...options, paragraph(t("While this page is open, here and as a notice of your system where you allow it."), "soft"), this.#status);
   }
 
   /** Begin to listen; the browser comes back by itself after a break. */
@@ -35,15 +36,14 @@ export class Alerts {
     const source = (this.#source = new EventSource("/api/v1/events"));
     for (const kind of ["named", "unknown", "left"]) source.addEventListener(kind, (event) => this.#take(kind, JSON.parse(event.data)));
     source.onopen = () => (this.#status.textContent = "");
-    source.onerror = () => (this.#status.textContent = "The server is not heard. Trying again.");
+    source.onerror = () => (this.#status.textContent = t("The server is not heard. Trying again."));
     addEventListener("pagehide", () => source.close(), { once: true });
   }
 
   #take(kind, { timestamp, data }) {
     this.#seen();
     if (kind === "left" || !this.#choice || (this.#choice === "unknown" && kind !== "unknown")) return;
-    const who = kind === "unknown" ? "Somebody unknown" : data.person.name;
-    const words = `${who} came${data.room ? ` to room ${data.room}` : ""}, ${clock(timestamp)}`;
+    const words = comes(kind === "unknown" ? null : data.person.name, data.room, clock(timestamp));
     toast(words);
     if (document.hidden && "Notification" in window && Notification.permission === "granted") new Notification("Visavis", { body: words, tag: data.sighting });
   }
@@ -53,4 +53,10 @@ export class Alerts {
     localStorage.setItem(KEY, value);
     if (value && "Notification" in window && Notification.permission === "default") Notification.requestPermission();
   }
+}
+
+function comes(name, room, time) {
+  const values = { name, room, time };
+  if (name === null) return room ? t("Somebody unknown came to room {room}, {time}", values) : t("Somebody unknown came, {time}", values);
+  return room ? t("{name} came to room {room}, {time}", values) : t("{name} came, {time}", values);
 }

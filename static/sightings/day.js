@@ -56,16 +56,8 @@ export function ticks({ begin, end }, most = 7) {
   return found;
 }
 
-/** `8 s`, `12 min`, `1 h 5 min`. */
-export function lasting(seconds) {
-  if (seconds < 59.5) return `${Math.max(1, Math.round(seconds))}\u00a0s`;
-  const minutes = Math.round(seconds / 60);
-  if (minutes < 60) return `${minutes}\u00a0min`;
-  return minutes % 60 ? `${Math.floor(minutes / 60)}\u00a0h ${minutes % 60}\u00a0min` : `${minutes / 60}\u00a0h`;
-}
-
 /** `09:05`. */
-export const clock = (time) => new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" }).format(new Date(time));
+export { hourAndMinute as clock } from "../figures.js";
 
 /** One row for each person, in the order they came, and strangers together in the last. */
 export function rowsOf(sightings) {

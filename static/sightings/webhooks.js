@@ -1,22 +1,25 @@
 // Webhooks: added, tested, sent again, removed.
 
 import { element } from "../dom.js";
+import { enumerated } from "../figures.js";
+import { joined, t, tn } from "../language.js";
 import { get, post, remove } from "../people/api.js";
 import { button, failure, field, paragraph } from "../people/parts.js";
-import { count, until } from "../people/words.js";
+import { until } from "../people/words.js";
+import { heard } from "../server_words.js";
 
 const KINDS = [
-  ["unknown", "Somebody unknown comes", "somebody unknown comes"],
-  ["named", "Somebody I know comes", "somebody you know comes"],
-  ["left", "Somebody leaves", "somebody leaves"],
+  ["unknown", t("Somebody unknown comes"), t("When somebody unknown comes")],
+  ["named", t("Somebody I know comes"), t("When somebody you know comes")],
+  ["left", t("Somebody leaves"), t("When somebody leaves")],
 ];
 
 /** Show them in `root`; `made` was added just now. */
 export async function showWebhooks(root, made = null) {
-  const about = paragraph("A webhook is an address in another program that is told, signed, of what happens; again and again until it has answered.", "soft");
+  const about = paragraph(t("A webhook is an address in another program that is told, signed, of what happens; again and again until it has answered."), "soft");
   try {
     const { items } = await get("/webhooks");
-    root.replaceChildren(about, ...(made ? [fresh(made)] : []), items.length ? list(root, items) : paragraph("There are no webhooks yet."), form(root));
+    root.replaceChildren(about, ...(made ? [fresh(made)] : []), items.length ? list(root, items) : paragraph(t("There are no webhooks yet.")), form(root));
     if (made) root.querySelector(".fresh input").focus();
   } catch (error) {
     root.replaceChildren(about, error.status === 403 ? paragraph(error.message, "card") : failure(error, () => showWebhooks(root)));
@@ -26,7 +29,7 @@ export async function showWebhooks(root, made = null) {
 function fresh({ url, secret }) {
   const value = element("input", { readOnly: true, value: secret, spellcheck: false });
   value.addEventListener("focus", () => value.select());
-  return element("div", { className: "card notice good fresh" }, field(`The secret that signs what is sent to ${url}. Keep it now: it is not shown again.`, value));
+  return element("div", { className: "card notice good fresh" }, field(t("The secret that signs what is sent to {url}. Keep it now: it is not shown again.", { url }), value));
 }
 
 function list(root, hooks) {
@@ -34,10 +37,10 @@ function list(root, hooks) {
 }
 
 function line(root, hook) {
-  const told = hook.kinds.map((kind) => KINDS.find(([name]) => name === kind)[2]).join(", ");
-  const stands = [count(hook.delivered, "event") + " delivered", hook.waiting && `${hook.waiting} waiting`, hook.given_up && `${hook.given_up} given up`].filter(Boolean).join(" · ");
+  const told = hook.kinds.map((kind) => KINDS.find(([name]) => name === kind)[2]);
+  const stands = joined([tn(hook.delivered, "{count} event delivered", "{count} events delivered"), hook.waiting && tn(hook.waiting, "{count} waiting ## events", "{count} waiting ## events"), hook.given_up && tn(hook.given_up, "{count} given up ## events", "{count} given up ## events")]);
   const status = element("p", { className: "soft", role: "status" });
-  const words = element("span", {}, element("b", { className: "name", textContent: hook.url }), element("small", { textContent: `When ${told}${hook.room ? `, in room ${hook.room}` : ""}` }), element("small", { textContent: stands }), ...(hook.words ? [element("small", { className: "refused", textContent: `${hook.words} (${until(hook.last)})` })] : []), status);
+  const words = element("span", {}, element("b", { className: "name", textContent: hook.url }), element("small", { textContent: enumerated([...told, hook.room && t("in room {room}", hook)]) }), element("small", { textContent: stands }), ...(hook.words ? [element("small", { className: "refused", textContent: t("{words} ({time})", { words: heard(hook.words), time: until(hook.last) }) })] : []), status);
   const act = (label, run) => {
     const made = button(label, async () => {
       made.disabled = true;
@@ -48,22 +51,22 @@ function line(root, hook) {
       }
       made.disabled = false;
     });
-    made.ariaLabel = `${label}: ${hook.url}`;
+    made.ariaLabel = t("{action}: {address}", { action: label, address: hook.url });
     return made;
   };
-  const test = act("Test", async () => {
-    status.textContent = "Sending…";
+  const test = act(t("Test"), async () => {
+    status.textContent = t("Sending…");
     const { arrived, words } = await post(`/webhooks/${hook.id}/test`);
-    status.textContent = arrived ? "It arrived." : words;
+    status.textContent = arrived ? t("It arrived.") : heard(words);
   });
-  const again = act("Send again", async () => {
+  const again = act(t("Send again"), async () => {
     await post(`/webhooks/${hook.id}/retry`);
     await showWebhooks(root);
   });
-  const gone = act("Remove", async (made) => {
+  const gone = act(t("Remove"), async (made) => {
     if (!made.dataset.sure) {
       made.dataset.sure = "yes";
-      made.textContent = "Remove for good?";
+      made.textContent = t("Remove for good?");
       return;
     }
     await remove(`/webhooks/${hook.id}`);
@@ -77,12 +80,12 @@ function line(root, hook) {
 /** What did not arrive, read when it is opened. */
 function lost(hook) {
   const inside = element("ul");
-  const details = element("details", { className: "visits lost" }, element("summary", { textContent: `${count(hook.given_up, "event")} did not arrive` }), inside);
+  const details = element("details", { className: "visits lost" }, element("summary", { textContent: tn(hook.given_up, "{count} event did not arrive", "{count} events did not arrive") }), inside);
   details.addEventListener("toggle", async () => {
     if (!details.open) return;
     try {
       const { items } = await get(`/webhooks/${hook.id}/given-up`);
-      inside.replaceChildren(...items.map(({ event, attempts, words }) => element("li", { textContent: `${event.type}${event.data.person ? ` ${event.data.person.name}` : ""}, ${until(event.timestamp)}: ${words} (${count(attempts, "try", "tries")})` })));
+      inside.replaceChildren(...items.map(({ event, attempts, words }) => element("li", { textContent: tn(attempts, "{event}, {time}: {words} ({count} try)", "{event}, {time}: {words} ({count} tries)", { event: [event.type, event.data.person?.name].filter(Boolean).join(" "), time: until(event.timestamp), words: heard(words) }) })));
     } catch (error) {
       inside.replaceChildren(element("li", {}, failure(error)));
     }
@@ -91,15 +94,15 @@ function lost(hook) {
 }
 
 function form(root) {
-  const url = element("input", { type: "url", required: true, maxLength: 2000, placeholder: "The address that it gives you", autocomplete: "off" });
-  const room = element("input", { maxLength: 40, placeholder: "Any", autocomplete: "off", spellcheck: false });
+  const url = element("input", { type: "url", required: true, maxLength: 2000, placeholder: t("The address that it gives you"), autocomplete: "off" });
+  const room = element("input", { maxLength: 40, placeholder: t("Any"), autocomplete: "off", spellcheck: false });
   const boxes = KINDS.map(([value, words]) => element("label", { className: "check" }, element("input", { type: "checkbox", value, checked: value === "unknown" }), element("span", { textContent: words })));
   const refused = element("p", { className: "refused", role: "alert" });
-  const made = element("form", { className: "card stack" }, element("h3", { textContent: "A new webhook" }), field("Address", url), element("fieldset", { className: "options" }, element("legend", { textContent: "Tell it when" }), ...boxes), field("Room", room), refused, element("div", {}, element("button", { type: "submit", className: "primary", textContent: "Add" })));
+  const made = element("form", { className: "card stack" }, element("h3", { textContent: t("A new webhook") }), field(t("Address"), url), element("fieldset", { className: "options" }, element("legend", { textContent: t("Tell it when") }), ...boxes), field(t("Room"), room), refused, element("div", {}, element("button", { type: "submit", className: "primary", textContent: t("Add") })));
   made.addEventListener("submit", async (event) => {
     event.preventDefault();
     const kinds = [...made.querySelectorAll(":checked")].map((box) => box.value);
-    refused.textContent = kinds.length ? "" : "Choose at least one thing to tell.";
+    refused.textContent = kinds.length ? "" : t("Choose at least one thing to tell.");
     if (!kinds.length) return;
     try {
       await showWebhooks(root, await post("/webhooks", { url: url.value, kinds, ...(room.value.trim() ? { room: room.value.trim() } : {}) }));

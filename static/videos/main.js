@@ -1,10 +1,12 @@
 // The videos page: send some, watch them being worked off, look into one.
 
 import { element } from "../dom.js";
+import { enumerated } from "../figures.js";
+import { t, tn } from "../language.js";
 import { get, remove, upload } from "../people/api.js";
 import { button, failure, paragraph } from "../people/parts.js";
 import { leftWords, Parcel, progress, Queue, timeLeft } from "../people/queue.js";
-import { count, when } from "../people/words.js";
+import { when } from "../people/words.js";
 import { toast } from "../toast.js";
 import { standing } from "./times.js";
 import { erase, showVideo } from "./video.js";
@@ -40,7 +42,7 @@ async function route() {
   const mine = ++shown;
   const id = location.hash.slice(1);
   if (!/^[0-9a-f]{32}$/.test(id)) {
-    root.replaceChildren(element("h2", { textContent: "Who is in a video, and when?" }), zone, keeps, sending, list);
+    root.replaceChildren(element("h2", { textContent: t("Who is in a video, and when?") }), zone, keeps, sending, list);
     return look();
   }
   try {
@@ -50,7 +52,7 @@ async function route() {
     if (mine === shown) leave = end;
     else end();
   } catch (error) {
-    if (mine === shown) root.replaceChildren(element("a", { className: "back", href: "#", textContent: "‹ All videos" }), failure(error, route));
+    if (mine === shown) root.replaceChildren(element("a", { className: "back", href: "#", textContent: t("‹ All videos") }), failure(error, route));
   }
 }
 
@@ -62,7 +64,7 @@ async function look() {
     const { items, days, next, limits: said } = await everything();
     if (mine !== shown) return;
     limits = said;
-    keeps.textContent = days ? `Videos and what is found in them stay on this server, and are erased after ${count(days, "day")} or when you delete them.` : "Videos and what is found in them stay on this server until you delete them.";
+    keeps.textContent = days ? tn(days, "Videos and what is found in them stay on this server, and are erased after {count} day or when you delete them.", "Videos and what is found in them stay on this server, and are erased after {count} days or when you delete them.") : t("Videos and what is found in them stay on this server until you delete them.");
     draw(items, next);
     if (items.some(({ state }) => state === "waiting" || state === "running")) timer = setTimeout(look, AGAIN);
   } catch (error) {
@@ -101,10 +103,10 @@ function videoCard(video) {
   const { id, file, state } = video;
   const words = element("small", { className: "standing" });
   const title = state === "done" ? element("a", { className: "name", href: `#${id}`, textContent: file }) : element("b", { className: "name", textContent: file });
-  const out = state === "done" || state === "failed" ? button("Delete", async () => (await erase(video)) && look()) : button("Cancel", () => cancel(video, out));
-  out.ariaLabel = `${out.textContent} ${file}`;
+  const out = state === "done" || state === "failed" ? button(t("Delete"), async () => (await erase(video)) && look()) : button(t("Cancel"), () => cancel(video, out));
+  out.ariaLabel = state === "done" || state === "failed" ? t("Delete {file}", { file }) : t("Cancel {file} ## stop looking through it", { file });
   const card = element("li", { className: "card video" }, element("div", { className: "person-line" }, element("div", {}, title, element("small", { textContent: when(video.created) }), words), out));
-  if (state === "running") card.append(element("progress", { max: 1, ariaLabel: `${file} is looked through` }));
+  if (state === "running") card.append(element("progress", { max: 1, ariaLabel: t("{file} is looked through", { file }) }));
   if (state === "failed") card.classList.add("notice");
   [card.dataset.id, card.dataset.state] = [id, state];
   tell(card, video);
@@ -120,13 +122,13 @@ function tell(card, video) {
 async function cancel({ id, file }, out) {
   out.disabled = true;
   await remove(`/videos/${id}`).catch((error) => error.status === 404 || toast(error.message));
-  toast(`${file} is cancelled, and erased.`);
+  toast(t("{file} is cancelled, and erased.", { file }));
   look();
 }
 
 function send(files) {
   const large = limits && files.find(({ size }) => size > limits.file_bytes);
-  if (large) return toast(`${large.name} has more than ${Math.round(limits.file_bytes / 2 ** 30)}\u00a0GB.`);
+  if (large) return toast(t("{file} has more than {size} GB.", { file: large.name, size: Math.round(limits.file_bytes / 2 ** 30) }));
   if (!queue.busy) {
     queue.parcels = [];
     startedAt = performance.now();
@@ -136,12 +138,12 @@ function send(files) {
 
 function drawSending() {
   const refused = queue.parcels.filter(({ state }) => state === "failed");
-  const cards = refused.map(({ path, error }) => element("p", { className: "card notice", role: "alert", textContent: `${path}: ${error.message}` }));
+  const cards = refused.map(({ path, error }) => element("p", { className: "card notice", role: "alert", textContent: t("{file}: {problem}", { file: path, problem: error.message }) }));
   if (queue.busy) {
     const state = progress(queue.parcels);
     const left = state.waiting ?? timeLeft(state, (performance.now() - startedAt) / 1000);
-    const made = sending.querySelector("progress")?.parentElement ?? element("div", { className: "card stack" }, element("p"), element("progress", { max: 1, ariaLabel: "Sending" }), element("div", { className: "row" }, button("Stop sending", () => queue.cancel())));
-    made.querySelector("p").textContent = `Sending ${count(state.of, "video")}${left ? `, ${left}` : ""}`;
+    const made = sending.querySelector("progress")?.parentElement ?? element("div", { className: "card stack" }, element("p"), element("progress", { max: 1, ariaLabel: t("Sending") }), element("div", { className: "row" }, button(t("Stop sending"), () => queue.cancel())));
+    made.querySelector("p").textContent = enumerated([tn(state.of, "Sending {count} video", "Sending {count} videos"), left]);
     if (state.bytes) made.querySelector("progress").value = state.gone / state.bytes;
     cards.unshift(made);
   }
@@ -149,14 +151,14 @@ function drawSending() {
 }
 
 function dropZone() {
-  const input = element("input", { type: "file", multiple: true, accept: "video/*,.mkv,.avi,.mov,.ts,.m2ts", hidden: true, ariaLabel: "Videos" });
+  const input = element("input", { type: "file", multiple: true, accept: "video/*,.mkv,.avi,.mov,.ts,.m2ts", hidden: true, ariaLabel: t("Videos") });
   input.addEventListener("change", () => {
     const chosen = [...input.files];
     input.value = ""; // the same may be chosen again
     if (chosen.length) send(chosen);
   });
-  const words = element("p", { className: "zone-words" }, element("b", { textContent: "Drop a video here" }), element("small", { textContent: "MP4, MOV, WebM, MKV, AVI and more" }));
-  const made = element("div", { className: "zone" }, words, element("div", { className: "row" }, button("Choose a video", () => input.click(), "primary")), input);
+  const words = element("p", { className: "zone-words" }, element("b", { textContent: t("Drop a video here") }), element("small", { textContent: t("MP4, MOV, WebM, MKV, AVI and more") }));
+  const made = element("div", { className: "zone" }, words, element("div", { className: "row" }, button(t("Choose a video"), () => input.click(), "primary")), input);
   for (const kind of ["dragenter", "dragover"]) made.addEventListener(kind, () => made.classList.add("over"));
   made.addEventListener("dragleave", (event) => made.contains(event.relatedTarget) || made.classList.remove("over"));
   made.addEventListener("drop", (event) => {

@@ -1,15 +1,15 @@
 // Somebody in a video: when, the best looks, and a name for who has none.
 
 import { element } from "../dom.js";
+import { t } from "../language.js";
 import { avatar, button, field } from "../people/parts.js";
-import { percent } from "../people/words.js";
-import { about, clock, place } from "./times.js";
+import { about, clock, labelOf, place } from "./times.js";
 
 /** A card. `seek(seconds)` goes there; `name(text)` gives a name, and throws what stands in the way. */
 export function personCard(video, result, one, { seek, name, names }) {
   const picture = (file) => `/api/v1/videos/${video.id}/pictures/${file}`;
   const face = avatar({ name: one.person ? one.label : "?", crop: one.best && picture(one.best.picture) });
-  const head = element("div", { className: "person-line" }, face, element("div", {}, element("h3", { className: "name", textContent: one.label }), element("small", { textContent: about(one, percent) })));
+  const head = element("div", { className: "person-line" }, face, element("div", {}, element("h3", { className: "name", textContent: labelOf(one) }), element("small", { textContent: about(one) })));
   const card = element("li", { className: "card someone" }, head, lane(one, result.seconds, seek), times(one, seek), sheet(one, picture, seek));
   card.dataset.number = one.number;
   if (!one.person) card.append(naming(one, name, names));
@@ -34,9 +34,9 @@ function lane(one, total, seek) {
 }
 
 function times(one, seek) {
-  const item = ([begin, end]) => element("li", {}, button(`${clock(begin)} – ${clock(end)}`, () => seek(begin)));
+  const item = ([begin, end]) => element("li", {}, button(t("{low} – {high} ## an interval", { low: clock(begin), high: clock(end) }), () => seek(begin)));
   const list = element("ul", { className: "times" });
-  const folded = element("details", { className: "visits" }, element("summary", { textContent: "When" }), list);
+  const folded = element("details", { className: "visits" }, element("summary", { textContent: t("When") }), list);
   // A long video may have many: they are made when they are looked at.
   folded.addEventListener("toggle", () => folded.open && list.childElementCount === 0 && list.append(...one.intervals.map(item)));
   return folded;
@@ -44,15 +44,15 @@ function times(one, seek) {
 
 function sheet(one, picture, seek) {
   const list = element("ul", { className: "sheet" });
-  list.setAttribute("aria-label", `Best pictures of ${one.label}`);
+  list.setAttribute("aria-label", t("Best pictures of {name}", { name: labelOf(one) }));
   const add = (file, time, words, shape) => {
     const image = element("img", { src: picture(file), alt: "", loading: "lazy", decoding: "async", className: shape });
-    const go = element("button", { type: "button", className: "look", ariaLabel: `${words}: go to ${clock(time)}` }, image, element("small", { textContent: clock(time) }));
+    const go = element("button", { type: "button", className: "look", ariaLabel: t("{picture}: go to {time}", { picture: words, time: clock(time) }) }, image, element("small", { textContent: clock(time) }));
     go.addEventListener("click", () => seek(time));
     list.append(element("li", {}, go));
   };
-  if (one.best?.frame) add(one.best.frame, one.best.time, "Best frame", "whole");
-  for (const look of one.sheet) add(look.picture, look.time, "Picture", "");
+  if (one.best?.frame) add(one.best.frame, one.best.time, t("Best frame"), "whole");
+  for (const look of one.sheet) add(look.picture, look.time, t("Picture"), "");
   return list;
 }
 
@@ -60,14 +60,14 @@ function naming(one, name, names) {
   const input = element("input", { maxLength: 80, autocomplete: "off", autocapitalize: "words", spellcheck: false, value: one.perhaps?.name ?? "" });
   input.setAttribute("list", names);
   const said = element("p", { className: "refused", role: "alert" });
-  const save = button("Save", null, "primary");
+  const save = button(t("Save"), null, "primary");
   save.type = "submit";
-  const form = element("form", { className: "naming" }, field("Who is this?", input), save, said);
+  const form = element("form", { className: "naming" }, field(t("Who is this?"), input), save, said);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const text = input.value.trim();
     if (!text) {
-      said.textContent = "Type a name first.";
+      said.textContent = t("Type a name first.");
       return input.focus();
     }
     save.disabled = true;

@@ -1,11 +1,13 @@
 // The player: the video itself, with a box and a name over every face.
 
 import { element } from "../dom.js";
+import { t } from "../language.js";
 import { get } from "../people/api.js";
 import { paragraph } from "../people/parts.js";
 import { Boxes } from "./boxes.js";
+import { labelOf } from "./times.js";
 
-const UNPLAYABLE = "This browser cannot play this kind of video. Who was seen, and when, is below all the same.";
+const UNPLAYABLE = t("This browser cannot play this kind of video. Who was seen, and when, is below all the same.");
 
 export class Player {
   #video;
@@ -35,9 +37,9 @@ export class Player {
 
   /** Names have changed. */
   named(result) {
-    this.#names = new Map(result.people.flatMap((one) => one.tracks.map((track) => [track, { label: one.label, known: one.person !== null }])));
+    this.#names = new Map(result.people.flatMap((one) => one.tracks.map((track) => [track, { label: labelOf(one), known: one.person !== null }])));
     this.#subtitles?.remove();
-    this.#subtitles = element("track", { kind: "captions", label: "Who is seen", srclang: "en", src: `${this.#address}/export.vtt` });
+    this.#subtitles = element("track", { kind: "captions", label: t("Who is seen"), srclang: "en", src: `${this.#address}/export.vtt` });
     this.#video.append(this.#subtitles);
     this.#draw();
   }

@@ -1,19 +1,15 @@
 // Times and places in a video, and what is said of them. No document.
 
+import { duration, enumerated, percent } from "../figures.js";
+import { joined, t, tn } from "../language.js";
+import { heard } from "../server_words.js";
+
 /** `0:05`, `12:34`, `1:02:03`. */
 export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
   const two = (number) => String(number).padStart(2, "0");
   return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
-}
-
-/** How long, in words: `8 s`, `3 min`, `1 h 5 min`. */
-export function span(seconds) {
-  if (seconds < 60) return `${Math.max(1, Math.round(seconds))}\u00a0s`;
-  const minutes = Math.round(seconds / 60);
-  if (minutes < 60) return `${minutes}\u00a0min`;
-  return minutes % 60 ? `${Math.floor(minutes / 60)}\u00a0h ${minutes % 60}\u00a0min` : `${minutes / 60}\u00a0h`;
 }
 
 /** Where an interval lies on a bar of `total` seconds, in per cent, never too thin to be seen. */
@@ -42,19 +38,20 @@ export function boxAt(points, moment, longest) {
 
 /** Where a video stands, in words. */
 export function standing({ state, words, done, total, left, seconds }, leftWords) {
-  if (state === "waiting") return "Waits for its turn";
-  if (state === "failed") return words;
-  if (state === "done") return seconds === null ? "Done" : `${span(seconds)} long`;
-  if (!done) return "Opening the video";
-  const said = left === null ? "" : leftWords(left);
-  return [total ? `${clock(done)} of ${clock(total)}` : `${clock(done)} done`, said].filter(Boolean).join(", ");
+  if (state === "waiting") return t("Waits for its turn");
+  if (state === "failed") return heard(words);
+  if (state === "done") return seconds === null ? t("Done") : t("{duration} long", { duration: duration(seconds) });
+  if (!done) return t("Opening the video");
+  const far = total ? t("{done} of {total} ## two times", { done: clock(done), total: clock(total) }) : t("{time} done", { time: clock(done) });
+  return enumerated([far, left === null ? "" : leftWords(left)]);
 }
 
+/** What somebody in a video is called: a name, or a number where nobody knows one. */
+export const labelOf = (one) => heard(one.label);
+
 /** One line about somebody in a video. */
-export function about(one, percent) {
-  const parts = [span(one.seconds)];
-  if (one.intervals.length > 1) parts.push(`${one.intervals.length} times`);
-  if (one.person) parts.push(`${percent(one.probability)} sure`);
-  else if (one.perhaps) parts.push(`perhaps ${one.perhaps.name}`);
-  return parts.join(" · ");
+export function about(one) {
+  const often = one.intervals.length > 1 && tn(one.intervals.length, "{count} time", "{count} times");
+  const who = one.person ? t("{percent} sure", { percent: percent(one.probability) }) : one.perhaps && t("perhaps {name}", one.perhaps);
+  return joined([duration(one.seconds), often, who]);
 }

@@ -1,14 +1,14 @@
 // One video that is done: player, people, exports.
 
 import { element } from "../dom.js";
+import { duration } from "../figures.js";
+import { t, tn } from "../language.js";
 import { get, post, remove } from "../people/api.js";
 import { ask } from "../people/dialogs.js";
 import { button, paragraph } from "../people/parts.js";
-import { count } from "../people/words.js";
 import { toast } from "../toast.js";
 import { personCard } from "./person.js";
 import { Player } from "./player.js";
-import { span } from "./times.js";
 
 const NAMES = "known-names";
 
@@ -32,7 +32,8 @@ export async function showVideo(root, video) {
   function draw({ people }, further = []) {
     const all = new Set([...known.map(({ name }) => name), ...further]);
     names.replaceChildren(...[...all].map((value) => element("option", { value })));
-    said.textContent = people.length ? `${span(result.seconds)} long, ${count(people.length, "person", "people")} in it.` : `${span(result.seconds)} long. Nobody's face was seen well enough to tell who it is.`;
+    const long = { duration: duration(result.seconds) };
+    said.textContent = people.length ? tn(people.length, "{duration} long, {count} person in it.", "{duration} long, {count} people in it.", long) : t("{duration} long. Nobody's face was seen well enough to tell who it is.", long);
     list.replaceChildren(...people.map((one) => personCard(video, result, one, { seek, names: NAMES, name: (text) => naming(one, text) })));
     moved();
   }
@@ -42,21 +43,21 @@ export async function showVideo(root, video) {
     known.push({ name: person.name });
     draw(newer);
     player.named(newer);
-    toast(`${person.name} is known now.`);
+    toast(t("{name} is known now.", person));
     list.querySelector(`[data-number="${one.number}"]`)?.scrollIntoView({ block: "nearest" });
   }
 
   draw(result);
   const file = (kind, words) => element("a", { className: "button", href: `/api/v1/videos/${video.id}/export.${kind}?download`, download: "", textContent: words });
   root.replaceChildren(
-    element("a", { className: "back", href: "#", textContent: "‹ All videos" }),
+    element("a", { className: "back", href: "#", textContent: t("‹ All videos") }),
     heading,
     said,
     element("div", { className: "screen" }, player.root),
-    element("label", { className: "check" }, boxes, element("span", { textContent: "Boxes and names over the video" })),
+    element("label", { className: "check" }, boxes, element("span", { textContent: t("Boxes and names over the video") })),
     names,
     list,
-    element("section", { className: "part", ariaLabel: "Export" }, element("div", { className: "row" }, file("csv", "Table (CSV)"), file("vtt", "Subtitles (WebVTT)"), file("json", "JSON"), button("Delete this video …", () => erase(video), "secondary danger"))),
+    element("section", { className: "part", ariaLabel: t("Export") }, element("div", { className: "row" }, file("csv", t("Table (CSV)")), file("vtt", t("Subtitles (WebVTT)")), file("json", "JSON"), button(t("Delete this video …"), () => erase(video), "secondary danger"))),
   );
   heading.focus();
   return () => player.close();
@@ -64,10 +65,10 @@ export async function showVideo(root, video) {
 
 /** Ask, erase, go back to all of them. */
 export async function erase(video) {
-  if (!(await ask(`Delete ${video.file}?`, "The video and everything found in it are erased from this server. People you named in it stay.", "Delete", { no: "Keep", danger: true }))) return false;
+  if (!(await ask(t("Delete {file}?", video), t("The video and everything found in it are erased from this server. People you named in it stay."), t("Delete"), { no: t("Keep"), danger: true }))) return false;
   try {
     await remove(`/videos/${video.id}`);
-    toast("The video is deleted.");
+    toast(t("The video is deleted."));
   } catch (error) {
     if (error.status !== 404) {
       toast(error.message);

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { choose, chosenWords, megabytes, tooMuch } from "../../static/evaluate/choice.js";
+import { choose, chosenWords, tooMuch } from "../../static/evaluate/choice.js";
+import { megabytes } from "../../static/figures.js";
 import { follow, reportAt, send } from "../../static/evaluate/following.js";
 
 const files = (...paths) => paths.map((path) => ({ path, file: { size: 1000, name: path } }));

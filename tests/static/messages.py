@@ -163,7 +163,12 @@ def calls(found: list[Token]) -> Iterator[Call]:
     """The calls of what translates."""
     for at, token in enumerate(found[:-1]):
         before = found[at - 1].text if at else ""
-        if token.kind != "word" or token.text not in TRANSLATORS or found[at + 1].text != "(" or found[at + 1].kind != "sign":
+        if (
+            token.kind != "word"
+            or token.text not in TRANSLATORS
+            or found[at + 1].text != "("
+            or found[at + 1].kind != "sign"
+        ):
             continue
         if before in (".", "function"):
             continue
@@ -212,7 +217,10 @@ def catalogue() -> dict[str, Message]:
 
 def written(messages: dict[str, Message]) -> str:
     """A catalogue as it stands in its file: a line for each message."""
-    lines = [f"  {json.dumps(key, ensure_ascii=False)}: {json.dumps(said, ensure_ascii=False)}" for key, said in messages.items()]
+    lines = [
+        f"  {json.dumps(key, ensure_ascii=False)}: {json.dumps(said, ensure_ascii=False)}"
+        for key, said in messages.items()
+    ]
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { Refusal, refusalWords } from "../../static/people/api.js";
 import { across, outline, range, sides, table, ticks } from "../../static/people/histogram.js";
 import { neighbour, route, TABS } from "../../static/people/tabs.js";
-import { about, count, initials, matching, resemblesOther, sightings, until, usualSize, view, when } from "../../static/people/words.js";
+import { about, initials, matching, persons, resemblesOther, sightings, until, usualSize, view, when } from "../../static/people/words.js";
 
 const NOW = new Date("2026-11-23T16:00:00");
 
@@ -83,7 +83,7 @@ test("a picture that looks more like somebody else says so; one alone cannot be 
 test("one line about somebody", () => {
   assert.equal(about({ samples: 1, room: null, negatives: 0 }), "1 picture");
   assert.equal(about({ samples: 7, room: "lab", negatives: 2 }), "7 pictures · Room lab · 2 “not this person” marks");
-  assert.equal(count(1234, "person", "people"), "1,234 people");
+  assert.equal(persons(1234), "1,234 people");
 });
 
 const histogram = (counts, from = 0, step = 0.1) => ({ from, step, counts });

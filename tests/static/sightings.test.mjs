@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 process.env.TZ = "Europe/Paris";
-const { boundsOf, dayOf, lasting, place, rowsOf, shifted, ticks, windowOf } = await import("../../static/sightings/day.js");
+const { duration: lasting } = await import("../../static/figures.js");
+const { boundsOf, dayOf, place, rowsOf, shifted, ticks, windowOf } = await import("../../static/sightings/day.js");
 
 const at = (hour, minute = 0) => new Date(2026, 10, 24, hour, minute).toISOString();
 const seen = (began, ended, person = null) => ({ began, ended, person });

@@ -5,7 +5,8 @@ import { test } from "node:test";
 
 import { leftWords } from "../../static/people/queue.js";
 import { Boxes } from "../../static/videos/boxes.js";
-import { about, boxAt, clock, place, span, standing } from "../../static/videos/times.js";
+import { duration as span } from "../../static/figures.js";
+import { about, boxAt, clock, place, standing } from "../../static/videos/times.js";
 
 test("times read as on a clock, lengths as people say them", () => {
   assert.deepEqual([0, 5.9, 65, 3723].map(clock), ["0:00", "0:05", "1:05", "1:02:03"]);
@@ -38,11 +39,10 @@ test("where a video stands is said in words", () => {
 });
 
 test("one line says how long, how often and how surely", () => {
-  const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
   const one = { seconds: 12, intervals: [[0, 5], [9, 16]], person: null, perhaps: null, probability: null };
-  assert.equal(about(one, percent), "12\u00a0s · 2 times");
-  assert.equal(about({ ...one, person: { name: "Ada" }, probability: 0.97 }, percent), "12\u00a0s · 2 times · 97\u00a0% sure");
-  assert.equal(about({ ...one, intervals: [[0, 12]], perhaps: { name: "Ada" } }, percent), "12\u00a0s · perhaps Ada");
+  assert.equal(about(one), "12\u00a0s · 2 times");
+  assert.equal(about({ ...one, person: { name: "Ada" }, probability: 0.97 }), "12\u00a0s · 2 times · 97\u00a0% sure");
+  assert.equal(about({ ...one, intervals: [[0, 12]], perhaps: { name: "Ada" } }), "12\u00a0s · perhaps Ada");
 });
 
 test("boxes are asked for a minute at a time, the next one before it is needed", async () => {
