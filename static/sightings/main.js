@@ -224,7 +224,7 @@ async function eraseOne({ id }, made) {
 }
 
 async function eraseAll() {
-  const sure = await ask({ title: t("Erase every sighting?"), text: "Those of every day, with their pictures and what other programs have not been told yet. That cannot be undone.", yes: t("Erase"), no: t("Keep"), danger: true });
+  const sure = await ask({ title: t("Erase every sighting?"), text: t("Those of every day, with their pictures and what other programs have not been told yet. That cannot be undone."), yes: t("Erase"), no: t("Keep"), danger: true });
   if (!sure) return;
   try {
     await remove("/sightings");

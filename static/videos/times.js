@@ -47,7 +47,7 @@ export function standing({ state, words, done, total, left, seconds }, leftWords
 }
 
 /** What somebody in a video is called: a name, or a number where nobody knows one. */
-export const labelOf = (one) => heard(one.label);
+export const labelOf = (one) => (one.person ? one.label : heard(one.label));
 
 /** One line about somebody in a video. */
 export function about(one) {

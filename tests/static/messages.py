@@ -91,6 +91,7 @@ class Token:
     kind: str  # "word", "text", "template" (a piece of one), "sign"
     text: str  # a text's value, a template's raw piece, the word or sign itself
     line: int
+    start: int = 0  # of a piece of a template: where the first piece of it is among the tokens
 
 
 _TOKEN = re.compile(
@@ -107,33 +108,36 @@ _BEFORE_REGEX = set("(,=:[!&|?{};>")
 def tokens(source: str) -> list[Token]:
     """The tokens of a script, without comments and regular expressions."""
     found: list[Token] = []
-    at, nesting = 0, list[int]()  # depth of braces in each ${…} that is open
+    at, nesting = 0, list[tuple[int, int]]()  # of each ${…} that is open: depth of braces, start of its template
 
-    def template(begin: int) -> int:
+    def template(begin: int, start: int) -> int:
         end = begin
         while source[end] != "`" and source[end : end + 2] != "${":
             end += 2 if source[end] == "\\" else 1
-        found.append(Token("template", source[begin:end], source.count("\n", 0, begin) + 1))
+        found.append(Token("template", source[begin:end], source.count("\n", 0, begin) + 1, start))
         if source[end] == "`":
             found.append(Token("sign", "`", 0))
             return end + 1
-        nesting.append(0)
+        nesting.append((0, start))
         return end + 2
 
     while at < len(source):
-        if source[at] == "/" and (not found or found[-1].text in _BEFORE_REGEX or found[-1].text == "return"):
-            if regex := _REGEX.match(source, at) if source[at + 1] not in "/*" else None:
-                at = regex.end()
-                found.append(Token("word", "regex", 0))
-                continue
+        may_be_regex = source[at] == "/" and (
+            not found or found[-1].text in _BEFORE_REGEX or found[-1].text == "return"
+        )
+        if may_be_regex and source[at + 1] not in "/*" and (regex := _REGEX.match(source, at)):
+            at = regex.end()
+            found.append(Token("word", "regex", 0))
+            continue
         if source[at] == "`":
-            at = template(at + 1)
+            at = template(at + 1, len(found))
             continue
         if nesting and source[at] in "{}":
-            nesting[-1] += 1 if source[at] == "{" else -1
-            if nesting[-1] < 0:
+            depth, start = nesting[-1]
+            nesting[-1] = (depth + (1 if source[at] == "{" else -1), start)
+            if nesting[-1][0] < 0:
                 nesting.pop()
-                at = template(at + 1)
+                at = template(at + 1, start)
                 continue
         match = _TOKEN.match(source, at)
         assert match is not None
@@ -170,7 +174,7 @@ def calls(found: list[Token]) -> Iterator[Call]:
             or found[at + 1].kind != "sign"
         ):
             continue
-        if before in (".", "function"):
+        if before == "function" or (before == "." and found[at - 2].text != "."):
             continue
         arguments: list[list[Token]] = [[]]
         depth, end = 0, at + 2
