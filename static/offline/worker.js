@@ -1,8 +1,8 @@
 // Says that the server is away when it is. Nothing else is kept or answered from here: no page, no name, no picture.
 
-const SHELL = "shell-1";
+const SHELL = "shell-2";
 const PAGE = "/static/offline/page.html";
-const FILES = [PAGE, "/static/offline/page.css", "/static/offline/page.js", "/static/favicon.svg"];
+const FILES = [PAGE, "/static/offline/page.css", "/static/offline/page.js", "/static/offline/words.js", "/static/favicon.svg"];
 
 self.addEventListener("install", (event) => {
   event.waitUntil(keep().then(() => self.skipWaiting()));
