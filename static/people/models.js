@@ -51,7 +51,7 @@ export class Models {
     }
     this.#root.replaceChildren(
       title(),
-      element("p", {}, ...woven("Recognition uses the models {models}.", { models: element("b", { textContent: current }) })),
+      element("p", {}, ...woven("Recognition uses the models {models}.", { models: element("b", { textContent: current, translate: false }) })),
       ...(going || change.state === "failed" ? [this.#job(change)] : change.words ? [paragraph(heard(change.words), "soft")] : []),
       ...(going ? [] : [element("ul", { className: "changes" }, ...others.map((pack) => this.#pack(pack)))]),
       ...(others.length === 0 && !going ? [paragraph(t("There are no others."), "soft")] : []),
@@ -60,7 +60,7 @@ export class Models {
 
   #pack(pack) {
     const line = element("small", { textContent: [heard(pack.summary), t("Licence: {licence}.", pack), pack.installed ? "" : t("Not installed yet.")].join(" ").trim() });
-    const words = element("span", {}, element("b", { textContent: pack.name }), line);
+    const words = element("span", {}, element("b", { textContent: pack.name, translate: false }), line);
     const change = button(t("Change to these …"), () => this.#begin(pack));
     change.ariaLabel = t("Change to {models} …", { models: pack.name });
     return element("li", {}, words, change);

@@ -29,6 +29,7 @@ export function followAddress(show) {
       handle.setAttribute("aria-selected", String(chosen));
       handle.tabIndex = chosen ? 0 : -1;
       $(`panel-${name}`).hidden = !chosen;
+      if (chosen && handle.parentElement.scrollWidth > handle.parentElement.clientWidth) handle.scrollIntoView({ block: "nearest", inline: "nearest" }); // in sight where not all fit
     }
     show(tab, rest);
   };
