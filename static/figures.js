@@ -2,18 +2,27 @@
 
 import { language, locale, t } from "./language.js";
 
+const lists = new Intl.ListFormat(locale, { type: "conjunction" });
+const writers = new Map(); // made once: chips are written anew at every drawing
+
+function written(value, style, digits) {
+  const key = `${style} ${digits}`;
+  if (!writers.has(key)) writers.set(key, new Intl.NumberFormat(locale, { style, minimumFractionDigits: digits, maximumFractionDigits: digits }));
+  return writers.get(key).format(value);
+}
+
 /** A number with so many digits behind the point. */
-export const number = (value, digits = 0) => value.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+export const number = (value, digits = 0) => written(value, "decimal", digits);
 
 /** A share as `82 %`, on one line; nothing for nothing. */
 export function percent(share, digits = 0) {
   if (!Number.isFinite(share)) return "";
-  const said = share.toLocaleString(locale, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const said = written(share, "percent", digits);
   return language === "en" ? said.replace("%", "\u00a0%") : said;
 }
 
 /** `a, b and c`. */
-export const listed = (items) => new Intl.ListFormat(locale, { type: "conjunction" }).format(items);
+export const listed = (items) => lists.format(items);
 
 /** `a, b, c`: facts that are no sentence. Intl puts nothing at all between them in some languages. */
 export function enumerated(facts) {

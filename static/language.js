@@ -45,18 +45,19 @@ export const locale = localeFor(language, tags);
 export const fromRight = language === "ar";
 
 const plurals = new Intl.PluralRules(locale);
+const taken = new Map(); // messages taken apart: what is said of a face is made anew at every drawing
 const numbers = new Intl.NumberFormat(locale, { maximumFractionDigits: 20 });
 
 /** `text` in the page's language, its `{places}` filled; what is not translated stays English. What follows " ## " tells translators what is meant. */
 export function t(text, values = {}) {
   const said = catalogue?.[text];
-  return fill(typeof said === "string" ? said : text.split(NOTE)[0], values);
+  return fill(typeof said === "string" ? said : text, values);
 }
 
 /** The same for a number of things, `{count}` among them: `one` is the English for one, `other` for any other number. */
 export function tn(count, one, other, values = {}) {
   const forms = catalogue?.[other];
-  const said = forms?.[plurals.select(count)] ?? forms?.other ?? (count === 1 ? one : other).split(NOTE)[0];
+  const said = forms?.[plurals.select(count)] ?? forms?.other ?? (count === 1 ? one : other);
   return fill(said, { count, ...values });
 }
 
@@ -84,8 +85,12 @@ export function choose(language) {
   location.reload();
 }
 
-function fill(text, values) {
-  return text.replace(/\{(\w+)\}/g, (place, name) => (Object.hasOwn(values, name) ? shown(values[name]) : place));
+function fill(message, values) {
+  if (!taken.has(message)) taken.set(message, message.split(NOTE)[0].split(/\{(\w+)\}/));
+  const [first, ...rest] = taken.get(message);
+  let said = first;
+  for (let i = 0; i < rest.length; i += 2) said += (Object.hasOwn(values, rest[i]) ? shown(values[rest[i]]) : `{${rest[i]}}`) + rest[i + 1];
+  return said;
 }
 
 function shown(value) {

@@ -71,6 +71,7 @@ export function present(faces) {
 
 /** A name that fits on a chip: whole characters, with an ellipsis. */
 export function shorten(name, most = 24) {
+  if (name.length <= most) return name;
   const characters = [...new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(name)].map((s) => s.segment);
   return characters.length <= most ? name : `${characters.slice(0, most - 1).join("").trimEnd()}…`;
 }
