@@ -17,7 +17,7 @@ export function translate(root, t) {
 
 /**
  * The words of an element are one message, from its first to its last: an element between them is a place in it, {1}, {2}, …, so that a language can
- * put it elsewhere.
+ * put it elsewhere. data-note="…" tells translators what is meant, as " ## " does in scripts.
  */
 function translateWords(element, t) {
   const nodes = [...element.childNodes];
@@ -30,7 +30,7 @@ function translateWords(element, t) {
   const text = within.map((node) => (node.nodeType === Node.TEXT_NODE ? node.data : `{${inner.indexOf(node) + 1}}`)).join("");
   const message = text.replace(/\s+/g, " ").trim();
   if (!/\p{L}/u.test(message.replace(/\{\d+\}/g, ""))) return;
-  const pieces = t(message).split(/\{(\d+)\}/);
+  const pieces = t(element.dataset.note ? `${message} ## ${element.dataset.note}` : message).split(/\{(\d+)\}/);
   const made = pieces.map((piece, i) => (i % 2 === 0 ? piece : (inner[piece - 1] ?? ""))).filter((piece) => piece !== "");
   const after = nodes[last + 1] ?? null;
   for (const node of within) node.remove();

@@ -40,8 +40,8 @@ def scripts() -> list[Path]:
 
 
 class _Element:
-    def __init__(self, tag: str, apart: bool) -> None:
-        self.tag, self.apart = tag, apart
+    def __init__(self, tag: str, apart: bool, note: str | None = None) -> None:
+        self.tag, self.apart, self.note = tag, apart, note
         self.nodes: list[str | None] = []  # text, or None where an element stands
 
 
@@ -61,7 +61,7 @@ class Document(HTMLParser):
         if not apart:
             self.messages += [value for name in SAID if (value := named.get(name)) and value.strip()]
         if tag not in VOID:
-            self._open.append(_Element(tag, apart))
+            self._open.append(_Element(tag, apart, named.get("data-note")))
 
     def handle_data(self, data: str) -> None:
         self._open[-1].nodes.append(data)
@@ -80,7 +80,7 @@ class Document(HTMLParser):
             text += f"{{{places}}}" if node is None else node
         text = re.sub(r"\s+", " ", text).strip()
         if re.search(r"[^\W\d_]", re.sub(r"\{\d+\}", "", text)):
-            self.messages.append(text)
+            self.messages.append(f"{text}{NOTE}{element.note}" if element.note else text)
 
 
 # -- scripts -----------------------------------------------------------------------------------------------------------
