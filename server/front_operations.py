@@ -47,6 +47,10 @@ WHIP_OPERATIONS = {
         query={
             "room": Parameter("The room it joins", {"anyOf": [ROOM, {"const": ""}]}),
             "guest": Parameter("Whether what it adds goes when it ends", {"enum": ["0", "1"]}),
+            "resume": Parameter(
+                "The secret that `hello` gave, within a minute after the connection broke: the session goes on",
+                {"type": "string", "maxLength": 64},
+            ),
         },
         body=_SDP,
         words="Signalling as in WHIP (RFC 9725); `Location` is the session, to be patched and deleted.",

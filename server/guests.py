@@ -9,7 +9,7 @@ from server.api.keys import API_KEY
 from server.problems import problem
 from server.settings import Settings
 
-OPEN_TO_GUESTS = ("/api/v1/config", "/api/v1/join", "/api/v1/whip")
+OPEN_TO_GUESTS = ("/api/v1/config", "/api/v1/join", "/api/v1/whip", "/api/v1/fallback")
 
 
 def is_guest(settings: Settings, request: web.Request) -> bool:

@@ -132,7 +132,9 @@ def access_middleware(guard: JoinGuard | None, keys: KeyDoor | None = None) -> M
             refused = None if request.secure else _refused_loopback(request)
             if refused is None and keys is not None and key is not None:
                 refused = await keys.admit(request, key)
-        if refused is None and request.method not in _SAFE_METHODS:
+        # A WebSocket is asked for with GET, and no browser keeps other sites' pages from it.
+        changes = request.method not in _SAFE_METHODS or hdrs.UPGRADE in request.headers
+        if refused is None and changes:
             refused = _refused_origin(request)
         return refused if refused is not None else await handler(request)
 

@@ -21,15 +21,17 @@ from server.api.routes import setup_keys
 from server.app import VIDEO, Services
 from server.evaluation.running import Evaluations
 from server.evaluation_routes import setup_evaluation
+from server.fallback.routes import setup_fallback
 from server.groups.albums import Albums
 from server.groups.routes import AlbumRoutes, setup_groups
 from server.guests import is_guest
 from server.join import Door
+from server.link import Link
 from server.live.reading import Readings, setup_reading
 from server.live.routes import setup_sessions
 from server.live.session import LiveSession, SessionOptions
 from server.media.decoder import Decoder, DecoderDown
-from server.peer import Peer
+from server.peers import PeerRegistry
 from server.people import People, PeopleOptions
 from server.people.import_routes import setup_imports
 from server.people.inbox import Inbox, erase_inbox
@@ -45,7 +47,7 @@ from server.settings import Settings, StartError
 from server.sightings.recorder import Recorder
 from server.sightings.routes import SightingRoutes, setup_sightings
 from server.sightings.webhooks import Deliveries
-from server.signalling import PeerRegistry, setup_whip
+from server.signalling import setup_whip
 from server.storage import StorageError
 from server.transport import IceServer, TransportOptions, install
 from server.videos.routes import VideoRoutes, setup_videos
@@ -72,15 +74,15 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
     policy = replace(DEFAULT_POLICY, keyframe_interval=settings.keyframe_interval)
     options = SessionOptions(settings.review, settings.keep_crops)
 
-    def make_session(peer: Peer) -> LiveSession:
-        visit = peer.visit
+    def make_session(link: Link) -> LiveSession:
+        visit = link.visit
         return LiveSession(
-            peer, change.models, people, executor, config, policy, options, inbox, room=visit.room, guest=visit.guest,
+            link, change.models, people, executor, config, policy, options, inbox, room=visit.room, guest=visit.guest,
             reading=readings.of(visit.room), reader=readings.reader(visit.room, change.models), recorder=recorder,
         )  # fmt: skip
 
     def sessions() -> list[LiveSession]:
-        return [peer.handler for peer in peers.peers if isinstance(peer.handler, LiveSession)]
+        return [handler for handler in peers.handlers if isinstance(handler, LiveSession)]
 
     def show_reading(_room: str | None) -> None:
         for session in sessions():
@@ -153,6 +155,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             parts=(
                 lambda app: setup_keys(app, keys),
                 lambda app: setup_whip(app, peers, partial(is_guest, settings)),
+                lambda app: setup_fallback(app, peers, executor),
                 lambda app: setup_sessions(app, peers),
                 lambda app: setup_reading(app, readings, lambda: change.models, show_reading),
                 lambda app: setup_people(app, people, lambda: change.models, settings.max_samples),

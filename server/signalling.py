@@ -2,99 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
-from collections import OrderedDict
 from collections.abc import Callable
 
 from aiohttp import web
 
 from server.api.operations import describe
 from server.front_operations import WHIP_OPERATIONS
-from server.peer import EVERYONE, Peer, PeerHandler, Visit
+from server.link import Visit
+from server.peer import Peer
+from server.peers import Full, PeerRegistry
 from server.problems import problem
 from server.sdp import MAX_SDP, OfferError, parse_fragment
 from server.storage.names import clean_room
-from server.transport import TransportOptions
 
 logger = logging.getLogger(__name__)
 
 BASE = "/api/v1/whip"
-REMEMBER_ENDED = 60.0  # seconds during which ending a session again is still answered with success
+MAX_RESUME = 64  # characters
 RETRY_AFTER = 5  # seconds
-ANSWER_TIMEOUT = 10.0  # seconds: gathering through a slow STUN server ends here
-
-
-class Full(Exception):
-    """There is no room for another session."""
-
-
-class PeerRegistry:
-    """Owns every peer of the process."""
-
-    def __init__(
-        self, options: TransportOptions, handler_factory: Callable[[Peer], PeerHandler], max_sessions: int
-    ) -> None:
-        self._options = options
-        self._factory = handler_factory
-        self._max = max_sessions
-        self._peers: dict[str, Peer] = {}
-        self._ended: OrderedDict[str, float] = OrderedDict()
-        self._closing = False
-
-    @property
-    def sessions(self) -> int:
-        """How many there are now."""
-        return len(self._peers)
-
-    def get(self, number: str) -> Peer | None:
-        """A live peer by its id."""
-        return self._peers.get(number)
-
-    def has_ended(self, number: str) -> bool:
-        """Whether this id ended within the last minute."""
-        self._forget()
-        return number in self._ended
-
-    @property
-    def peers(self) -> tuple[Peer, ...]:
-        """All of them, in the order they came."""
-        return tuple(self._peers.values())
-
-    async def open(self, offer: str, visit: Visit = EVERYONE) -> tuple[Peer, str]:
-        """A new peer and the answer to its offer. Raises :class:`Full` and :class:`server.sdp.OfferError`; then no
-        peer is left."""
-        if self._closing or len(self._peers) >= self._max:
-            raise Full
-        peer = Peer(self._options, self._factory, self._peer_ended, visit)
-        self._peers[peer.id] = peer
-        try:
-            async with asyncio.timeout(ANSWER_TIMEOUT):
-                return peer, await peer.answer(offer)
-        except TimeoutError as error:
-            await peer.close("not answered in time")
-            raise OfferError(503, "the server could not gather its addresses in time") from error
-        except BaseException:
-            await peer.close("refused")
-            raise
-
-    async def close_all(self, reason: str) -> None:
-        """End every session; no new one is taken."""
-        self._closing = True
-        await asyncio.gather(*(peer.close(reason) for peer in tuple(self._peers.values())))
-
-    def _peer_ended(self, peer: Peer, _reason: str) -> None:
-        if self._peers.pop(peer.id, None) is not None:
-            self._ended[peer.id] = time.monotonic()
-        self._forget()
-
-    def _forget(self) -> None:
-        limit = time.monotonic() - REMEMBER_ENDED
-        while self._ended and next(iter(self._ended.values())) < limit:
-            self._ended.popitem(last=False)
-
-
 IsGuest = Callable[[web.Request], bool]
 
 PEERS = web.AppKey("peers", PeerRegistry)
@@ -115,7 +41,7 @@ async def _post(request: web.Request) -> web.Response:
     if request.content_type != "application/sdp":
         return problem(415, "Unsupported Media Type", "an offer has the content type application/sdp")
     try:
-        visit = _visit(request)
+        visit = visit_of(request)
     except ValueError as error:
         return problem(400, "Bad Request", f"{error}.")
     text = await _body(request)
@@ -141,17 +67,23 @@ async def _post(request: web.Request) -> web.Response:
     )
 
 
-def _visit(request: web.Request) -> Visit:
-    """``?room=NAME&guest=1``; some devices are guests whatever they say. Raises ``ValueError`` in words."""
+def visit_of(request: web.Request) -> Visit:
+    """``?room=NAME&guest=1&resume=SECRET``; some devices are guests whatever they say.
+
+    Raises ``ValueError`` in words.
+    """
     guest = request.query.get("guest", "0")
     if guest not in ("0", "1"):
         raise ValueError("guest must be 0 or 1")
-    return Visit(clean_room(request.query.get("room")), guest == "1" or request.app[IS_GUEST](request))
+    resume = request.query.get("resume") or None
+    if resume is not None and len(resume) > MAX_RESUME:
+        raise ValueError(f"resume may have {MAX_RESUME} characters")
+    return Visit(clean_room(request.query.get("room")), guest == "1" or request.app[IS_GUEST](request), resume)
 
 
 async def _patch(request: web.Request) -> web.Response:
     peer = request.app[PEERS].get(request.match_info["id"])
-    if peer is None:
+    if not isinstance(peer, Peer):
         return problem(404, "Not Found", "This session has ended or never was.")
     wanted = request.headers.get("If-Match", "*")
     if wanted not in ("*", _etag(peer)):
@@ -177,7 +109,7 @@ async def _patch(request: web.Request) -> web.Response:
 
 def _etag(peer: Peer) -> str:
     """Names the ICE session (RFC 9725 §4.3), of which a peer has one."""
-    return f'"{peer.id[:8]}"'
+    return f'"{peer.generation}"'
 
 
 async def _delete(request: web.Request) -> web.Response:
@@ -185,7 +117,7 @@ async def _delete(request: web.Request) -> web.Response:
     peer = peers.get(number)
     if peer is not None:
         await peer.close("deleted")
-    elif not peers.has_ended(number):
+    elif not (await peers.end_waiting(number) or peers.has_ended(number)):
         return problem(404, "Not Found", "This session has ended or never was.")
     return web.Response(status=200)
 

@@ -4,6 +4,7 @@ import { Announcer } from "./announce.js";
 import { Awake } from "./awake.js";
 import { Calibrate } from "./calibrate.js";
 import { Camera, CameraError } from "./camera.js";
+import { Connection } from "./connection.js";
 import { $, element } from "./dom.js";
 import { offerInstallation } from "./install.js";
 import { bindKeys } from "./keys.js";
@@ -15,16 +16,18 @@ import { connectionWord, NAMED } from "./quality.js";
 import { Reconnector } from "./reconnect.js";
 import { RoomReading } from "./room_reading.js";
 import { heard } from "./server_words.js";
-import { Session, SessionError, visitOf } from "./session.js";
+import { SessionError, visitOf } from "./session.js";
 import { Stage } from "./stage.js";
 import { CaptureClock, Timeline } from "./timeline.js";
 import { Who } from "./who.js";
 import { present, visiting } from "./words.js";
 
 const KEPT_RESULTS = 900;
-const STALLED = 3000; // ms without a result, while pictures are sent, after which the connection is given up
+const STALLED = 1200; // ms without a result, while pictures are sent, after which the connection is given up
 let config = null;
 let session = null;
+let broken = null; // the connection that broke last, until another has taken its place
+let resume = null; // the secret by which the session goes on
 let wanted = false; // the person wants to be live
 let attempt = 0; // counts starts and stops: what an older one still waits for is void
 const again = new Reconnector();
@@ -40,11 +43,16 @@ const announcer = new Announcer(say); // says who is there, once things have set
 const measured = {
   state: "idle",
   session: null,
+  fallback: false,
   startedAt: null,
   firstResultAt: null,
   results: [],
   heard: {},
   latency: latency.summary(),
+  sent: async () => {
+    const facts = await session?.facts();
+    return { bytes: facts?.bytes ?? 0, pictures: facts?.pictures ?? 0 };
+  },
   get faces() {
     const { left, top } = $("stage").getBoundingClientRect();
     return stage.shown.map(({ face, box: [x, y, w, h], text, more }) => ({
@@ -140,10 +148,11 @@ async function cameraOn(choice) {
 async function connect() {
   setState(again.tries ? "reconnecting" : "connecting");
   forgetResults();
-  const mine = new Session(config, visit);
+  const mine = new Connection(config, visit, resume);
   session = mine;
   mine.addEventListener("result", ({ detail }) => session === mine && onResult(detail));
   mine.addEventListener("command", ({ detail }) => onCommand(detail));
+  mine.addEventListener("way", ({ detail }) => session === mine && onWay(detail.fallback));
   mine.addEventListener("lost", ({ detail }) => session === mine && reconnect(detail.reason));
   try {
     await mine.start(camera.stream);
@@ -159,7 +168,7 @@ async function connect() {
 function reconnect(reason, after = null) {
   who.lost();
   calibrate.lost();
-  session?.end();
+  broken = session ?? broken;
   session = null;
   timeline.clear();
   if (!wanted) return;
@@ -175,7 +184,8 @@ function stop() {
   askedEnough();
   again.reset();
   session?.end();
-  session = null;
+  broken?.forget();
+  session = broken = resume = null;
   camera.close();
   calibrate.lost();
   calibrate.show();
@@ -231,6 +241,7 @@ function onResult({ result, arrived }) {
   if (measured.state !== "live") {
     again.reset();
     banner("");
+    tellWay();
     setState("live");
     say(t("The camera is live."));
     // The start button is gone; whoever stood on it stands on the controls now.
@@ -246,11 +257,24 @@ function drawn(now) {
   }
 }
 
+/** Say which way the pictures go, where it is not the usual one. */
+function onWay(fallback) {
+  measured.fallback = fallback;
+  if (measured.state === "live") tellWay();
+}
+
+function tellWay() {
+  if (measured.fallback) notice(t("This network lets no WebRTC through. Single pictures are sent instead: fewer a second, and more data."));
+}
+
 function onCommand(message) {
   measured.heard[message.type] = { message, arrived: performance.now() };
   who.message(message);
   calibrate.message(message);
   if (message.type === "hello") {
+    resume = message.resume ?? null;
+    broken = null;
+    measured.session = message.session;
     showVisit({ room: message.room ?? visit.room, guest: message.guest ?? visit.guest });
     calibrate.tell(true);
     if (message.reading) reading.tell(message.reading);
@@ -326,7 +350,7 @@ async function watchConnection() {
   facts.bitrate = lastBytes && facts.bytes !== null ? ((facts.bytes - lastBytes.bytes) * 8000) / (now - lastBytes.now) : null;
   lastBytes = facts.bytes === null ? null : { bytes: facts.bytes, now };
   const sent = facts.fps ?? facts.rate;
-  if (age > STALLED && sent > 0 && !document.hidden) return session.giveUp();
+  if (age > STALLED && sent > 0 && !document.hidden) return session.giveUp(age);
   const word = connectionWord(measured.state, { rate: facts.rate, wanted: sent, age, rtt: facts.rtt, loss: facts.loss });
   measured.latency = latency.summary();
   showQuality(word);
@@ -407,12 +431,13 @@ navigator.mediaDevices?.addEventListener("devicechange", () => wanted && listDev
 window.addEventListener("pagehide", () => {
   wanted = false;
   session?.end();
+  broken?.forget();
   camera.close();
 });
 window.addEventListener("pageshow", (event) => event.persisted && stop());
 offerInstallation();
 addEventListener("online", () => again.hurry());
 document.addEventListener("visibilitychange", () => document.hidden || again.hurry());
-setInterval(() => watchConnection().catch(() => {}), 1000); // a connection that just ended has no facts
+setInterval(() => watchConnection().catch(() => {}), 500); // a connection that just ended has no facts
 showVisit(visit);
 loadConfig().catch(() => {}); // said when start is pressed

@@ -78,7 +78,7 @@ export class Panel {
       [t("Sending"), facts.bitrate === null ? null : t("{number} Mbit/s", { number: number(facts.bitrate / 1e6, 2) })],
       [t("Picture"), facts.width ? `${facts.width} × ${facts.height}` : null],
       [t("Codec"), facts.codec],
-      [t("Route ## of the connection"), { host: t("direct"), srflx: t("direct, through a router"), prflx: t("direct"), relay: t("relayed") }[facts.route]],
+      [t("Route ## of the connection"), { host: t("direct"), srflx: t("direct, through a router"), prflx: t("direct"), relay: t("relayed"), websocket: t("pictures over a WebSocket") }[facts.route]],
     ]);
     const row = (name, { p50, p95 }) =>
       element(

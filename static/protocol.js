@@ -47,7 +47,8 @@ const SHAPES = {
   noted: (message) => Number.isInteger(message.track) && isText(message.person) && maybe(message.change, isText),
   camera: (message) => Number.isFinite(message.focal) && Number.isFinite(message.spread) && isText(message.known),
   reading: isReading,
-  hello: (message) => maybe(message.reading, isReading),
+  hello: (message) => maybe(message.reading, isReading) && maybe(message.resume, isText),
+  ack: (message) => isCount(message.frame),
 };
 
 function isReading(reading) {
@@ -125,6 +126,11 @@ export class Commands {
   /** What the camera is: `facts` are {from: "card" | "distance" | "kept" | "usual", …} of docs/protocol.md. */
   camera(facts) {
     return this.#build("camera", facts);
+  }
+
+  /** The session is over. */
+  bye() {
+    return this.#build("bye", {});
   }
 
   /** This face is not that person's. */

@@ -7,7 +7,9 @@ import { heard } from "./server_words.js";
 const WHIP = "/api/v1/whip";
 const CONNECT_TIMEOUT = 12000;
 const OFFER_TIMEOUT = 10000; // in a network that swallows everything a request would wait for minutes
-const PROBE_TIMEOUT = 2000;
+const PROBE_TIMEOUT = 1000;
+const SILENT = 0.7; // seconds without a picture at the server that mean that none get through
+const PATIENCE = 4000; // ms without a result, whatever the server says
 
 /** What the page's own address says of this visit: its room (or null), and whether it is a guest's. The server judges what a room may be called. */
 export function visitOf(search) {
@@ -15,12 +17,13 @@ export function visitOf(search) {
   return { room: asked.get("room") || null, guest: asked.get("guest") === "1" };
 }
 
-/** Where an offer of such a visit goes. */
-export function offerPath({ room, guest }) {
+/** Where such a visit is asked for; `resume` is the secret of the session that broke. */
+export function asking(path, { room, guest }, resume = null) {
   const asked = new URLSearchParams();
   if (room) asked.set("room", room);
   if (guest) asked.set("guest", "1");
-  return asked.size ? `${WHIP}?${asked}` : WHIP;
+  if (resume) asked.set("resume", resume);
+  return asked.size ? `${path}?${asked}` : path;
 }
 
 /** The server refused or could not be reached; `retry` says whether trying again may help, `after` when (seconds). */
@@ -45,11 +48,12 @@ export class Session extends EventTarget {
   #sender;
   #sequence = new Sequence();
   #ended = false;
+  #probing = false;
   #timer = null;
 
-  constructor(config, visit = { room: null, guest: false }) {
+  constructor(config, visit = { room: null, guest: false }, resume = null) {
     super();
-    this.#path = offerPath(visit);
+    this.#path = asking(WHIP, visit, resume);
     this.#pc = new RTCPeerConnection({ iceServers: config.iceServers });
     this.maxBitrate = config.video.maxBitrate;
   }
@@ -137,7 +141,7 @@ export class Session extends EventTarget {
 
   #lost(reason) {
     if (this.#ended) return;
-    this.end();
+    this.#close(); // not deleted: whoever comes back finds the session as it was
     this.#emit("lost", { reason });
   }
 
@@ -160,13 +164,14 @@ export class Session extends EventTarget {
 
   /** What the browser knows of the connection: {rtt, loss, fps, bitrate, width, height, codec, route}. */
   async facts() {
-    const facts = { rtt: null, loss: null, fps: null, bytes: null, width: null, height: null, codec: null, route: null };
+    const facts = { rtt: null, loss: null, fps: null, bytes: null, pictures: null, width: null, height: null, codec: null, route: null };
     if (this.#ended) return facts;
     const stats = await this.#pc.getStats();
     stats.forEach((report) => {
       if (report.type === "outbound-rtp" && report.kind === "video") {
         facts.fps = report.framesPerSecond ?? null;
         facts.bytes = report.bytesSent;
+        facts.pictures = report.framesEncoded ?? null;
         facts.width = report.frameWidth ?? null;
         facts.height = report.frameHeight ?? null;
         facts.codec = stats.get(report.codecId)?.mimeType?.split("/")[1] ?? null;
@@ -184,12 +189,15 @@ export class Session extends EventTarget {
    * Results have stopped though pictures are sent: give the connection up. The browser's own checks would take up to half a minute to notice that
    * the server was killed or that the way to it is gone.
    */
-  async giveUp() {
-    if (this.#ended || !this.#location) return;
-    const status = await fetch(`/api/v1/sessions/${this.id}`, { cache: "no-store", signal: AbortSignal.timeout(PROBE_TIMEOUT) })
-      .then((response) => response.status)
-      .catch(() => 0);
-    this.#lost(status === 0 ? "away" : status === 404 ? "gone" : "stalled");
+  async giveUp(age = Infinity) {
+    if (this.#ended || !this.#location || this.#probing) return;
+    this.#probing = true;
+    const response = await fetch(`/api/v1/sessions/${this.id}`, { cache: "no-store", signal: AbortSignal.timeout(PROBE_TIMEOUT) }).catch(() => null);
+    const about = response?.ok ? await response.json().catch(() => ({})) : {};
+    this.#probing = false;
+    // A server that has our pictures and no time is waited for.
+    if (about.silent < SILENT && age < PATIENCE) return;
+    this.#lost(response === null ? "away" : response.status === 404 ? "gone" : "stalled");
   }
 
   #delete() {
@@ -199,10 +207,20 @@ export class Session extends EventTarget {
   /** End it; may be called twice, and while the page goes away. */
   end() {
     if (this.#ended) return;
+    this.#close();
+    this.#delete();
+  }
+
+  #close() {
     this.#ended = true;
     clearTimeout(this.#timer);
     this.#pc.onconnectionstatechange = null;
+    this.#commandChannel && (this.#commandChannel.onclose = null);
     this.#pc.close();
+  }
+
+  /** It broke, and nobody will come back to it. */
+  forget() {
     this.#delete();
   }
 }

@@ -89,8 +89,9 @@ def _wait_for_url(process: subprocess.Popen[bytes], said: Path, log: Path) -> st
 
 
 @contextlib.contextmanager
-def camera_browser(camera: Path) -> Iterator[Any]:
-    """A headless Chromium whose only camera plays ``camera``. Raises ``click.ClickException`` if there is none."""
+def camera_browser(camera: Path, *flags: str) -> Iterator[Any]:
+    """A headless Chromium with further ``flags`` whose only camera plays ``camera``. Raises ``click.ClickException``
+    if there is none."""
     path = find_chromium()
     if path is None:
         raise click.ClickException("no Chromium was found; on Debian: apt-get install chromium")
@@ -100,7 +101,7 @@ def camera_browser(camera: Path) -> Iterator[Any]:
         raise click.ClickException("playwright is missing: pip install 'visavis[bench]'") from error
     with sync_playwright() as driver:
         browser = driver.chromium.launch(
-            executable_path=path, headless=True, args=[*FLAGS, f"--use-file-for-fake-video-capture={camera}"]
+            executable_path=path, headless=True, args=[*FLAGS, *flags, f"--use-file-for-fake-video-capture={camera}"]
         )
         try:
             yield browser

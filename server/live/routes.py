@@ -8,8 +8,8 @@ from server.api.keys import API_KEY
 from server.api.operations import describe
 from server.live.operations import SESSION_OPERATIONS
 from server.live.session import LiveSession
+from server.peers import PeerRegistry
 from server.problems import problem
-from server.signalling import PeerRegistry
 
 BASE = "/api/v1/sessions"
 _PEERS = web.AppKey("sessions of", PeerRegistry)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -14,7 +15,6 @@ from typing import Any
 import av
 
 from pipeline.attributes import AttributeReader
-from pipeline.distance import Camera
 from pipeline.face_models import FaceModels
 from pipeline.frame import Frame
 from pipeline.frame_pipeline import FramePipeline, PipelineConfig
@@ -22,8 +22,9 @@ from pipeline.metrics import percentile
 from pipeline.results import Face, FrameResult
 from pipeline.templates import Level
 from server import __version__
-from server.live.calibration import SECONDS, Standing, camera_of, number
+from server.link import Link
 from server.live.enrolments import LiveEnrolments
+from server.live.geometry import LiveGeometry
 from server.live.messages import (
     DEFAULT_READING,
     VERSION,
@@ -40,10 +41,10 @@ from server.live.messages import (
 from server.live.session_people import SessionPeople
 from server.live.strangers import Noticed, Portrait, PortraitWatch, StrangerWatch
 from server.live.why import explain
-from server.peer import Peer, ReceivedFrame
 from server.people import People
 from server.people.inbox import Inbox
 from server.pixels import luma, rgb
+from server.received_frame import ReceivedFrame
 from server.sightings.recorder import Recorder
 from server.storage.room_reading import RoomReading
 from server.storage.rows import NoSuchPerson
@@ -54,7 +55,7 @@ logger = logging.getLogger(__name__)
 BAD_MESSAGES = 20  # … within BAD_WINDOW seconds end the session
 BAD_WINDOW = 10.0
 LOOK_STAGES = ("convert", "detect", "embed", "attributes")
-PATIENCE = 2 * SECONDS + 2  # for somebody to stand at a known distance, counted by the clock
+RESUME_STEP = 1.0  # seconds of media time over a broken connection: the next frame is looked at, and tracks last
 RECENT = 300  # frames that statistics speak of
 
 
@@ -71,12 +72,12 @@ DEFAULT_OPTIONS = SessionOptions()
 
 
 class LiveSession:
-    """What happens on one peer; implements :class:`server.peer.PeerHandler`. Pixel work runs in ``executor``, never
-    on the loop."""
+    """What happens on one link, or on one after another; implements :class:`server.link.LinkHandler`. Pixel work runs
+    in ``executor``, never on the loop."""
 
     def __init__(
         self,
-        peer: Peer,
+        link: Link,
         models: FaceModels,
         people: People,
         executor: Executor,
@@ -91,7 +92,13 @@ class LiveSession:
         reader: AttributeReader | None = None,
         recorder: Recorder | None = None,
     ) -> None:
-        self._peer = peer
+        self.id = link.id
+        self.resume = secrets.token_urlsafe(16)  # who knows it may go on with this session after its connection broke
+        self._link = link
+        self._turn = asyncio.Lock()  # over a new link, a frame may come while one of the old is worked on
+        self._clock = 0.0  # media time reached
+        self._before = 0.0  # … and what of it earlier links brought
+        self._resumed = False
         self._models = models
         self._executor = executor
         self._known = SessionPeople(people, room, guest, self._people_changed)
@@ -101,7 +108,7 @@ class LiveSession:
         self._room, self._guest = room, guest
         self._reading = reading
         self._pipeline.read_attributes(reader)
-        self._standing: Standing | None = None
+        self._geometry = LiveGeometry(self, self._pipeline)
         # What a guest brings is gone when it leaves: nothing of it goes to the inbox.
         self._inbox = None if guest else inbox
         self._recorder = None if guest else recorder
@@ -124,14 +131,16 @@ class LiveSession:
         With faces to show, the answer goes out before the detector looks: what it finds shows with the next frame.
         """
         try:
-            await self._recognise(received)
+            async with self._turn:
+                await self._recognise(received)
         except (ValueError, av.FFmpegError) as error:
             if not self._unreadable:
-                logger.warning("session %s: a frame could not be read: %s", self._peer.id, error)
+                logger.warning("session %s: a frame could not be read: %s", self.id, error)
             self._unreadable = True
 
     async def _recognise(self, received: ReceivedFrame) -> None:
-        frame = Frame(luma(received.frame), received.time, lambda: rgb(received.frame))
+        self._clock = self._before + received.time
+        frame = Frame(luma(received.frame), self._clock, lambda: rgb(received.frame))
         started = time.perf_counter()
         result = await self._run(self._pipeline.advance, frame)
         looking = result.keyframe
@@ -160,9 +169,9 @@ class LiveSession:
 
         result = await self._run(look, frame)
         if self._inbox is not None:
-            self._inbox.observe(self._peer.id, self._room, noticed[0])
+            self._inbox.observe(self.id, self._room, noticed[0])
         if self._recorder is not None and pictures:
-            self._recorder.pictured(self._peer.id, self._room, pictures)
+            self._recorder.pictured(self.id, self._room, pictures)
         return result
 
     async def _run(self, step: Callable[[Frame], FrameResult], frame: Frame) -> FrameResult:
@@ -180,7 +189,7 @@ class LiveSession:
             "received": None if received.received is None else round(received.received, 4),
             "sent": round(time.time(), 4),
         }
-        self._peer.send_result(
+        self._link.send_result(
             result_message(
                 self._seq,
                 result,
@@ -195,8 +204,8 @@ class LiveSession:
         self._timing = timing
         self._faces = result.faces
         if self._recorder is not None:
-            self._recorder.observe(self._peer.id, self._room, result.faces)
-        self._stand(result)
+            self._recorder.observe(self.id, self._room, result.faces)
+        self._geometry.observe(result)
         self._keyframes += result.keyframe
         self._totals.append(total)
 
@@ -204,7 +213,9 @@ class LiveSession:
         """Greet the page."""
         self.say(
             "hello",
-            session=self._peer.id,
+            session=self.id,
+            resume=self.resume,
+            resumed=self._resumed,
             protocol=VERSION,
             version=__version__,
             pack=self._models.manifest.name,
@@ -232,20 +243,20 @@ class LiveSession:
                 case "finish_enrol":
                     self._enrolments.finish(command)
                 case "why":
-                    if (face := self._face(command)) is not None:
+                    if (face := self.face(command)) is not None:
                         self.spawn(self._why(command, face), "why")
                 case "not_person":
                     person = command.text("person")
-                    if (face := self._face(command)) is not None:
+                    if (face := self.face(command)) is not None:
                         self.spawn(self._not_person(command, face, person), "not this person")
                 case "camera":
-                    self._find_camera(command)
+                    self._geometry.find(command)
                 case "forget":
                     self._forget(command)
                 case "stats":
                     self.say("stats", id=command.id, session=self.stats())
                 case "bye":
-                    self.spawn(self._peer.close("bye"), "bye")
+                    self.spawn(self._link.close("bye"), "bye")
                 case other:
                     self.fail(command.id, "unknown_type", f"there is no message of type {other[:40]!r}")
         except BadMessage as error:
@@ -257,6 +268,19 @@ class LiveSession:
             self.say("notice", code="video_back", message="Pictures are coming again.")
         else:
             self.say("notice", code="no_video", message="No picture has come for two seconds.")
+
+    def worth_keeping(self) -> bool:
+        """Whether anything would be lost with it: it has seen something."""
+        return self._seq > 0
+
+    def move(self, link: Link) -> None:
+        """Go on over this link: tracks, names and a guest's people stay. What is being enrolled is dropped, as its
+        page heard nothing of it."""
+        self._link = link
+        self._resumed = True
+        self._before = self._clock + RESUME_STEP
+        self._geometry.give_up("the connection broke")
+        self._enrolments.clear()
 
     @property
     def room(self) -> str | None:
@@ -280,12 +304,12 @@ class LiveSession:
 
     async def on_closed(self, reason: str) -> None:
         """Release everything; what was half enrolled or measured is dropped."""
-        self._standing = None
+        self._geometry.forget()
         self._enrolments.clear()
         if self._inbox is not None:
-            self._inbox.left(self._peer.id)
+            self._inbox.left(self.id)
         if self._recorder is not None:
-            self._recorder.left(self._peer.id)
+            self._recorder.left(self.id)
         self._known.end()
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
@@ -297,7 +321,7 @@ class LiveSession:
         """Counts and medians since the session began; no names."""
         totals = list(self._totals)
         return {
-            **self._peer.stats(),
+            **self._link.stats(),
             "results": self._seq,
             "keyframes": self._keyframes,
             "total_p50_ms": round(percentile(totals, 50), 2) if totals else None,
@@ -322,49 +346,9 @@ class LiveSession:
         ]
         return {**self.stats(), "timing": self._timing, "reading": asdict(self._reading), "faces": faces}
 
-    # -- the camera's geometry -----------------------------------------------------------------------------------
-
-    def _find_camera(self, command: Command) -> None:
-        self._give_up("another measurement was asked for")  # the newest is the one that is wanted
-        if command.body.get("from") != "distance":
-            self._use_camera(command.id, camera_of(command))
-            return
-        metres, track = number(command, "metres"), command.integer("track")
-        if not 0.2 <= metres <= 20:
-            raise BadMessage("metres must be from 0.2 to 20")
-        if self._face(command) is not None:
-            self._standing = standing = Standing(command.id, track, metres)
-            # Without frames its time would never be over.
-            asyncio.get_running_loop().call_later(PATIENCE, lambda: self._give_up("no pictures came", standing))
-
-    def _give_up(self, why: str, standing: Standing | None = None) -> None:
-        """Say that a measurement under way, or this one if it still is, comes to nothing."""
-        if self._standing is not None and standing in (None, self._standing):
-            self.fail(self._standing.command, "no_camera", f"That could not be measured: {why}.")
-            self._standing = None
-
-    def _stand(self, result: FrameResult) -> None:
-        """Gather how large somebody is who stands at a known distance."""
-        standing = self._standing
-        if standing is None:
-            return
-        for face in result.faces:
-            if face.track == standing.track:
-                standing.observe(face)
-        if standing.done(result.time):
-            self._standing = None
-            try:
-                self._use_camera(standing.command, standing.camera((result.width, result.height)))
-            except ValueError as error:
-                self.fail(standing.command, "no_camera", f"That could not be measured: {error}.")
-
-    def _use_camera(self, command: int | str | None, camera: Camera) -> None:
-        self._pipeline.use_camera(camera)
-        self.say("camera", id=command, focal=round(camera.focal, 5), spread=round(camera.spread, 5), known=camera.known)
-
     # -- corrections ---------------------------------------------------------------------------------------------
 
-    def _face(self, command: Command) -> Face | None:
+    def face(self, command: Command) -> Face | None:
         """The face a command speaks of; without one the page has been told."""
         track = command.integer("track")
         face = next((face for face in self._faces if face.track == track), None)
@@ -400,11 +384,11 @@ class LiveSession:
 
     def say(self, kind: str, **fields: Any) -> None:
         """Send a message to the page."""
-        self._peer.send_command(message(kind, **fields))
+        self._link.send_command(message(kind, **fields))
 
     def fail(self, command: int | str | None, code: str, text: str, **fields: Any) -> None:
         """Send an ``error`` message."""
-        self._peer.send_command(error_message(command, code, text, **fields))
+        self._link.send_command(error_message(command, code, text, **fields))
 
     def _bad_message(self, command: int | str | None, text: str) -> None:
         now = time.monotonic()
@@ -412,18 +396,18 @@ class LiveSession:
         self.fail(command, "bad_message", f"{text}.")
         if len(self._bad) == BAD_MESSAGES and now - self._bad[0] <= BAD_WINDOW:
             self._bad.clear()
-            self.spawn(self._peer.close("too_many_errors"), "close after errors")
+            self.spawn(self._link.close("too_many_errors"), "close after errors")
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Do something beside the frames; it ends with the session."""
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work, name=f"{self._peer.id}: {name}")
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work, name=f"{self.id}: {name}")
         self._tasks.add(task)
         task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("session %s: %s failed: %s", self._peer.id, task.get_name(), type(error).__name__)
+            logger.error("session %s: %s failed: %s", self.id, task.get_name(), type(error).__name__)
             self.fail(None, "internal", "Something went wrong on the server; what was being saved is not kept.")
 
 

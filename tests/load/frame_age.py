@@ -21,8 +21,10 @@ import numpy as np
 from aiohttp import web
 
 from server.commands.live_browser import FLAGS, find_chromium
-from server.peer import Peer, ReceivedFrame
-from server.signalling import PeerRegistry, setup_whip
+from server.peer import Peer
+from server.peers import PeerRegistry
+from server.received_frame import ReceivedFrame
+from server.signalling import setup_whip
 from server.transport import TransportOptions, install, uninstall
 
 SETTLED = 3.0  # seconds until the encoder and the first sender reports are there

@@ -22,7 +22,8 @@ import av
 import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 
-from server.peer import Peer, ReceivedFrame
+from server.peer import Peer
+from server.received_frame import ReceivedFrame
 from server.transport import TransportOptions, install, uninstall
 from tests.pictures import camera_frame, group_photo
 

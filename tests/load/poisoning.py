@@ -29,9 +29,10 @@ import numpy as np
 from pipeline.face_models import PhotoFace, main_face, read_photo
 from pipeline.frame_pipeline import PipelineConfig
 from pipeline.gallery import Gallery
+from server.link import Visit
 from server.live.session import LiveSession
-from server.peer import ReceivedFrame, Visit
 from server.people import People
+from server.received_frame import ReceivedFrame
 from server.storage import NewSample
 from tests.packs import open_models
 from tests.pictures import Image, group_photo

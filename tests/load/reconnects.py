@@ -21,9 +21,10 @@ import aioice.ice
 import psutil
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 
-from server.peer import Peer, ReceivedFrame
+from server.peer import Peer
+from server.peers import PeerRegistry
+from server.received_frame import ReceivedFrame
 from server.recognition_track import RecognitionTrack
-from server.signalling import PeerRegistry
 from server.transport import TransportOptions, install, uninstall
 
 WATCHED = (RTCPeerConnection, aioice.ice.Connection, Peer, RecognitionTrack)

@@ -15,7 +15,8 @@ import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 from numpy.typing import NDArray
 
-from server.peer import Peer, ReceivedFrame
+from server.peer import Peer
+from server.received_frame import ReceivedFrame
 from server.transport import TransportOptions
 
 LOOPBACK = TransportOptions(bind_addresses=("127.0.0.1",))

@@ -17,8 +17,8 @@ from pipeline.face_models import PhotoFace, main_face, read_photo
 from pipeline.frame_pipeline import PipelineConfig
 from server import __version__
 from server.live.session import LiveSession
+from server.peers import PeerRegistry
 from server.people import People
-from server.signalling import PeerRegistry
 from server.storage import NewSample
 from server.storage.room_reading import RoomReading
 from server.transport import install, uninstall
@@ -127,6 +127,8 @@ async def test_faces_are_boxed_where_they_are(house: House) -> None:
         "v": 1,
         "type": "hello",
         "session": hello["session"],
+        "resume": hello["resume"],
+        "resumed": False,
         "protocol": 1,
         "version": __version__,
         "pack": "open",

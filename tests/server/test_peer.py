@@ -16,6 +16,7 @@ import pytest
 from aiortc import AudioStreamTrack, RTCRtpSender
 from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, unpack_remb_fci
 
+from server import link as link_module
 from server import peer as peer_module
 from server.peer import Peer
 from server.sdp import OfferError, parse_fragment
@@ -231,7 +232,7 @@ async def test_a_page_that_reads_nothing_is_ended(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_a_page_that_never_connects_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peer_module, "CONNECT_TIMEOUT", 0.6)
+    monkeypatch.setattr(link_module, "CONNECT_TIMEOUT", 0.6)
     recorder = Recorder()
     peer = Peer(LOOPBACK, lambda _: recorder, lambda *_: None)
     await peer.answer(CAMERA)
@@ -240,9 +241,9 @@ async def test_a_page_that_never_connects_is_ended(monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_camera_that_stops_is_told_and_ends_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peer_module, "SILENT_AFTER", 0.4)
-    monkeypatch.setattr(peer_module, "IDLE_AFTER", 1.5)
-    monkeypatch.setattr(peer_module, "WATCH_EVERY", 0.1)
+    monkeypatch.setattr(link_module, "SILENT_AFTER", 0.4)
+    monkeypatch.setattr(link_module, "IDLE_AFTER", 1.5)
+    monkeypatch.setattr(link_module, "WATCH_EVERY", 0.1)
     async with session() as (page, recorder, _):
         page.camera.paused = True
         await recorder.until(lambda: recorder.video[-1:] == [False], 2)
@@ -256,8 +257,8 @@ async def test_a_camera_that_stops_is_told_and_ends_the_session(monkeypatch: pyt
 
 
 async def test_the_time_it_took_to_connect_is_not_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peer_module, "SILENT_AFTER", 0.5)
-    monkeypatch.setattr(peer_module, "WATCH_EVERY", 0.05)
+    monkeypatch.setattr(link_module, "SILENT_AFTER", 0.5)
+    monkeypatch.setattr(link_module, "WATCH_EVERY", 0.05)
     page, recorder = Page(), Recorder()
     page.camera.paused = True
     peer = Peer(LOOPBACK, lambda _: recorder, lambda *_: None)

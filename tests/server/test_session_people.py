@@ -13,9 +13,9 @@ import pytest
 
 from pipeline.frame_pipeline import PipelineConfig
 from pipeline.results import FrameResult
+from server.link import Visit
 from server.live.session import LiveSession
 from server.live.session_people import SessionPeople
-from server.peer import Visit
 from server.storage import NameTaken
 from server.storage.rows import NoSuchPerson
 from tests.packs import open_models

@@ -6,7 +6,8 @@ import aiohttp
 import pytest
 
 from server.live.routes import setup_sessions
-from server.signalling import PeerRegistry, setup_whip
+from server.peers import PeerRegistry
+from server.signalling import setup_whip
 from server.transport import install, uninstall
 from tests.server.loopback import LOOPBACK, Recorder
 from tests.server.offers import CAMERA

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server import signalling
+from server import peers as registry
 from server.peer import Peer
+from server.peers import PeerRegistry
 from server.sdp import MAX_SDP, OfferError, parse_fragment
-from server.signalling import PeerRegistry, setup_whip
+from server.signalling import setup_whip
 from server.transport import install, uninstall
 from tests.server.loopback import LOOPBACK, Page, Recorder
 from tests.server.offers import CAMERA, MICROPHONE_AND_CAMERA
@@ -90,10 +91,10 @@ async def test_an_offer_becomes_a_session(whip) -> None:  # type: ignore[no-unty
         location = response.headers["Location"]
         number = location.removeprefix("/api/v1/whip/")
         assert len(number) > 20  # nobody guesses it
-        assert response.headers["ETag"] == f'"{number[:8]}"'
+        assert response.headers["ETag"] == f'"{door.peers.get(number).generation}"'
         assert door.peers.sessions == 1
         await page.accept(answer)
-        recorder = door.peers.get(number)._handler
+        recorder = door.peers.get(number).handler
         await recorder.until(lambda: bool(recorder.frames))
         assert (await door.ask("DELETE", location))[0] == 200
         assert door.peers.sessions == 0
@@ -124,7 +125,7 @@ async def test_a_minute_after_its_end_a_session_is_forgotten(whip, monkeypatch: 
         _, _, location = await door.post(CAMERA)
         await door.ask("DELETE", location)
         assert (await door.ask("PATCH", location, FRAGMENT, TRICKLE))[0] == 404
-        monkeypatch.setattr(signalling, "REMEMBER_ENDED", -1.0)
+        monkeypatch.setattr(registry, "REMEMBER_ENDED", -1.0)
         assert (await door.ask("DELETE", location))[0] == 404
 
 
@@ -134,7 +135,7 @@ async def test_candidates_are_taken_in_or_refused(whip) -> None:  # type: ignore
         good = [FRAGMENT, "", "a=end-of-candidates\r\n", FRAGMENT.replace("a=mid:0", "a=mid:nobody")]
         for fragment in good:
             assert (await door.ask("PATCH", location, fragment, TRICKLE))[0] == 204
-        tags = {f'"{location.removeprefix("/api/v1/whip/")[:8]}"': 204, "*": 204, '"another"': 412}
+        tags = {f'"{door.peers.peers[0].generation}"': 204, "*": 204, '"another"': 412}
         for tag, status in tags.items():
             assert (await door.ask("PATCH", location, FRAGMENT, {**TRICKLE, "If-Match": tag}))[0] == status
         assert (await door.ask("PATCH", location, FRAGMENT, SDP))[0] == 415
@@ -197,7 +198,7 @@ async def test_addresses_that_take_too_long_are_not_waited_for(whip, monkeypatch
         await asyncio.sleep(60)
         return ""
 
-    monkeypatch.setattr(signalling, "ANSWER_TIMEOUT", 0.1)
+    monkeypatch.setattr(registry, "ANSWER_TIMEOUT", 0.1)
     monkeypatch.setattr(Peer, "answer", answer)
     async with whip() as door:
         assert (await door.post(CAMERA))[0] == 503

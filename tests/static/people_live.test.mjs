@@ -8,7 +8,7 @@ import { inRoom, roomsOf, summary } from "../../static/people_list.js";
 import { Commands, parse } from "../../static/protocol.js";
 import { BACKOFF, Reconnector, SPREAD } from "../../static/reconnect.js";
 import { arcPath, ringOf, squareAround, wanted } from "../../static/ring.js";
-import { offerPath, visitOf } from "../../static/session.js";
+import { asking, visitOf } from "../../static/session.js";
 import { factsOf, question, scaleOf } from "../../static/why.js";
 import { chance, guiding, progress, SCOPES, scopes, visiting } from "../../static/words.js";
 
@@ -121,8 +121,8 @@ test("the page's address says whose visit it is, and the offer passes it on", ()
   assert.deepEqual(visitOf(""), { room: null, guest: false });
   assert.deepEqual(visitOf("?room=lab&guest=1&x=2"), { room: "lab", guest: true });
   assert.deepEqual(visitOf("?room=&guest=yes"), { room: null, guest: false });
-  assert.equal(offerPath(visitOf("")), "/api/v1/whip");
-  assert.equal(offerPath(visitOf("?guest=1&room=a%26b")), "/api/v1/whip?room=a%26b&guest=1");
+  assert.equal(asking("/api/v1/whip", visitOf("")), "/api/v1/whip");
+  assert.equal(asking("/api/v1/whip", visitOf("?guest=1&room=a%26b")), "/api/v1/whip?room=a%26b&guest=1");
 });
 
 test("the scale shows the face, the next and the bar in their order", () => {

@@ -1,0 +1,1 @@
+"""Pictures over a WebSocket, for networks that let no UDP through."""
