@@ -57,6 +57,18 @@ def test_a_browser_finds_nothing_that_keeps_it_from_installing(tmp_path: Path, o
         assert [error for error in found if error != "in-incognito"] == []  # which every tested page is
 
 
+def test_the_page_of_a_server_that_is_away_speaks_the_language_of_the_browser(tmp_path: Path, one_face: Camera) -> None:
+    with camera_browser(one_face.path) as browser:
+        page = browser.new_context(locale="ar-EG", viewport={"width": 360, "height": 740}).new_page()
+        with served(tmp_path) as server:
+            page.goto(server.url)
+            page.wait_for_function(CONTROLLED)
+        page.goto(server.url)
+        page.wait_for_selector("html[lang=ar][dir=rtl]")
+        assert page.inner_text("h1") == "الخادم غير متاح"
+        in_reach(page)
+
+
 @pytest.mark.parametrize(("width", "height", "scheme"), [(360, 740, "dark"), (320, 568, "light"), (1280, 800, "light")])
 def test_while_the_server_is_away_the_page_says_so_and_comes_back_by_itself(
     tmp_path: Path, one_face: Camera, width: int, height: int, scheme: str
@@ -95,7 +107,8 @@ def test_nothing_but_the_shell_is_kept_in_the_browser(tmp_path: Path, one_face: 
                 return found.sort();
             }"""
         )
-        assert kept == ["/static/favicon.svg", *(f"/static/offline/page.{kind}" for kind in ("css", "html", "js"))]
+        shell = [f"/static/offline/{file}" for file in ("page.css", "page.html", "page.js", "words.js")]
+        assert kept == ["/static/favicon.svg", *shell]
 
 
 def test_the_offer_to_install_waits_in_the_panel(tmp_path: Path, one_face: Camera) -> None:
