@@ -30,7 +30,7 @@ OPERATIONS = {
             "guest": Parameter("Whether what it adds goes when it ends", {"enum": ["0", "1"]}),
             "resume": Parameter("The secret of the session before", {"type": "string", "maxLength": 64}),
         },
-        words="For networks that let no UDP through: six times the data of WebRTC.",
+        words="For networks that let no UDP through: a picture takes three to six times the data of WebRTC.",
     )
 }
 _PEERS = web.AppKey("fallback peers", PeerRegistry)

@@ -12,9 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -25,10 +22,10 @@ from statistics import median
 from pipeline.metrics import percentile
 from server.commands.live_browser import camera_browser, running_server
 from tests.browser.conftest import moving_portrait, write_camera
+from tests.load.namespaces import block_udp, inside, unavailable
 from tests.packs import models_folder
 
 BAR = 3.0  # seconds to the first result without UDP
-PREFIX = "visavis-fallback"
 MEASURED = """() => {
   const { results, startedAt, firstResultAt, fallback } = window.visavis;
   const times = results.map((r) => ({ arrived: r.arrived, age: r.captured === null ? null : r.arrived - r.captured }));
@@ -81,43 +78,13 @@ _SENT = """async () => {
 }"""
 
 
-def _rules(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True)
-
-
-def block() -> None:
-    """Prohibit UDP in this namespace, loopback included: our rule goes before that of the local addresses."""
-    _rules("rule", "add", "pref", "10", "ipproto", "udp", "prohibit")
-    _rules("rule", "add", "pref", "20", "table", "local")
-    _rules("rule", "del", "pref", "0")
-
-
-def unavailable() -> str | None:
-    """Why it cannot be measured here."""
-    if sys.platform != "linux" or shutil.which("ip") is None:
-        return "network namespaces need Linux and `ip` (on Debian: apt-get install iproute2)"
-    return None if os.geteuid() == 0 else "network namespaces need root"
-
-
-def inside(name: str, *arguments: str) -> str:
-    """What this command prints in a namespace of that name, made for it alone."""
-    space = f"{PREFIX}-{name}"
-    subprocess.run(["ip", "netns", "del", space], check=False, capture_output=True)
-    _rules("netns", "add", space)
-    try:
-        _rules("-n", space, "link", "set", "lo", "up")
-        command = ["ip", "netns", "exec", space, sys.executable, "-m", "tests.load.fallback", *arguments]
-        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    finally:
-        _rules("netns", "del", space)
-
-
 def measure(seconds: float, rounds: int) -> list[Run]:
     """With and without UDP, in turn."""
     runs = []
     for _ in range(rounds):
-        for name, more in (("open", ()), ("blocked", ("--block",))):
-            runs.append(Run(**json.loads(inside(name, "--inside", "--seconds", str(seconds), *more))))
+        for more in ((), ("--block",)):
+            said = inside("tests.load.fallback", "--inside", "--seconds", str(seconds), *more)
+            runs.append(Run(**json.loads(said)))
     return runs
 
 
@@ -147,7 +114,7 @@ def main() -> None:
         sys.exit(why)
     if asked.inside:
         if asked.block:
-            block()
+            block_udp()
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             write_camera(folder / "camera.mjpeg", moving_portrait(90))
