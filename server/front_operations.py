@@ -55,8 +55,10 @@ WHIP_OPERATIONS = {
         body=_SDP,
         words="Signalling as in WHIP (RFC 9725); `Location` is the session, to be patched and deleted.",
     ),
+    "OPTIONS /api/v1/whip": Operation("What may be sent here", "live", "recognise", {204: None}),
+    "OPTIONS /api/v1/whip/{id}": Operation("What may be done here", "live", "recognise", {204: None}, path=_LIVE),
     "PATCH /api/v1/whip/{id}": Operation(
-        "Add candidates", "live", "recognise", {204: None}, errors=(412,), path=_LIVE, body=_CANDIDATES
+        "Add candidates", "live", "recognise", {204: None}, errors=(412, 428), path=_LIVE, body=_CANDIDATES
     ),
     "DELETE /api/v1/whip/{id}": Operation("End a live session", "live", "recognise", {200: None}, path=_LIVE),
 }

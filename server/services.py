@@ -154,7 +154,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             keys=KeyDoor(keys),
             parts=(
                 lambda app: setup_keys(app, keys),
-                lambda app: setup_whip(app, peers, partial(is_guest, settings)),
+                lambda app: setup_whip(app, peers, partial(is_guest, settings), transport.ice_servers),
                 lambda app: setup_fallback(app, peers, executor),
                 lambda app: setup_sessions(app, peers),
                 lambda app: setup_reading(app, readings, lambda: change.models, show_reading),

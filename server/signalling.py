@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from server.api.operations import describe
 from server.front_operations import WHIP_OPERATIONS
@@ -15,22 +16,35 @@ from server.peers import Full, PeerRegistry
 from server.problems import problem
 from server.sdp import MAX_SDP, OfferError, parse_fragment
 from server.storage.names import clean_room
+from server.transport import IceServer
 
 logger = logging.getLogger(__name__)
 
 BASE = "/api/v1/whip"
+TRICKLE = "application/trickle-ice-sdpfrag"
+EVENTS = "/api/v1/sessions/{}/events"
+EVENTS_REL = 'rel="urn:ietf:params:whip:ext:visavis:results"; events="result,hello,notice,people,reading,bye"'
 MAX_RESUME = 64  # characters
 RETRY_AFTER = 5  # seconds
 IsGuest = Callable[[web.Request], bool]
 
 PEERS = web.AppKey("peers", PeerRegistry)
+ICE_LINKS: web.AppKey[tuple[str, ...]] = web.AppKey("ICE servers as links", tuple)
 IS_GUEST: web.AppKey[IsGuest] = web.AppKey("is_guest", Callable)  # type: ignore[arg-type]
 
 
-def setup_whip(app: web.Application, peers: PeerRegistry, is_guest: IsGuest = lambda _request: False) -> None:
-    """Add the routes. Who ``is_guest`` is one whether they say so or not."""
+def setup_whip(
+    app: web.Application,
+    peers: PeerRegistry,
+    is_guest: IsGuest = lambda _request: False,
+    ice_servers: Sequence[IceServer] = (),
+) -> None:
+    """Add the routes. Who ``is_guest`` is one whether they say so or not; ``ice_servers`` are told to senders."""
     app[PEERS] = peers
     app[IS_GUEST] = is_guest
+    app[ICE_LINKS] = tuple(link for server in ice_servers for link in ice_links(server))
+    app.router.add_options(BASE, _options)
+    app.router.add_options(BASE + "/{id}", _resource_options)
     app.router.add_post(BASE, _post)
     app.router.add_patch(BASE + "/{id}", _patch)
     app.router.add_delete(BASE + "/{id}", _delete)
@@ -59,12 +73,31 @@ async def _post(request: web.Request) -> web.Response:
     except OfferError as error:
         return problem(error.status, "Offer refused", f"{error}.")
     logger.info("session %s began", peer.id)
-    return web.Response(
-        status=201,
-        text=answer,
-        content_type="application/sdp",
-        headers={"Location": f"{BASE}/{peer.id}", "ETag": _etag(peer)},
-    )
+    headers = CIMultiDict({"Location": f"{BASE}/{peer.id}", "ETag": _etag(peer), "Accept-Patch": TRICKLE})
+    headers.extend([("Link", link) for link in (*request.app[ICE_LINKS], f"<{EVENTS.format(peer.id)}>; {EVENTS_REL}")])
+    return web.Response(status=201, text=answer, content_type="application/sdp", headers=headers)
+
+
+async def _options(_request: web.Request) -> web.Response:
+    return web.Response(status=204, headers={"Allow": "OPTIONS, POST", "Accept-Post": "application/sdp"})
+
+
+async def _resource_options(_request: web.Request) -> web.Response:
+    return web.Response(status=204, headers={"Allow": "DELETE, OPTIONS, PATCH", "Accept-Patch": TRICKLE})
+
+
+def ice_links(server: IceServer) -> tuple[str, ...]:
+    """A STUN or TURN server as values of ``Link`` (RFC 9725 §4.6)."""
+    secret = ""
+    if server.username is not None:
+        secret = f"; username={_quoted(server.username)}; credential={_quoted(server.credential or '')}"
+        secret += '; credential-type="password"'
+    return tuple(f'<{url}>; rel="ice-server"{secret}' for url in server.urls)
+
+
+def _quoted(text: str) -> str:
+    """A quoted string (RFC 9110 §5.6.4)."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def visit_of(request: web.Request) -> Visit:
@@ -85,14 +118,15 @@ async def _patch(request: web.Request) -> web.Response:
     peer = request.app[PEERS].get(request.match_info["id"])
     if not isinstance(peer, Peer):
         return problem(404, "Not Found", "This session has ended or never was.")
-    wanted = request.headers.get("If-Match", "*")
+    if request.content_type != TRICKLE:
+        return problem(415, "Unsupported Media Type", f"candidates have the content type {TRICKLE}")
+    wanted = request.headers.get("If-Match")
+    if wanted is None:
+        words = "Name the ICE session in If-Match: the ETag that the offer was answered with."
+        return problem(428, "Precondition Required", words)
     if wanted not in ("*", _etag(peer)):
         return problem(
             412, "Precondition Failed", "If-Match names another ICE session; ICE restarts are not supported."
-        )
-    if request.content_type != "application/trickle-ice-sdpfrag":
-        return problem(
-            415, "Unsupported Media Type", "candidates have the content type application/trickle-ice-sdpfrag"
         )
     text = await _body(request)
     if isinstance(text, web.Response):

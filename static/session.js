@@ -43,6 +43,7 @@ export class Session extends EventTarget {
   #path;
   #pc;
   #location = null;
+  #etag = null;
   #commands = new Commands();
   #commandChannel;
   #sender;
@@ -99,6 +100,7 @@ export class Session extends EventTarget {
     }
     if (response.ok) {
       this.#location = response.headers.get("Location");
+      this.#etag = response.headers.get("ETag");
       this.id = this.#location.split("/").at(-1);
       if (this.#ended) this.#delete();
       return response.text();
@@ -111,7 +113,7 @@ export class Session extends EventTarget {
 
   #trickle(body) {
     if (this.#ended || !this.#location) return;
-    const headers = { "Content-Type": "application/trickle-ice-sdpfrag" };
+    const headers = { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": this.#etag };
     // A lost candidate is no loss yet: the connection's own timeout tells.
     fetch(this.#location, { method: "PATCH", headers, body }).catch(() => {});
   }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.api.operations import Operation, Parameter
+from server.api.operations import Media, Operation, Parameter
 from server.api.schemas import BOX, COUNT, FLAG, ID, IN_ROOM, NUMBER, ROOM, SHARE, TEXT, listed, maybe, one_of, record
 
 READING = record("Reading", distance=FLAG, gender=FLAG, age=FLAG)
@@ -48,6 +48,15 @@ SESSION_OPERATIONS = {
     ),
     "GET /api/v1/sessions/{id}": Operation(
         "One live session, and who is in its picture", "live", "read", {200: SESSION}, path=_LIVE
+    ),
+    "GET /api/v1/sessions/{id}/events": Operation(
+        "A live session's results as they come",
+        "live",
+        "read",
+        {200: Media(("text/event-stream",), "Server-sent events: `event` is a message's type, `data` it", text=True)},
+        errors=(503,),
+        path=_LIVE,
+        words="For senders without a data channel. A slow reader misses results. It ends with the session.",
     ),
 }
 READING_OPERATIONS = {

@@ -7,6 +7,7 @@ from aiohttp import web
 from server.api.keys import API_KEY
 from server.api.operations import describe
 from server.live.operations import SESSION_OPERATIONS
+from server.live.result_stream import stream_results
 from server.live.session import LiveSession
 from server.peers import PeerRegistry
 from server.problems import problem
@@ -20,6 +21,7 @@ def setup_sessions(app: web.Application, peers: PeerRegistry) -> None:
     app[_PEERS] = peers
     app.router.add_get(BASE, _list)
     app.router.add_get(BASE + "/{id}", _one)
+    app.router.add_get(BASE + "/{id}/events", _events)
     describe(app, SESSION_OPERATIONS)
 
 
@@ -40,3 +42,10 @@ async def _one(request: web.Request) -> web.Response:
         return problem(404, "Not Found", "This session has ended or never was.")
     about = {"id": peer.id, "room": peer.visit.room, "guest": peer.visit.guest}
     return web.json_response({**about, **await handler.report()})
+
+
+async def _events(request: web.Request) -> web.StreamResponse:
+    link = request.app[_PEERS].get(request.match_info["id"])
+    if link is None or not isinstance(link.handler, LiveSession):
+        return problem(404, "Not Found", "This session has ended or never was.")
+    return await stream_results(request, link.handler)

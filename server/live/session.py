@@ -23,6 +23,7 @@ from pipeline.results import Face, FrameResult
 from pipeline.templates import Level
 from server import __version__
 from server.link import Link
+from server.live.broadcast import Broadcast
 from server.live.enrolments import LiveEnrolments
 from server.live.geometry import LiveGeometry
 from server.live.messages import (
@@ -95,6 +96,7 @@ class LiveSession:
         self.id = link.id
         self.resume = secrets.token_urlsafe(16)  # who knows it may go on with this session after its connection broke
         self._link = link
+        self.broadcast = Broadcast()
         self._turn = asyncio.Lock()  # over a new link, a frame may come while one of the old is worked on
         self._clock = 0.0  # media time reached
         self._before = 0.0  # … and what of it earlier links brought
@@ -189,17 +191,17 @@ class LiveSession:
             "received": None if received.received is None else round(received.received, 4),
             "sent": round(time.time(), 4),
         }
-        self._link.send_result(
-            result_message(
-                self._seq,
-                result,
-                rtp=received.rtp,
-                capture=received.capture,
-                skipped=received.skipped,
-                timing=timing,
-                reading=self._reading,
-            )
+        text = result_message(
+            self._seq,
+            result,
+            rtp=received.rtp,
+            capture=received.capture,
+            skipped=received.skipped,
+            timing=timing,
+            reading=self._reading,
         )
+        self._link.send_result(text)
+        self.broadcast.tell("result", text)
         self._seq += 1
         self._timing = timing
         self._faces = result.faces
@@ -211,10 +213,14 @@ class LiveSession:
 
     def on_commands_open(self) -> None:
         """Greet the page."""
-        self.say(
+        self._link.send_command(self.greeting(resume=self.resume))
+
+    def greeting(self, **secret: str) -> str:
+        """The message ``hello``; only its own page is told the ``resume`` secret."""
+        return message(
             "hello",
             session=self.id,
-            resume=self.resume,
+            **secret,
             resumed=self._resumed,
             protocol=VERSION,
             version=__version__,
@@ -304,6 +310,7 @@ class LiveSession:
 
     async def on_closed(self, reason: str) -> None:
         """Release everything; what was half enrolled or measured is dropped."""
+        self.broadcast.end(reason)
         self._geometry.forget()
         self._enrolments.clear()
         if self._inbox is not None:
@@ -384,7 +391,9 @@ class LiveSession:
 
     def say(self, kind: str, **fields: Any) -> None:
         """Send a message to the page."""
-        self._link.send_command(message(kind, **fields))
+        text = message(kind, **fields)
+        self._link.send_command(text)
+        self.broadcast.tell(kind, text)
 
     def fail(self, command: int | str | None, code: str, text: str, **fields: Any) -> None:
         """Send an ``error`` message."""

@@ -28,6 +28,7 @@ class Program:
 PROGRAMS = (
     Program("chromium", ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"), "browser tests"),
     Program("firefox-esr", ("firefox-esr", "firefox"), "Firefox tests"),
+    Program("simple-whip-client", ("whip-client",), "tests of a WHIP sender"),
     Program("nodejs", ("node", "nodejs"), "tests of the page's modules"),
 )
 

@@ -54,7 +54,7 @@ async function start() {
     const ufrag = pc.localDescription.sdp.match(/a=ice-ufrag:(.*)/)[1].trim();
     const body = [`a=ice-ufrag:${ufrag}`, 'm=video 9 UDP/TLS/RTP/SAVPF 0', 'a=mid:0', ...lines, ''].join('\\r\\n');
     const answer = await fetch(where, {method: 'PATCH', body,
-      headers: {'Content-Type': 'application/trickle-ice-sdpfrag'}});
+      headers: {'Content-Type': 'application/trickle-ice-sdpfrag', 'If-Match': '*'}});
     if (answer.status !== 204) states.push('PATCH ' + answer.status);
   };
   pc.onicecandidate = e => {

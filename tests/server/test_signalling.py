@@ -15,13 +15,13 @@ from server.peer import Peer
 from server.peers import PeerRegistry
 from server.sdp import MAX_SDP, OfferError, parse_fragment
 from server.signalling import setup_whip
-from server.transport import install, uninstall
+from server.transport import IceServer, install, uninstall
 from tests.server.loopback import LOOPBACK, Page, Recorder
 from tests.server.offers import CAMERA, MICROPHONE_AND_CAMERA
 from tests.server.test_sdp import FRAGMENT, mutated
 
 SDP = {"Content-Type": "application/sdp"}
-TRICKLE = {"Content-Type": "application/trickle-ice-sdpfrag"}
+TRICKLE = {"Content-Type": "application/trickle-ice-sdpfrag", "If-Match": "*"}
 ONLY_UNKNOWN = (
     CAMERA[: CAMERA.index("m=video")]
     + CAMERA[CAMERA.index("m=video") : CAMERA.index("a=rtpmap:96")].replace(
@@ -138,6 +138,8 @@ async def test_candidates_are_taken_in_or_refused(whip) -> None:  # type: ignore
         tags = {f'"{door.peers.peers[0].generation}"': 204, "*": 204, '"another"': 412}
         for tag, status in tags.items():
             assert (await door.ask("PATCH", location, FRAGMENT, {**TRICKLE, "If-Match": tag}))[0] == status
+        without = {"Content-Type": TRICKLE["Content-Type"]}
+        assert (await door.ask("PATCH", location, FRAGMENT, without))[0] == 428
         assert (await door.ask("PATCH", location, FRAGMENT, SDP))[0] == 415
         assert (await door.ask("PATCH", location, FRAGMENT.replace("SX8x", "else"), TRICKLE))[0] == 422
         for fragment in ("hello", FRAGMENT.replace("50001", "0"), FRAGMENT.replace("192.0.2.7", "host.example")):
@@ -258,3 +260,31 @@ def test_broken_candidates_never_fail(text: str) -> None:
     status, wrong = outcome(CAMERA, text)
     assert status in (201, 400)
     assert wrong == []
+
+
+async def test_options_say_what_may_be_sent(whip) -> None:  # type: ignore[no-untyped-def]
+    async with whip() as door:
+        status, _, response = await door.ask("OPTIONS")
+        assert (status, response.headers["Accept-Post"]) == (204, "application/sdp")
+        _, _, location = await door.post(CAMERA)
+        status, _, response = await door.ask("OPTIONS", location)
+        assert (status, response.headers["Accept-Patch"]) == (204, "application/trickle-ice-sdpfrag")
+        assert set(response.headers["Allow"].split(", ")) == {"DELETE", "OPTIONS", "PATCH"}
+        for method in ("GET", "HEAD", "POST", "PUT"):
+            async with door.client.request(method, door.base + location) as refused:
+                assert refused.status == 405
+                assert "PATCH" in refused.headers["Allow"]
+
+
+async def test_servers_and_results_are_linked(serving) -> None:  # type: ignore[no-untyped-def]
+    servers = (IceServer(("stun:stun.example:3478",)), IceServer(("turns:turn.example",), 'a"b', "c\\d"))
+    peers = PeerRegistry(LOOPBACK, lambda _: Recorder(), 1)
+    parts = (lambda app: setup_whip(app, peers, ice_servers=servers),)
+    async with serving(parts=parts, end_sessions=peers.close_all) as served, aiohttp.ClientSession() as client:
+        async with client.post(served.local + "/api/v1/whip", data=CAMERA, headers=SDP) as response:
+            stun, turn, events = response.headers.getall("Link")
+            number = response.headers["Location"].rpartition("/")[2]
+            assert stun == '<stun:stun.example:3478>; rel="ice-server"'
+            assert turn.startswith('<turns:turn.example>; rel="ice-server"; username="a\\"b"; credential="c\\\\d"')
+            assert turn.endswith('; credential-type="password"')
+            assert events.startswith(f"</api/v1/sessions/{number}/events>; rel=")
