@@ -5,6 +5,7 @@ from __future__ import annotations
 from server.api.operations import Media, Operation, Parameter
 from server.api.schemas import COUNT, FLAG, NUMBER, ROOM, TEXT, listed, maybe, record
 from server.sdp import MAX_SDP
+from server.storage.names import MAX_NAME
 
 _LIVE = {"id": Parameter("A session's id", TEXT)}
 _SDP = Media(("application/sdp",), "A description of a session (RFC 8866)", MAX_SDP, text=True)
@@ -47,6 +48,7 @@ WHIP_OPERATIONS = {
         query={
             "room": Parameter("The room it joins", {"anyOf": [ROOM, {"const": ""}]}),
             "guest": Parameter("Whether what it adds goes when it ends", {"enum": ["0", "1"]}),
+            "name": Parameter("What the camera is called in its room", {"type": "string", "maxLength": MAX_NAME}),
             "resume": Parameter(
                 "The secret that `hello` gave, within a minute after the connection broke: the session goes on",
                 {"type": "string", "maxLength": 64},

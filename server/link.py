@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from server.live.messages import message
 from server.received_frame import ReceivedFrame
+from server.relay.feed import Feed, Watchable
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ CONNECT_TIMEOUT = 15.0  # seconds until a link must be connected; aiortc would w
 SILENT_AFTER = 2.0  # seconds without a frame that are told
 IDLE_AFTER = 30.0  # … and that end the session
 WATCH_EVERY = 0.5
-SAID = ("shutdown", "idle", "too_many_errors")  # ends that the page is told: docs/protocol.md
+SAID = ("shutdown", "idle", "too_many_errors", "ended")  # ends that the page is told: docs/protocol.md
 BROKEN = ("failed", "closed", "video ended", "not connected in time", "refused", "not answered in time")
 """Ends that nobody meant: the session waits for its page to come back."""
 MOVED = "moved"  # the session goes on over another link
@@ -30,11 +31,13 @@ MOVED = "moved"  # the session goes on over another link
 @dataclass(frozen=True, slots=True)
 class Visit:
     """What a page said of its visit: the room whose people it knows beside everyone's, whether it is a guest, whose
-    additions are its own, and the session it had before its connection broke, by its secret."""
+    additions are its own, the session it had before its connection broke, by its secret, and what its camera is
+    called."""
 
     room: str | None = None
     guest: bool = False
     resume: str | None = None
+    name: str | None = None
 
 
 EVERYONE = Visit()
@@ -90,6 +93,17 @@ class Link(ABC):
     def handler(self) -> LinkHandler | None:
         """What is done with it; ``None`` once it has ended."""
         return self._handler
+
+    @property
+    def feed(self) -> Feed | None:
+        """Where encoded pictures go that others may watch; ``None`` where nobody may, or the session has ended."""
+        handler = self._handler
+        return handler.feed if isinstance(handler, Watchable) else None
+
+    @property
+    def relays(self) -> bool:
+        """Whether pictures reach :attr:`feed` as they came; if not, its session encodes them while somebody watches."""
+        return False
 
     @property
     @abstractmethod

@@ -21,7 +21,7 @@ from aiortc.mediastreams import MediaStreamError
 from server.link import EVERYONE, Link, LinkHandler, Visit
 from server.recognition_track import RecognitionTrack
 from server.sdp import MAX_CANDIDATES, Fragment, OfferError, advertise, check_offer, offered_ufrags
-from server.transport import FrameClock, TransportOptions, tune_receiver
+from server.transport import EncodedFrame, FrameClock, TransportOptions, is_key_frame, tune_receiver
 
 BYE_WITHIN = 0.3  # seconds for the last message
 MAX_BUFFERED = 64 * 1024  # bytes of results not yet sent, beyond which results are dropped instead of piling up
@@ -62,6 +62,11 @@ class Peer(Link):
     def last_frame(self) -> float | None:
         """``perf_counter`` of the newest frame."""
         return self._track.last_frame if self._track else None
+
+    @property
+    def relays(self) -> bool:
+        """Its encoded pictures are what a browser can show."""
+        return True
 
     def frame_counts(self) -> tuple[int, int]:
         """Frames that came, and those of them that newer ones overtook."""
@@ -166,9 +171,17 @@ class Peer(Link):
         if track.kind != "video" or self._track is not None or self._pc is None:
             return
         receiver = next(t.receiver for t in self._pc.getTransceivers() if t.receiver.track is track)
-        clock: FrameClock = tune_receiver(receiver, self._options)
+        clock: FrameClock = tune_receiver(receiver, self._options, self._encoded)
         self._track = RecognitionTrack(track, clock)
         self.spawn(self._pump(self._track), "pump")
+
+    def _encoded(self, codec: str, frame: EncodedFrame) -> bool:
+        """Hand an encoded frame to whoever watches; whether they need a key frame."""
+        feed = self.feed
+        if feed is None:
+            return False
+        feed.publish(codec, frame.data, frame.timestamp, is_key_frame(frame.data))
+        return feed.asks_for_key()
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
         if channel.label == "results" and self._results is None:

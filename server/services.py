@@ -79,6 +79,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         return LiveSession(
             link, change.models, people, executor, config, policy, options, inbox, room=visit.room, guest=visit.guest,
             reading=readings.of(visit.room), reader=readings.reader(visit.room, change.models), recorder=recorder,
+            name=visit.name,
         )  # fmt: skip
 
     def sessions() -> list[LiveSession]:

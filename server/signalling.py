@@ -11,11 +11,12 @@ from multidict import CIMultiDict
 from server.api.operations import describe
 from server.front_operations import WHIP_OPERATIONS
 from server.link import Visit
+from server.live.broadcast import TOLD
 from server.peer import Peer
 from server.peers import Full, PeerRegistry
 from server.problems import problem
 from server.sdp import MAX_SDP, OfferError, parse_fragment
-from server.storage.names import clean_room
+from server.storage.names import clean_name, clean_room
 from server.transport import IceServer
 
 logger = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 BASE = "/api/v1/whip"
 TRICKLE = "application/trickle-ice-sdpfrag"
 EVENTS = "/api/v1/sessions/{}/events"
-EVENTS_REL = 'rel="urn:ietf:params:whip:ext:visavis:results"; events="result,hello,notice,people,reading,bye"'
+EVENTS_REL = f'rel="urn:ietf:params:whip:ext:visavis:results"; events="{",".join(("result", *TOLD))}"'
 MAX_RESUME = 64  # characters
 RETRY_AFTER = 5  # seconds
 IsGuest = Callable[[web.Request], bool]
@@ -101,7 +102,7 @@ def _quoted(text: str) -> str:
 
 
 def visit_of(request: web.Request) -> Visit:
-    """``?room=NAME&guest=1&resume=SECRET``; some devices are guests whatever they say.
+    """``?room=NAME&name=CAMERA&guest=1&resume=SECRET``; some devices are guests whatever they say.
 
     Raises ``ValueError`` in words.
     """
@@ -111,7 +112,13 @@ def visit_of(request: web.Request) -> Visit:
     resume = request.query.get("resume") or None
     if resume is not None and len(resume) > MAX_RESUME:
         raise ValueError(f"resume may have {MAX_RESUME} characters")
-    return Visit(clean_room(request.query.get("room")), guest == "1" or request.app[IS_GUEST](request), resume)
+    name = request.query.get("name") or None
+    return Visit(
+        clean_room(request.query.get("room")),
+        guest == "1" or request.app[IS_GUEST](request),
+        resume,
+        None if name is None else clean_name(name),
+    )
 
 
 async def _patch(request: web.Request) -> web.Response:

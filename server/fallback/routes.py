@@ -14,6 +14,7 @@ from server.fallback.link import HEARTBEAT, JpegLink
 from server.peers import Full, PeerRegistry
 from server.problems import problem
 from server.signalling import RETRY_AFTER, visit_of
+from server.storage.names import MAX_NAME
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ OPERATIONS = {
         query={
             "room": Parameter("The room it joins", {"anyOf": [ROOM, {"const": ""}]}),
             "guest": Parameter("Whether what it adds goes when it ends", {"enum": ["0", "1"]}),
+            "name": Parameter("What the camera is called in its room", {"type": "string", "maxLength": MAX_NAME}),
             "resume": Parameter("The secret of the session before", {"type": "string", "maxLength": 64}),
         },
         words="For networks that let no UDP through: a picture takes three to six times the data of WebRTC.",

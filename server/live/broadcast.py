@@ -9,7 +9,15 @@ from collections.abc import Callable
 from server.live.messages import message
 
 Listener = Callable[[str, str], None]  # told the type of a message and the message
-TOLD = ("hello", "notice", "people", "reading", "bye")  # answers to commands are for who gave them
+TOLD = (
+    "hello",
+    "notice",
+    "people",
+    "reading",
+    "named",
+    "recognising",
+    "bye",
+)  # answers to commands are for who gave them
 WAITING = 32  # messages beside results that a reader may be behind
 
 

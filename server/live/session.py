@@ -18,12 +18,13 @@ from pipeline.attributes import AttributeReader
 from pipeline.face_models import FaceModels
 from pipeline.frame import Frame
 from pipeline.frame_pipeline import FramePipeline, PipelineConfig
+from pipeline.matcher import Matcher
 from pipeline.metrics import percentile
 from pipeline.results import Face, FrameResult
 from pipeline.templates import Level
 from server import __version__
 from server.link import Link
-from server.live.broadcast import Broadcast
+from server.live.camera import LiveCamera
 from server.live.enrolments import LiveEnrolments
 from server.live.geometry import LiveGeometry
 from server.live.messages import (
@@ -46,6 +47,7 @@ from server.people import People
 from server.people.inbox import Inbox
 from server.pixels import luma, rgb
 from server.received_frame import ReceivedFrame
+from server.relay.feed import Feed
 from server.sightings.recorder import Recorder
 from server.storage.room_reading import RoomReading
 from server.storage.rows import NoSuchPerson
@@ -92,11 +94,12 @@ class LiveSession:
         reading: RoomReading = DEFAULT_READING,
         reader: AttributeReader | None = None,
         recorder: Recorder | None = None,
+        name: str | None = None,
     ) -> None:
         self.id = link.id
         self.resume = secrets.token_urlsafe(16)  # who knows it may go on with this session after its connection broke
         self._link = link
-        self.broadcast = Broadcast()
+        self.camera = LiveCamera(name)
         self._turn = asyncio.Lock()  # over a new link, a frame may come while one of the old is worked on
         self._clock = 0.0  # media time reached
         self._before = 0.0  # … and what of it earlier links brought
@@ -135,6 +138,8 @@ class LiveSession:
         try:
             async with self._turn:
                 await self._recognise(received)
+                if not self._link.relays:
+                    await self.camera.show(received, self._clock, self._executor)
         except (ValueError, av.FFmpegError) as error:
             if not self._unreadable:
                 logger.warning("session %s: a frame could not be read: %s", self.id, error)
@@ -142,8 +147,11 @@ class LiveSession:
 
     async def _recognise(self, received: ReceivedFrame) -> None:
         self._clock = self._before + received.time
-        frame = Frame(luma(received.frame), self._clock, lambda: rgb(received.frame))
         started = time.perf_counter()
+        if not self.camera.recognising:
+            self._answer(_unlooked(received.frame, self._clock), received, started)
+            return
+        frame = Frame(luma(received.frame), self._clock, lambda: rgb(received.frame))
         result = await self._run(self._pipeline.advance, frame)
         looking = result.keyframe
         if looking and not result.faces:
@@ -201,7 +209,8 @@ class LiveSession:
             reading=self._reading,
         )
         self._link.send_result(text)
-        self.broadcast.tell("result", text)
+        self.camera.broadcast.tell("result", text)
+        self.camera.answered(result.width, result.height, received.received, time.time())
         self._seq += 1
         self._timing = timing
         self._faces = result.faces
@@ -228,6 +237,8 @@ class LiveSession:
             people=len(self._known.gallery()),
             room=self._room,
             guest=self._guest,
+            name=self.camera.name,
+            recognising=self.camera.recognising,
             reading=asdict(self._reading),
         )
 
@@ -289,6 +300,32 @@ class LiveSession:
         self._enrolments.clear()
 
     @property
+    def feed(self) -> Feed:
+        """Its encoded pictures, for whoever watches."""
+        return self.camera.feed
+
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        """Who is in the newest picture."""
+        return self._faces
+
+    @property
+    def matcher(self) -> Matcher:
+        """What compares the templates of its faces."""
+        return self._models.matcher
+
+    def rename(self, name: str) -> None:
+        """Its host calls this camera so from now on; its page is told, to say it when it comes back."""
+        self.camera.name = name
+        self.say("named", name=name)
+
+    def recognise(self, on: bool) -> None:
+        """Look at pictures, or only show them, from the next on."""
+        if on != self.camera.recognising:
+            self.camera.recognising = on
+            self.say("recognising", on=on)
+
+    @property
     def room(self) -> str | None:
         """Whose people it knows and whose reading it shows."""
         return self._room
@@ -310,7 +347,7 @@ class LiveSession:
 
     async def on_closed(self, reason: str) -> None:
         """Release everything; what was half enrolled or measured is dropped."""
-        self.broadcast.end(reason)
+        self.camera.end(reason)
         self._geometry.forget()
         self._enrolments.clear()
         if self._inbox is not None:
@@ -393,7 +430,7 @@ class LiveSession:
         """Send a message to the page."""
         text = message(kind, **fields)
         self._link.send_command(text)
-        self.broadcast.tell(kind, text)
+        self.camera.broadcast.tell(kind, text)
 
     def fail(self, command: int | str | None, code: str, text: str, **fields: Any) -> None:
         """Send an ``error`` message."""
@@ -418,6 +455,12 @@ class LiveSession:
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("session %s: %s failed: %s", self.id, task.get_name(), type(error).__name__)
             self.fail(None, "internal", "Something went wrong on the server; what was being saved is not kept.")
+
+
+def _unlooked(frame: av.VideoFrame, clock: float) -> FrameResult:
+    """What is said of a picture that nobody looked at."""
+    timing = dict.fromkeys(("flow", *LOOK_STAGES), 0.0)
+    return FrameResult(frame.width, frame.height, clock, False, (), timing, 0)
 
 
 def _number(value: object) -> float | None:

@@ -7,17 +7,20 @@ bound, which addresses are
 offered, how soon a dead peer is noticed, and which capture time a frame has.
 """
 
+from server.transport.assembly import EncodedFrame, is_key_frame
 from server.transport.install import TransportReport, install, uninstall
 from server.transport.options import IceServer, TransportOptions
 from server.transport.receiver import CLOCK_RATE, FrameClock, tune_receiver
 
 __all__ = [
     "CLOCK_RATE",
+    "EncodedFrame",
     "FrameClock",
     "IceServer",
     "TransportOptions",
     "TransportReport",
     "install",
+    "is_key_frame",
     "tune_receiver",
     "uninstall",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,9 @@ RTCP_HANDLER = "_handle_rtcp_packet"
 BUFFER_NAMES = (JITTER_BUFFER, MAPPER, CODECS, DECODER_QUEUE)
 BITRATE_NAMES = (ESTIMATOR,)
 CLOCK_NAMES = (MAPPER, RTCP_HANDLER)
+
+Tap = Callable[[str, EncodedFrame], bool]
+"""Told of every encoded frame and its codec's name (``VP8``, ``H264``); answers whether to ask for a key frame."""
 
 
 @dataclass(slots=True)
@@ -104,9 +107,12 @@ class TunedBuffer:
     the decoder from here.
     """
 
-    def __init__(self, receiver: RTCRtpReceiver, clock: FrameClock, options: TransportOptions) -> None:
+    def __init__(
+        self, receiver: RTCRtpReceiver, clock: FrameClock, options: TransportOptions, tap: Tap | None = None
+    ) -> None:
         self._receiver = receiver
         self._clock = clock
+        self._tap = tap
         self._assembler = FrameAssembler(marker=options.marker_frames, guard=options.stall_guard)
 
     def add(self, packet: Any) -> tuple[bool, JitterFrame | None]:
@@ -118,14 +124,16 @@ class TunedBuffer:
         done = self._assembler.add(packet, packet._data, time.perf_counter())
         if behind and done.frames:
             waiting.drop_waiting()  # the key frame that has come needs none of them
-        for frame in done.frames:
-            self._clock.completed(frame)
         if not done.frames:
             return done.want_key_frame, None
         codec = getattr(self._receiver, CODECS)[packet.payload_type]
+        want_key = done.want_key_frame
+        for frame in done.frames:
+            self._clock.completed(frame)
+            want_key |= self._tap is not None and self._tap(codec.name, frame)
         for frame in done.frames[:-1]:
             waiting.put((codec, JitterFrame(frame.data, self._clock.map(frame.timestamp))))
-        return done.want_key_frame, JitterFrame(done.frames[-1].data, done.frames[-1].timestamp)
+        return want_key, JitterFrame(done.frames[-1].data, done.frames[-1].timestamp)
 
 
 class StampedBuffer:
@@ -179,15 +187,16 @@ def missing(receiver: RTCRtpReceiver, names: Iterable[str]) -> list[str]:
     return [name for name in names if not hasattr(receiver, name)]
 
 
-def tune_receiver(receiver: RTCRtpReceiver, options: TransportOptions) -> FrameClock:
-    """Mend a video receiver before its first packet. What a missing private name makes impossible was reported by
-    ``install``."""
+def tune_receiver(receiver: RTCRtpReceiver, options: TransportOptions, tap: Tap | None = None) -> FrameClock:
+    """Mend a video receiver before its first packet, and tell ``tap`` of its encoded frames. What a missing private
+    name makes impossible was reported by ``install``; there, or with both mends of the buffer switched off, ``tap``
+    hears nothing."""
     clock = FrameClock()
     if hasattr(receiver, MAPPER):
         setattr(receiver, MAPPER, clock)
     if (options.marker_frames or options.stall_guard) and not missing(receiver, BUFFER_NAMES):
         setattr(receiver, DECODER_QUEUE, DecoderQueue())  # its thread has not begun
-        setattr(receiver, JITTER_BUFFER, TunedBuffer(receiver, clock, options))
+        setattr(receiver, JITTER_BUFFER, TunedBuffer(receiver, clock, options, tap))
     elif hasattr(receiver, JITTER_BUFFER):
         setattr(receiver, JITTER_BUFFER, StampedBuffer(getattr(receiver, JITTER_BUFFER), clock))
     if options.early_remb and not missing(receiver, BITRATE_NAMES):

@@ -1,0 +1,1 @@
+"""A camera's video for others to watch: encoded pictures handed on as they came."""

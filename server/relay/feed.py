@@ -1,0 +1,159 @@
+"""One camera's encoded pictures, for any number of watchers. Nothing here decodes or encodes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+CLOCK_RATE = 90_000  # RFC 7741 §6.1, RFC 6184 §8.1
+WAITING = 30  # pictures a watcher may be behind: a second; then it goes on at the next key frame
+KEY_EVERY = 1.0  # seconds between two key frames that are asked for: one serves everybody who came meanwhile
+LONGEST_STEP = 5 * CLOCK_RATE  # between two pictures; a longer one is a sender that began anew
+USUAL_STEP = CLOCK_RATE // 30
+
+
+class FeedEnded(Exception):
+    """There are no more pictures; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An encoded picture: ``codec`` ``VP8`` or ``H264`` (Annex B), its time from the feed's first in 1/90000 s, the
+    ``rtp`` by which its camera's results call it, and whether it begins anew (a key frame)."""
+
+    codec: str
+    data: bytes
+    time: int
+    rtp: int
+    key: bool
+
+
+@runtime_checkable
+class Watchable(Protocol):
+    """Something with a feed."""
+
+    feed: Feed
+
+
+class Feed:
+    """The pictures of one camera as they come."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._watchers: set[Watcher] = set()
+        self._wanted = False  # a key frame
+        self._asked: float | None = None
+        self._before: int | None = None
+        self._time = 0
+        self._ended: str | None = None
+        self.codec: str | None = None
+        self.bytes = 0  # that came
+
+    @property
+    def watched(self) -> int:
+        """How many watch."""
+        return len(self._watchers)
+
+    def publish(self, codec: str, data: bytes, rtp: int, key: bool, time: int | None = None) -> None:
+        """A picture has come: hand it to whoever watches. ``time`` where ``rtp`` only numbers it: in 1/90000 s, from
+        any beginning."""
+        self.bytes += len(data)
+        self._time += self._step(rtp if time is None else time)
+        if codec != self.codec:
+            self.codec = codec
+            for watcher in tuple(self._watchers):  # what was agreed on is another codec
+                watcher.end("codec changed")
+        if self._watchers:
+            picture = Picture(codec, data, self._time, rtp, key)
+            for watcher in tuple(self._watchers):
+                watcher.take(picture)
+
+    def subscribe(self) -> Watcher:
+        """Watch from the next key frame on, which is asked for. Raises :class:`FeedEnded`."""
+        if self._ended is not None:
+            raise FeedEnded(self._ended)
+        watcher = Watcher(self)
+        self._watchers.add(watcher)
+        self.want_key()
+        return watcher
+
+    def want_key(self) -> None:
+        """Somebody cannot go on without a key frame."""
+        self._wanted = True
+
+    def asks_for_key(self) -> bool:
+        """Whether the sender is to be asked for a key frame now; whoever calls it asks."""
+        now = self._now()
+        if not self._wanted or (self._asked is not None and now - self._asked < KEY_EVERY):
+            return False
+        self._wanted, self._asked = False, now
+        return True
+
+    def end(self, reason: str) -> None:
+        """There will be no more; may be called twice."""
+        self._ended = self._ended or reason
+        for watcher in tuple(self._watchers):
+            watcher.end(reason)
+
+    def leave(self, watcher: Watcher) -> None:
+        """Somebody watches no longer."""
+        self._watchers.discard(watcher)
+
+    def _step(self, time: int) -> int:
+        before, self._before = self._before, time
+        if before is None:
+            return 0
+        step = (time - before) & 0xFFFFFFFF
+        return step if step <= LONGEST_STEP else USUAL_STEP
+
+
+class Watcher:
+    """One who watches: pictures from a key frame on, in order, none left out but by starting again at a key frame."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._waiting: deque[Picture] = deque()
+        self._news = asyncio.Event()
+        self._needs_key = True
+        self._ended: str | None = None
+        self.started_over = 0
+
+    def take(self, picture: Picture) -> None:
+        """A picture has come."""
+        if picture.key:
+            self._needs_key = False
+        elif self._needs_key:
+            self._feed.want_key()  # until one has come, so that a lost request is made up for
+            return
+        if len(self._waiting) >= WAITING:
+            self._waiting.clear()
+            self.started_over += 1
+            if not picture.key:
+                self._needs_key = True
+                self._feed.want_key()
+                return
+        self._waiting.append(picture)
+        self._news.set()
+
+    def want_key(self) -> None:
+        """The picture at the other end is broken: ask for a key frame."""
+        self._feed.want_key()
+
+    def end(self, reason: str) -> None:
+        """No more after what waits; may be called twice."""
+        self._ended = self._ended or reason
+        self._feed.leave(self)
+        self._news.set()
+
+    async def next(self) -> Picture:
+        """The next picture, as soon as there is one. Raises :class:`FeedEnded`."""
+        while not self._waiting:
+            if self._ended is not None:
+                raise FeedEnded(self._ended)
+            self._news.clear()
+            await self._news.wait()
+        return self._waiting.popleft()
