@@ -91,7 +91,7 @@ async def test_an_offer_becomes_a_session(whip) -> None:  # type: ignore[no-unty
         location = response.headers["Location"]
         number = location.removeprefix("/api/v1/whip/")
         assert len(number) > 20  # nobody guesses it
-        assert response.headers["ETag"] == f'"{door.peers.get(number).generation}"'
+        assert response.headers["ETag"] == f'"{door.peers.get(number).negotiation.generation}"'
         assert door.peers.sessions == 1
         await page.accept(answer)
         recorder = door.peers.get(number).handler
@@ -135,7 +135,7 @@ async def test_candidates_are_taken_in_or_refused(whip) -> None:  # type: ignore
         good = [FRAGMENT, "", "a=end-of-candidates\r\n", FRAGMENT.replace("a=mid:0", "a=mid:nobody")]
         for fragment in good:
             assert (await door.ask("PATCH", location, fragment, TRICKLE))[0] == 204
-        tags = {f'"{door.peers.peers[0].generation}"': 204, "*": 204, '"another"': 412}
+        tags = {f'"{door.peers.peers[0].negotiation.generation}"': 204, "*": 204, '"another"': 412}
         for tag, status in tags.items():
             assert (await door.ask("PATCH", location, FRAGMENT, {**TRICKLE, "If-Match": tag}))[0] == status
         without = {"Content-Type": TRICKLE["Content-Type"]}
@@ -228,7 +228,7 @@ def outcome(offer: str, fragment: str = "") -> tuple[int, list[str]]:
         peers, status = PeerRegistry(LOOPBACK, lambda _: Recorder(), 2), 201
         try:
             peer, _ = await peers.open(offer)
-            await peer.add_candidates(parse_fragment(fragment))
+            await peer.negotiation.add_candidates(parse_fragment(fragment))
         except OfferError as error:
             status = error.status
         await peers.close_all("done")
