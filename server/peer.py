@@ -23,6 +23,8 @@ MAX_COMMANDS_BUFFERED = 1024 * 1024  # bytes of answers a peer may leave unread 
 class Peer(Link):
     """Made from an offer; owns its connection."""
 
+    way = "webrtc"
+
     def __init__(
         self,
         options: TransportOptions,

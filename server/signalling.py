@@ -12,6 +12,7 @@ from server.descriptions import answered, ice_links, offer_options, read_offer, 
 from server.front_operations import WHIP_OPERATIONS
 from server.link import Visit
 from server.live.broadcast import TOLD
+from server.passes import pass_in
 from server.peer import Peer
 from server.peers import Full, PeerRegistry
 from server.problems import problem
@@ -76,7 +77,8 @@ async def _post(request: web.Request) -> web.Response:
 
 
 def visit_of(request: web.Request) -> Visit:
-    """``?room=NAME&name=CAMERA&guest=1&resume=SECRET``; some devices are guests whatever they say.
+    """``?room=NAME&name=CAMERA&guest=1&resume=SECRET``; some devices are guests whatever they say, and an
+    invitation is for its room.
 
     Raises ``ValueError`` in words.
     """
@@ -86,12 +88,16 @@ def visit_of(request: web.Request) -> Visit:
     resume = request.query.get("resume") or None
     if resume is not None and len(resume) > MAX_RESUME:
         raise ValueError(f"resume may have {MAX_RESUME} characters")
-    name = request.query.get("name") or None
+    room, name = clean_room(request.query.get("room")), request.query.get("name") or None
+    given = pass_in(request)
+    if given is not None and room not in (None, given.room):
+        raise ValueError(f"this link is for the room {given.room}")
     return Visit(
-        clean_room(request.query.get("room")),
-        guest == "1" or request.app[IS_GUEST](request),
-        resume,
-        None if name is None else clean_name(name),
+        room=room if given is None else given.room,
+        guest=guest == "1" or request.app[IS_GUEST](request),
+        resume=resume,
+        name=clean_name(name) if name is not None else given.label if given is not None else None,
+        invitation=None if given is None else given.id,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from concurrent.futures import Executor
+from datetime import UTC, datetime
 from typing import Any
 
 import av
@@ -23,8 +24,10 @@ class LiveCamera:
     """The camera behind one session. Nothing is encoded for watchers but where its own pictures cannot be handed on,
     and then once for all of them."""
 
-    def __init__(self, name: str | None) -> None:
+    def __init__(self, name: str | None = None, invitation: str | None = None) -> None:
         self.name = name
+        self.invitation = invitation  # that it came by
+        self.since = datetime.now(UTC)
         self.recognising = True
         self.feed = Feed()
         self.broadcast = Broadcast()

@@ -92,12 +92,12 @@ class LiveSession:
         reading: RoomReading = DEFAULT_READING,
         reader: AttributeReader | None = None,
         recorder: Recorder | None = None,
-        name: str | None = None,
+        camera: LiveCamera | None = None,
     ) -> None:
         self.id = link.id
         self.resume = secrets.token_urlsafe(16)  # who knows it may go on with this session after its connection broke
         self._link = link
-        self.camera = LiveCamera(name)
+        self.camera = camera or LiveCamera()
         self._turn = asyncio.Lock()  # over a new link, a frame may come while one of the old is worked on
         self._clock = 0.0  # media time reached
         self._before = 0.0  # … and what of it earlier links brought
@@ -332,6 +332,11 @@ class LiveSession:
     def room(self) -> str | None:
         """Whose people it knows and whose reading it shows."""
         return self._room
+
+    @property
+    def guest(self) -> bool:
+        """Whether what it adds goes when it ends."""
+        return self._guest
 
     def change_reading(self, reading: RoomReading, reader: AttributeReader | None) -> None:
         """Show this of faces beside their names from the next frame on, and say so."""

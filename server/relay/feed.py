@@ -65,9 +65,9 @@ class Feed:
         self.bytes += len(data)
         self._time += self._step(stamp)
         if codec != self.codec:
+            for watcher in tuple(self._watchers) if self.codec is not None else ():
+                watcher.end("codec changed")  # another was agreed on
             self.codec = codec
-            for watcher in tuple(self._watchers):  # what was agreed on is another codec
-                watcher.end("codec changed")
         if self._watchers:
             picture = Picture(codec, data, self._time, stamp & 0xFFFFFFFF if told else None, key)
             for watcher in tuple(self._watchers):

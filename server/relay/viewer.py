@@ -25,6 +25,7 @@ CONNECT_TIMEOUT = 15.0  # seconds until it must be connected
 BYE_WITHIN = 0.3  # … for the last message
 MAX_BUFFERED = 64 * 1024  # bytes not yet sent, beyond which results are dropped
 CAMERA_ENDED = "camera ended"
+SAID = ("codec changed", "ended", "shutdown")  # other reasons why a feed ends are the camera's own business
 
 
 class Watched(Protocol):
@@ -44,9 +45,12 @@ class Watched(Protocol):
 class Viewer:
     """Made for an offer, ended by either side or with its camera. ``ended`` is told once."""
 
-    def __init__(self, options: TransportOptions, session: Watched, ended: Callable[[Viewer], None]) -> None:
+    def __init__(
+        self, options: TransportOptions, session: Watched, ended: Callable[[Viewer], None], invitation: str | None
+    ) -> None:
         self.id = secrets.token_urlsafe(16)
         self.session = session
+        self.invitation = invitation  # that it came by
         self.negotiation = Negotiation(options)
         self._pc = self.negotiation.pc
         self._ended = ended
@@ -66,7 +70,8 @@ class Viewer:
         codec = self.session.codec
         if codec is None:
             raise OfferError(503, "this camera has not sent a picture yet; try again in a moment")
-        transceiver = self._pc.addTransceiver(RelayTrack(self._watcher, self._taken, self.end), direction="sendonly")
+        track = RelayTrack(self._watcher, self._taken, self._feed_ended)
+        transceiver = self._pc.addTransceiver(track, direction="sendonly")
         wanted = (f"video/{codec}".lower(), "video/rtx")
         known = RTCRtpSender.getCapabilities("video").codecs
         transceiver.setCodecPreferences([one for one in known if one.mimeType.lower() in wanted])
@@ -115,6 +120,9 @@ class Viewer:
             logger.info("viewer %s of session %s ended: %s", self.id, self.session.id, reason)
             self._ended(self)
 
+    def _feed_ended(self, reason: str) -> None:
+        self.end(reason if reason in SAID else CAMERA_ENDED)
+
     # -- what goes out -------------------------------------------------------------------------------------------
 
     def _taken(self, picture: Picture) -> None:
@@ -142,8 +150,7 @@ class Viewer:
             while True:
                 kind, text = await reader.next()
                 if kind == "bye":
-                    self.end(CAMERA_ENDED)
-                    return
+                    return  # the feed ends with it
                 channel = self._channel
                 if kind != "result" or (channel is not None and channel.bufferedAmount <= MAX_BUFFERED):
                     self._say(text)
@@ -174,9 +181,11 @@ class Viewer:
         task.add_done_callback(self._tasks.discard)
 
 
-def watch(options: TransportOptions, session: Watched, ended: Callable[[Viewer], None]) -> Viewer:
+def watch(
+    options: TransportOptions, session: Watched, ended: Callable[[Viewer], None], invitation: str | None
+) -> Viewer:
     """A viewer of this session. Raises :class:`server.sdp.OfferError` where it has ended."""
     try:
-        return Viewer(options, session, ended)
+        return Viewer(options, session, ended, invitation)
     except FeedEnded as end:
         raise OfferError(404, "this camera has ended") from end

@@ -35,12 +35,16 @@ class Viewers:
     def __len__(self) -> int:
         return len(self._viewers)
 
-    async def open(self, session: Watched, offer: str) -> tuple[Viewer, str]:
+    def all(self) -> tuple[Viewer, ...]:
+        """All of them."""
+        return tuple(self._viewers.values())
+
+    async def open(self, session: Watched, offer: str, invitation: str | None = None) -> tuple[Viewer, str]:
         """A new viewer and the answer to its offer. Raises :class:`TooMany` and :class:`server.sdp.OfferError`; then
         none is left."""
         if self._closing or len(self._viewers) >= self._most:
             raise TooMany
-        viewer = watch(self._options, session, self._gone)
+        viewer = watch(self._options, session, self._gone, invitation)
         self._viewers[viewer.id] = viewer
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT):

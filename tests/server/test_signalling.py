@@ -280,11 +280,14 @@ async def test_servers_and_results_are_linked(serving) -> None:  # type: ignore[
     servers = (IceServer(("stun:stun.example:3478",)), IceServer(("turns:turn.example",), 'a"b', "c\\d"))
     peers = PeerRegistry(LOOPBACK, lambda _: Recorder(), 1)
     parts = (lambda app: setup_whip(app, peers, ice_servers=servers),)
-    async with serving(parts=parts, end_sessions=peers.close_all) as served, aiohttp.ClientSession() as client:
-        async with client.post(served.local + "/api/v1/whip", data=CAMERA, headers=SDP) as response:
-            stun, turn, events = response.headers.getall("Link")
-            number = response.headers["Location"].rpartition("/")[2]
-            assert stun == '<stun:stun.example:3478>; rel="ice-server"'
-            assert turn.startswith('<turns:turn.example>; rel="ice-server"; username="a\\"b"; credential="c\\\\d"')
-            assert turn.endswith('; credential-type="password"')
-            assert events.startswith(f"</api/v1/sessions/{number}/events>; rel=")
+    async with (
+        serving(parts=parts, end_sessions=peers.close_all) as served,
+        aiohttp.ClientSession() as client,
+        client.post(served.local + "/api/v1/whip", data=CAMERA, headers=SDP) as response,
+    ):
+        stun, turn, events = response.headers.getall("Link")
+        number = response.headers["Location"].rpartition("/")[2]
+        assert stun == '<stun:stun.example:3478>; rel="ice-server"'
+        assert turn.startswith('<turns:turn.example>; rel="ice-server"; username="a\\"b"; credential="c\\\\d"')
+        assert turn.endswith('; credential-type="password"')
+        assert events.startswith(f"</api/v1/sessions/{number}/events>; rel=")
