@@ -15,7 +15,8 @@ from pipeline.results import FrameResult
 from server.live.broadcast import Broadcast
 from server.received_frame import ReceivedFrame
 from server.relay.encoder import CODEC, PictureEncoder
-from server.relay.feed import CLOCK_RATE, Feed
+from server.relay.feed import Feed
+from server.transport import CLOCK_RATE
 
 RECENT = 90  # results that rate and latency speak of: three seconds
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-CLOCK_RATE = 90_000  # RFC 7741 §6.1, RFC 6184 §8.1
+from server.transport import CLOCK_RATE, Packed, payloads_of
+
 WAITING = 30  # pictures a watcher may be behind: a second; then it goes on at the next key frame
 KEY_EVERY = 1.0  # seconds between two key frames that are asked for: one serves everybody who came meanwhile
 LONGEST_STEP = 5 * CLOCK_RATE  # between two pictures; a longer one is a sender that began anew
@@ -20,17 +21,25 @@ class FeedEnded(Exception):
     """There are no more pictures; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Picture:
     """An encoded picture: ``codec`` ``VP8`` or ``H264`` (Annex B), its time from the feed's first in 1/90000 s, the
-    RTP timestamp by which its camera's results call it (``None`` where they do not), and whether it begins anew (a key
-    frame)."""
+    RTP timestamp by which its camera's results call it (``None`` where they do not), whether it begins anew (a key
+    frame), and its number in the feed."""
 
     codec: str
     data: bytes
     time: int
     rtp: int | None
     key: bool
+    number: int
+    packed: Packed | None = None
+
+    def pack(self) -> Packed:
+        """As the payloads of RTP packets, made once for all who watch."""
+        if self.packed is None:
+            self.packed = Packed(payloads_of(self.codec, self.data, self.number), self.time)
+        return self.packed
 
 
 @runtime_checkable
@@ -49,6 +58,7 @@ class Feed:
         self._wanted = False  # a key frame
         self._asked: float | None = None
         self._before: int | None = None
+        self._count = 0
         self._time = 0
         self._ended: str | None = None
         self.codec: str | None = None
@@ -63,13 +73,14 @@ class Feed:
         """A picture has come: hand it to whoever watches. ``stamp``: its RTP timestamp (32 bits or more, 90 kHz, from
         any beginning); ``told`` whether results call it by that."""
         self.bytes += len(data)
+        self._count += 1
         self._time += self._step(stamp)
         if codec != self.codec:
             for watcher in tuple(self._watchers) if self.codec is not None else ():
                 watcher.end("codec changed")  # another was agreed on
             self.codec = codec
         if self._watchers:
-            picture = Picture(codec, data, self._time, stamp & 0xFFFFFFFF if told else None, key)
+            picture = Picture(codec, data, self._time, stamp & 0xFFFFFFFF if told else None, key, self._count)
             for watcher in tuple(self._watchers):
                 watcher.take(picture)
 

@@ -1,4 +1,4 @@
-"""A track of encoded pictures: what aiortc sends of it, it packs and does not encode."""
+"""A track of encoded pictures. What stands behind it is packed here or by aiortc, and never encoded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import av
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
-from server.relay.feed import CLOCK_RATE, FeedEnded, Picture, Watcher
+from server.relay.feed import FeedEnded, Picture, Watcher
+from server.transport import CLOCK_RATE, Packed
 
 TIME_BASE = Fraction(1, CLOCK_RATE)
 
@@ -26,14 +27,22 @@ class RelayTrack(MediaStreamTrack):
         self._taken = taken
         self._ended = ended
 
+    async def packed(self) -> Packed:
+        """The next picture as payloads. Raises ``MediaStreamError`` at the end."""
+        return (await self._next()).pack()
+
     async def recv(self) -> av.Packet[Any]:
-        """The next picture. Raises ``MediaStreamError`` at the end."""
+        """The next picture as aiortc packs it. Raises ``MediaStreamError`` at the end."""
+        picture = await self._next()
+        packet: av.Packet[Any] = av.Packet(picture.data)
+        packet.pts, packet.time_base = picture.time, TIME_BASE
+        return packet
+
+    async def _next(self) -> Picture:
         try:
             picture = await self._watcher.next()
         except FeedEnded as end:
             self._ended(str(end))
             raise MediaStreamError from end
         self._taken(picture)
-        packet: av.Packet[Any] = av.Packet(picture.data)
-        packet.pts, packet.time_base = picture.time, TIME_BASE
-        return packet
+        return picture

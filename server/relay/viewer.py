@@ -17,13 +17,14 @@ from server.negotiation import Negotiation
 from server.relay.feed import FeedEnded, Picture
 from server.relay.track import RelayTrack
 from server.sdp import OfferError, check_offer
-from server.transport import TransportOptions, sent_timestamp, tune_sender
+from server.transport import Forwarder, TransportOptions, forwarder, sent_timestamp, tune_sender
 
 logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 15.0  # seconds until it must be connected
 BYE_WITHIN = 0.3  # … for the last message
 MAX_BUFFERED = 64 * 1024  # bytes not yet sent, beyond which results are dropped
+RESULT_EVERY = 0.055  # … between two results: about 15 a second, between which the page moves its boxes
 CAMERA_ENDED = "camera ended"
 SAID = ("codec changed", "ended", "shutdown")  # other reasons why a feed ends are the camera's own business
 
@@ -56,6 +57,7 @@ class Viewer:
         self._ended = ended
         self._watcher = session.camera.feed.subscribe()
         self._sender: RTCRtpSender | None = None
+        self._forwarder: Forwarder | None = None
         self._channel: RTCDataChannel | None = None
         self._sent: Picture | None = None  # the picture that was handed over last
         self._offset: int | None = None
@@ -77,6 +79,8 @@ class Viewer:
         transceiver.setCodecPreferences([one for one in known if one.mimeType.lower() in wanted])
         self._sender = transceiver.sender
         tune_sender(self._sender, self._watcher.want_key)
+        # The lower half, so that no wrap comes soon: browsers' SRTP may lose count at one (as aiortc does it).
+        self._forwarder = forwarder(self._sender, track.packed, secrets.randbits(32), secrets.randbits(15))
 
         def one_video(transceivers: Sequence[RTCRtpTransceiver]) -> None:
             for other in transceivers:
@@ -126,12 +130,18 @@ class Viewer:
     # -- what goes out -------------------------------------------------------------------------------------------
 
     def _taken(self, picture: Picture) -> None:
-        """A picture goes out; the one before has gone by now, so that its timestamp is known."""
-        before, self._sent = self._sent, picture
-        stamp = None if self._sender is None or before is None else sent_timestamp(self._sender)
-        if stamp is None or before is None or before.rtp is None:
+        """A picture goes out: tell by which timestamp, if that has changed."""
+        # aiortc does not say it beforehand; but the one before has gone by now.
+        told, self._sent = (picture if self._forwarder is not None else self._sent), picture
+        if told is None or told.rtp is None:
             return
-        offset = (stamp - before.rtp) & 0xFFFFFFFF
+        if self._forwarder is not None:
+            stamp: int | None = self._forwarder.stamp(told.time)
+        else:
+            stamp = None if self._sender is None else sent_timestamp(self._sender)
+        if stamp is None:
+            return
+        offset = (stamp - told.rtp) & 0xFFFFFFFF
         if offset != self._offset and self._say(message("clock", offset=offset)):
             self._offset = offset
 
@@ -152,8 +162,11 @@ class Viewer:
                 if kind == "bye":
                     return  # the feed ends with it
                 channel = self._channel
-                if kind != "result" or (channel is not None and channel.bufferedAmount <= MAX_BUFFERED):
+                if kind != "result":
                     self._say(text)
+                elif channel is not None and channel.bufferedAmount <= MAX_BUFFERED:
+                    self._say(text)
+                    await asyncio.sleep(RESULT_EVERY)
         finally:
             reader.close()
 

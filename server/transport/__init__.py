@@ -11,17 +11,21 @@ from server.transport.assembly import EncodedFrame, is_key_frame
 from server.transport.install import TransportReport, install, uninstall
 from server.transport.options import IceServer, TransportOptions
 from server.transport.receiver import CLOCK_RATE, FrameClock, tune_receiver
-from server.transport.sender import sent_timestamp, tune_sender
+from server.transport.sender import Forwarder, Packed, forwarder, payloads_of, sent_timestamp, tune_sender
 
 __all__ = [
     "CLOCK_RATE",
     "EncodedFrame",
+    "Forwarder",
     "FrameClock",
     "IceServer",
+    "Packed",
     "TransportOptions",
     "TransportReport",
+    "forwarder",
     "install",
     "is_key_frame",
+    "payloads_of",
     "sent_timestamp",
     "tune_receiver",
     "tune_sender",

@@ -14,7 +14,7 @@ from aiortc import RTCDtlsTransport, RTCRtpReceiver, RTCRtpSender
 from server.transport import receiver as tuned
 from server.transport.ice import BoundConnection
 from server.transport.options import TransportOptions
-from server.transport.sender import RELAY_NAMES
+from server.transport.sender import PACKING, RELAY_NAMES
 
 KNOWN = {"aiortc": "1.16", "aioice": "0.13"}
 CONNECTION = "Connection"
@@ -85,10 +85,11 @@ def _feature(name: str, wanted: bool, receiver: RTCRtpReceiver, needed: Iterable
 
 
 def _relay() -> Feature:
-    name = "key frames and times for viewers"
+    name = "quick sending to viewers"
     # One made for the purpose would open an event loop where none runs.
     there = {*vars(RTCRtpSender), *RTCRtpSender.__init__.__code__.co_names}
     gone = [attribute for attribute in RELAY_NAMES if attribute not in there]
+    gone += [f"{owner.__name__}.{attribute}" for owner, attribute in PACKING if not hasattr(owner, attribute)]
     return Feature(name, not gone, f"this aiortc has no {', '.join(gone)}" if gone else "")
 
 
