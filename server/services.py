@@ -48,6 +48,8 @@ from server.sightings.recorder import Recorder
 from server.sightings.routes import SightingRoutes, setup_sightings
 from server.sightings.webhooks import Deliveries
 from server.signalling import setup_whip
+from server.sources.routes import setup_sources
+from server.sources.sources import Sources
 from server.storage import StorageError
 from server.transport import IceServer, TransportOptions, install
 from server.videos.routes import VideoRoutes, setup_videos
@@ -142,6 +144,8 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(evaluations.close)
         peers = PeerRegistry(transport, make_session, settings.max_sessions)
         stack.push_async_callback(peers.close_all, "shutdown")
+        sources = await Sources.open(people, peers, settings.max_sources)
+        stack.push_async_callback(sources.close)
         videos = await _open_videos(settings, lambda: change.models, lambda: bool(sessions()))
         stack.push_async_callback(videos.close)
         keys = Keys(people)
@@ -158,6 +162,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
                 lambda app: setup_whip(app, peers, partial(is_guest, settings), transport.ice_servers),
                 lambda app: setup_fallback(app, peers, executor),
                 lambda app: setup_sessions(app, peers),
+                lambda app: setup_sources(app, sources),
                 lambda app: setup_reading(app, readings, lambda: change.models, show_reading),
                 lambda app: setup_people(app, people, lambda: change.models, settings.max_samples),
                 lambda app: setup_imports(app, imports),
