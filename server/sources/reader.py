@@ -136,8 +136,8 @@ class Reader:
 
     def _play(self, container: InputContainer, stream: VideoStream, recorded: bool) -> None:
         rate = stream.average_rate or stream.guessed_rate
-        usual = (float(1 / rate) if rate else USUAL_STEP) if recorded else None
         timed = recorded or not set(container.format.name.split(",")).intersection(UNTIMED)
+        usual = (float(1 / rate) if rate else USUAL_STEP) if timed else None
         relay = None if self._unshown else self._relay(stream)
         self._stamps.clear()
         self._taker.opened()

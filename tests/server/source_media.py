@@ -46,14 +46,14 @@ def encoded(
 
 def write_clip(
     path: Path, pictures: Sequence[Image] | None = None, codec: str = "libx264", rate: int = RATE, gop: int = 10,
-    form: str | None = None, **options: str,
+    form: str | None = None, pixels: str = "yuv420p", **options: str,
 ) -> Path:  # fmt: skip
     """A file of these pictures; without B-frames unless ``bf`` says otherwise."""
     pictures = moving_bars() if pictures is None else pictures
     with av.open(str(path), "w", format=form) as out:
         stream: Any = out.add_stream(codec, rate=rate)
         stream.width, stream.height = pictures[0].shape[1], pictures[0].shape[0]
-        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else pixels
         stream.codec_context.gop_size = gop
         if codec == "libx264":
             stream.options = {"preset": "veryfast", "bf": "0", "sc_threshold": "0", **options}
