@@ -32,6 +32,11 @@ class Patience:
         """Wait so long from now on, all in all."""
         self._until = time.monotonic() + seconds
 
+    @property
+    def over(self) -> bool:
+        """Whether it was waited too long, or is to be no longer."""
+        return self.ended.is_set() or time.monotonic() >= self._until
+
     def end(self) -> None:
         """Wait no longer, for anything."""
         self.ended.set()

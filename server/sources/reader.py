@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import threading
 import time
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias, cast
 
 import av
 from av.container import InputContainer
@@ -17,7 +19,7 @@ from av.video.stream import VideoStream
 from server.sources import interrupt
 from server.sources.address import Address
 from server.sources.opening import MOST_PIXELS, OPEN_WITHIN, STALL, open_container
-from server.sources.reasons import ENDED, NO_DECODER, NO_VIDEO, SILENT, SourceDown, reading_failed
+from server.sources.reasons import ENDED, NO_DECODER, NO_VIDEO, SILENT, UNANSWERED, SourceDown, reading_failed
 from server.sources.relaying import NotShown, Relay
 from server.sources.timing import USUAL_STEP, MediaClock, Pace, rtp_of
 
@@ -26,6 +28,7 @@ logger = logging.getLogger(__name__)
 PENDING = 64  # packets that a decoder may hold back
 SHORTEST_ROUND = 0.2  # seconds: a file of one picture is not opened without pause
 UNTIMED = ("mpjpeg", "mjpeg", "h264", "hevc")  # formats without time stamps: live, their pictures come when they are
+Packets: TypeAlias = "Generator[av.Packet[VideoStream], None, None]"
 interrupt.install()
 
 
@@ -112,7 +115,7 @@ class Reader:
         except SourceDown as down:
             reason = str(down)
         except av.FFmpegError as error:
-            reason = str(reading_failed(error))
+            reason = SILENT if self._patience.over else str(reading_failed(error))
         except Exception as error:  # what it says may hold the address
             logger.error("a source could not be read: %s", type(error).__name__)
             reason = "It could not be read."
@@ -123,9 +126,12 @@ class Reader:
         """From opening to the end of a file. Raises :class:`SourceDown`, also where what is live ends."""
         began, before = time.monotonic(), self._pictures
         self._patience.allow(OPEN_WITHIN)
-        with open_container(self._address) as container:
+        with self._open() as container:
             recorded = _is_recorded(self._address, container)
-            self._play(container, _video(container), recorded)
+            stream = _video(container)
+            # Until what it gives packets by is closed, PyAV's time-outs stand in the way of taking leave.
+            with contextlib.closing(cast("Packets", container.demux(stream))) as packets:
+                self._play(container, stream, packets, recorded)
         if self._pictures == before:
             raise SourceDown(NO_VIDEO)
         if not recorded or container.format.name == "hls":
@@ -134,7 +140,21 @@ class Reader:
         self._due.begin()
         self._patience.ended.wait(began + SHORTEST_ROUND - time.monotonic())
 
-    def _play(self, container: InputContainer, stream: VideoStream, recorded: bool) -> None:
+    def _open(self) -> InputContainer:
+        try:
+            return open_container(self._address)
+        except SourceDown:
+            if not self._patience.over:
+                raise
+        raise SourceDown(UNANSWERED)  # FFmpeg has other words for a wait that was broken off
+
+    def _play(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        packets: Packets,
+        recorded: bool,
+    ) -> None:
         rate = stream.average_rate or stream.guessed_rate
         timed = recorded or not set(container.format.name.split(",")).intersection(UNTIMED)
         usual = (float(1 / rate) if rate else USUAL_STEP) if timed else None
@@ -144,7 +164,7 @@ class Reader:
         self._taker.relaying(relay is not None)
         picture = time.monotonic()
         self._patience.allow(STALL)
-        for packet in container.demux(stream):
+        for packet in packets:
             if self._patience.ended.is_set():
                 return
             unit = float(packet.time_base) if packet.time_base else 0.0

@@ -14,6 +14,7 @@ class SourceDown(Exception):
 
 
 UNREACHABLE = "It cannot be reached."
+UNANSWERED = "It did not answer in time."
 SILENT = "It stopped sending."
 REFUSED = "It refused the user name or the password."
 NO_VIDEO = "What is there is no video that can be read."
@@ -42,7 +43,7 @@ def _why(error: av.FFmpegError, scheme: Scheme) -> str:
     if isinstance(error, av.error.HTTPClientError | av.error.HTTPError):
         return "It answered with an error."
     if isinstance(error, av.error.ExitError):
-        return "It did not answer in time."
+        return UNANSWERED
     if isinstance(error, av.error.ProtocolNotFoundError | av.error.DecoderNotFoundError | av.error.PatchWelcomeError):
         return NO_DECODER
     if error.errno == errno.ENOENT:
@@ -55,7 +56,9 @@ def _why(error: av.FFmpegError, scheme: Scheme) -> str:
         return "Another program is using it."
     if error.errno in _AWAY and not local:
         return UNREACHABLE
-    if isinstance(error, av.error.EOFError | av.error.InvalidDataError | av.error.DemuxerNotFoundError):
+    if error.errno == errno.EINVAL or isinstance(
+        error, av.error.EOFError | av.error.InvalidDataError | av.error.DemuxerNotFoundError
+    ):  # EINVAL: of a kind that is not among those read here
         return NO_VIDEO
     if error.errno in (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED):
         return "It broke the connection."

@@ -143,7 +143,7 @@ class RtspCamera:
         self.port = 0
         self.said: list[str] = []  # methods, with what they named
         self.sent: dict[int, float] = {}  # number of a picture → wall clock
-        self.damage = False
+        self.damage = self.silent = False
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -227,7 +227,7 @@ class RtspCamera:
         while True:
             data = self.packets[count % len(self.packets)]
             payloads = H264Encoder._packetize(H264Encoder._split_bitstream(data))
-            for index, payload in enumerate(payloads):
+            for index, payload in enumerate([] if self.silent else payloads):
                 last = index == len(payloads) - 1
                 stamp = 12_345 + count * 90_000 // self.rate
                 head = struct.pack("!BBHII", 0x80, last << 7 | 96, sequence & 0xFFFF, stamp, 7)

@@ -98,7 +98,9 @@ def test_no_password_is_ever_shown(scheme: str, user: str, password: str) -> Non
     assert "QQ" not in f"{address} {address.shown} {address.place}"
 
 
-@given(st.text(max_size=60) | st.sampled_from(SCHEMES).flatmap(lambda s: st.text(max_size=40).map(f"{s}://{{}}".format)))
+@given(
+    st.text(max_size=60) | st.sampled_from(SCHEMES).flatmap(lambda s: st.text(max_size=40).map(f"{s}://{{}}".format))
+)
 def test_nothing_else_than_a_refusal_comes_of_nonsense(text: str) -> None:
     try:
         address = parse_address(text)
