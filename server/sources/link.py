@@ -129,6 +129,7 @@ class SourceLink(Link):
     async def _fetch(self) -> None:
         """Connect, and again after every end."""
         failures = 0
+        told: str | None = None
         while True:
             self.status = Status("connecting")
             self._clock.begin(RETRY_STEP if self._frames else USUAL_STEP)
@@ -139,7 +140,10 @@ class SourceLink(Link):
             if self._last is not None and self._last - began > PROVEN:
                 failures = 0
             pause = self._pauses[min(failures, len(self._pauses) - 1)] * random.uniform(1 - JITTER, 1 + JITTER)
-            if not failures or self.status.reason != reason:
+            if self._last is not None and self._last > began:
+                told = None  # there were pictures in between
+            if reason != told:
+                told = reason
                 logger.warning("session %s: %s: %s", self.id, self.address.shown, reason)
             failures += 1
             self.status = Status.later(reason, pause)

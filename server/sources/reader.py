@@ -132,6 +132,8 @@ class Reader:
             # Until what it gives packets by is closed, PyAV's time-outs stand in the way of taking leave.
             with contextlib.closing(cast("Packets", container.demux(stream))) as packets:
                 self._play(container, stream, packets, recorded)
+        if self._patience.ended.is_set():
+            return
         if self._pictures == before:
             raise SourceDown(NO_VIDEO)
         if not recorded or container.format.name == "hls":

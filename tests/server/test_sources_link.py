@@ -281,7 +281,7 @@ async def test_a_wrong_password_is_said_and_never_shown(caplog: pytest.LogCaptur
     assert "Traceback" not in caplog.text
 
 
-async def test_each_pause_is_longer_than_the_one_before() -> None:
+async def test_each_pause_is_longer_than_the_one_before(caplog: pytest.LogCaptureFixture) -> None:
     tries: list[float] = []
 
     async def refuse(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -292,6 +292,7 @@ async def test_each_pause_is_longer_than_the_one_before() -> None:
     port = server.sockets[0].getsockname()[1]
     async with fetching(f"rtsp://127.0.0.1:{port}/x", (0.2, 0.4, 0.8)) as source:
         await source.until(lambda: len(tries) >= 5, 10)
+    assert len(caplog.records) == 1  # the same reason is told once
     server.close()
     await server.wait_closed()
     pauses = np.diff(tries)[:4]

@@ -19,9 +19,10 @@ from pipeline.frame_pipeline import PipelineConfig
 from server.live.session import LiveSession
 from server.peers import Full, PeerRegistry
 from server.people import People
+from server.relay.feed import FeedEnded
 from server.sources import reasons
 from server.sources.address import BadAddress
-from server.sources.sources import FULL, Sources, TooManySources
+from server.sources.sources import FULL, Fetched, Sources, TooManySources
 from server.storage import BadName
 from server.storage.sources import read_sources
 from tests.packs import open_models
@@ -29,6 +30,7 @@ from tests.server.loopback import LOOPBACK, moving_bars
 from tests.server.source_media import PASSWORD, USER, write_clip
 from tests.server.test_live_session import portrait, samples
 from tests.server.test_sources_link import Watched, sources_at_work
+from tests.server.test_sources_relaying import decoded
 from tests.server.whole import TOKEN, Whole, serving_all
 from tracking import DEFAULT_POLICY
 
@@ -282,11 +284,12 @@ async def test_a_session_that_fails_is_begun_anew_and_one_its_host_ends_is_not(t
         assert len(house.made) == 2
 
 
-async def test_someone_enrolled_is_known_from_a_file(tmp_path: Path, clip: Path) -> None:
-    """The whole way: the same session as browsers have."""
+@contextlib.asynccontextmanager
+async def recognising(folder: Path) -> AsyncIterator[Sources]:
+    """Sources with sessions such as browsers have; Ada is known."""
     models = open_models()
     manifest = models.manifest
-    people = await People.open(tmp_path / "p.sqlite3", manifest.digest, manifest.embedder.dimension)
+    people = await People.open(folder / "p.sqlite3", manifest.digest, manifest.embedder.dimension)
     await people.add_person("Ada", samples(0))
     executor = ThreadPoolExecutor(2)
 
@@ -295,17 +298,42 @@ async def test_someone_enrolled_is_known_from_a_file(tmp_path: Path, clip: Path)
 
     peers = PeerRegistry(LOOPBACK, session_of, 2)
     sources = await Sources.open(people, peers, 2, (0.1,))
-    source = await sources.add("hall", clip.as_uri(), "Door")
-    assert source.link is not None
-    session = source.link.handler
-    assert isinstance(session, LiveSession)
-    assert session.camera.name == "Door"
-    await Watched().until(lambda: [face.name for face in session.faces] == ["Ada"], 15)
-    await Watched().until(lambda: session.camera.state(time.time())["rate"] > 10)
-    state = session.camera.state(time.time())
-    assert (state["width"], state["height"], state["codec"]) == (640, 480, "H264")
-    assert state["latency_p95_ms"] < 1000
+    yield sources
     await sources.close()
     await peers.close_all("shutdown")
     executor.shutdown()
     await people.close()
+
+
+def session_of(fetched: Fetched) -> LiveSession:
+    assert fetched.link is not None
+    session = fetched.link.handler
+    assert isinstance(session, LiveSession)
+    return session
+
+
+async def test_someone_enrolled_is_known_from_a_file(tmp_path: Path, clip: Path) -> None:
+    async with recognising(tmp_path) as sources:
+        session = session_of(await sources.add("hall", clip.as_uri(), "Door"))
+        assert session.camera.name == "Door"
+        await Watched().until(lambda: [face.name for face in session.faces] == ["Ada"], 15)
+        await Watched().until(lambda: session.camera.state(time.time())["rate"] > 10)
+        state = session.camera.state(time.time())
+        assert (state["width"], state["height"], state["codec"]) == (640, 480, "H264")
+        assert state["latency_p95_ms"] < 1000
+
+
+async def test_what_browsers_cannot_show_is_encoded_while_somebody_watches(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", portrait(0), bf="2")
+    async with recognising(tmp_path) as sources:
+        session = session_of(await sources.add("hall", clip.as_uri()))
+        await Watched().until(lambda: session.stats()["results"] > 5)
+        assert session.feed.bytes == 0
+        async with asyncio.timeout(10):
+            watcher = session.feed.subscribe()
+            with pytest.raises(FeedEnded, match="codec changed"):  # from none to the first
+                await watcher.next()
+            watcher = session.feed.subscribe()
+            got = [await watcher.next() for _ in range(10)]
+        assert {picture.codec for picture in got} == {"VP8"}
+        assert len(decoded("VP8", [picture.data for picture in got])) == 10
