@@ -52,6 +52,8 @@ class Status:
 class SourceLink(Link):
     """Fetches one source until it is closed; :meth:`start` begins."""
 
+    way = "source"  # how pictures come: docs/rooms.md
+
     def __init__(
         self,
         address: Address,

@@ -26,7 +26,9 @@ from server.sources.timing import USUAL_STEP, MediaClock, Pace, rtp_of
 logger = logging.getLogger(__name__)
 
 PENDING = 64  # packets that a decoder may hold back
-SHORTEST_ROUND = 0.2  # seconds: a file of one picture is not opened without pause
+PICTURE_WITHIN = 15.0  # seconds of packets without a picture in them: key frames may be that far apart
+SHORTEST_ROUND = 0.2  # seconds: what is short is not opened again and again without pause …
+SHORTEST_CALL = 1.0  # … nor is another computer called
 UNTIMED = ("mpjpeg", "mjpeg", "h264", "hevc")  # formats without time stamps: live, their pictures come when they are
 Packets: TypeAlias = "Generator[av.Packet[VideoStream], None, None]"
 interrupt.install()
@@ -140,7 +142,8 @@ class Reader:
             raise SourceDown(SILENT)
         self._clock.begin()
         self._due.begin()
-        self._patience.ended.wait(began + SHORTEST_ROUND - time.monotonic())
+        shortest = SHORTEST_ROUND if self._address.scheme == "file" else SHORTEST_CALL
+        self._patience.ended.wait(began + shortest - time.monotonic())
 
     def _open(self) -> InputContainer:
         try:
@@ -165,6 +168,7 @@ class Reader:
         self._taker.opened()
         self._taker.relaying(relay is not None)
         picture = time.monotonic()
+        stamp = _Stamp(0.0, time.time(), time.perf_counter())
         self._patience.allow(STALL)
         for packet in packets:
             if self._patience.ended.is_set():
@@ -176,13 +180,14 @@ class Reader:
                 if self._patience.ended.wait(self._pace.wait(due, time.monotonic())):
                     return
             now = time.monotonic()
-            media = self._clock.at(order if shown is None else shown, now, usual) if packet.size else 0.0
-            stamp = _Stamp(media, time.time(), time.perf_counter())
+            if packet.size:  # the last has none
+                media = self._clock.at(order if shown is None else shown, now, usual)
+                stamp = _Stamp(media, time.time(), time.perf_counter())
             if self._decode(stream, packet, stamp):
                 picture = now
-            elif now - picture > STALL and packet.size:
+            elif now - picture > PICTURE_WITHIN:
                 raise SourceDown(NO_VIDEO)
-            if relay is not None and packet.size and not self._hand_on(relay, packet, media):
+            if relay is not None and packet.size and not self._hand_on(relay, packet, stamp.time):
                 relay, self._unshown = None, True
                 self._taker.relaying(False)
             self._patience.allow(STALL)

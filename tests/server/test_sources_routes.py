@@ -329,11 +329,13 @@ async def test_what_browsers_cannot_show_is_encoded_while_somebody_watches(tmp_p
         session = session_of(await sources.add("hall", clip.as_uri()))
         await Watched().until(lambda: session.stats()["results"] > 5)
         assert session.feed.bytes == 0
+        got: list[Any] = []
         async with asyncio.timeout(10):
             watcher = session.feed.subscribe()
-            with pytest.raises(FeedEnded, match="codec changed"):  # from none to the first
-                await watcher.next()
-            watcher = session.feed.subscribe()
-            got = [await watcher.next() for _ in range(10)]
+            while len(got) < 10:
+                try:
+                    got.append(await watcher.next())
+                except FeedEnded:  # of whoever came before there was a codec
+                    watcher = session.feed.subscribe()
         assert {picture.codec for picture in got} == {"VP8"}
         assert len(decoded("VP8", [picture.data for picture in got])) == 10
