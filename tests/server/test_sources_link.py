@@ -135,7 +135,7 @@ async def test_what_watchers_get_decodes_and_bears_the_times_of_the_results(tmp_
         compared = [
             (one, by_rtp[picture.rtp]) for one, picture in zip(shown, got, strict=True) if picture.rtp in by_rtp
         ]
-        assert len(compared) > 20
+        assert len(compared) > 10  # all but those that were overtaken
         assert all(np.array_equal(one, other) for one, other in compared)
 
 
@@ -393,7 +393,9 @@ async def test_an_rtsp_camera(sets: bool) -> None:
                 got = [await watcher.next() for _ in range(25)]
         assert got[0].key
         assert len(decoded("H264", [picture.data for picture in got])) == 25
-        assert {picture.rtp for picture in got} <= {frame.rtp for frame in source.frames} | {got[-1].rtp}
+        stamps = [picture.rtp for picture in got]
+        assert set(np.diff(stamps)) == {90_000 // RATE}
+        assert len(set(stamps) & {frame.rtp for frame in source.frames}) > 5  # all but those that were overtaken
         ages = [
             at - camera.sent[round(frame.rtp * RATE / 90_000)]
             for at, frame in source.recorder.frames[10:]
