@@ -54,6 +54,8 @@ from server.sightings.recorder import Recorder
 from server.sightings.routes import SightingRoutes, setup_sightings
 from server.sightings.webhooks import Deliveries
 from server.signalling import setup_whip
+from server.sources.routes import setup_sources
+from server.sources.sources import Sources
 from server.storage import StorageError
 from server.transport import IceServer, TransportOptions, install
 from server.videos.routes import VideoRoutes, setup_videos
@@ -150,7 +152,9 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(peers.close_all, "shutdown")
         viewers = Viewers(transport, settings.max_viewers)
         stack.push_async_callback(viewers.close_all, "shutdown")
-        rooms = await Rooms.open_all(people, peers, viewers)
+        sources = await Sources.open(people, peers, settings.max_sources)
+        stack.push_async_callback(sources.close)
+        rooms = await Rooms.open_all(people, peers, viewers, sources)
         stack.push_async_callback(rooms.close)
         videos = await _open_videos(settings, lambda: change.models, lambda: bool(sessions()))
         stack.push_async_callback(videos.close)
@@ -158,6 +162,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
 
         async def end_sessions(reason: str) -> None:
             await rooms.close()
+            await sources.close()
             await asyncio.gather(viewers.close_all(reason), peers.close_all(reason))
 
         await change.resume()
@@ -176,6 +181,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
                 lambda app: setup_sessions(app, peers),
                 RoomRoutes(rooms, door).setup,
                 Watching(rooms, viewers, transport.ice_servers).setup,
+                lambda app: setup_sources(app, sources),
                 lambda app: setup_reading(app, readings, lambda: change.models, show_reading),
                 lambda app: setup_people(app, people, lambda: change.models, settings.max_samples),
                 lambda app: setup_imports(app, imports),

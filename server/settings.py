@@ -77,6 +77,9 @@ class Settings:
         48,
         "Pictures of cameras sent to viewers at the same time: each viewer takes one for each camera it shows.",
     )
+    max_sources: int = setting(
+        kinds.whole(0, 1000), 8, "Cameras that the server itself fetches; they count as sessions too."
+    )
     keyframe_interval: float = setting(
         kinds.number(0.05, 10), 0.6, "Seconds after which faces are looked for again at the latest."
     )

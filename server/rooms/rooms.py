@@ -16,6 +16,8 @@ from server.peers import PeerRegistry
 from server.relay.viewers import Viewers
 from server.rooms.invitations import Invitations
 from server.rooms.presence import Presence, Present, views_of
+from server.sources.link import SourceLink
+from server.sources.sources import Sources
 from server.storage import rooms as table
 from server.wording import stated
 
@@ -41,12 +43,14 @@ class Rooms:
         invitations: Invitations,
         peers: PeerRegistry,
         viewers: Viewers,
+        sources: Sources,
     ) -> None:
         self._people = people
         self._opened = opened
         self.invitations = invitations
         self._peers = peers
         self.viewers = viewers
+        self._sources = sources
         self._presence: dict[str, Presence] = {}
         self._numbers: dict[str, dict[str, int]] = {}  # of the cameras of a room
         self._listeners: dict[str, set[Told]] = {}
@@ -55,10 +59,10 @@ class Rooms:
         self._task = asyncio.create_task(self._watch(), name="rooms")
 
     @classmethod
-    async def open_all(cls, people: People, peers: PeerRegistry, viewers: Viewers) -> Rooms:
+    async def open_all(cls, people: People, peers: PeerRegistry, viewers: Viewers, sources: Sources) -> Rooms:
         """The rooms that are kept."""
         opened: dict[str, datetime] = await people.run(lambda store: table.read_rooms(store.engine))
-        return cls(people, opened, await Invitations.open(people), peers, viewers)
+        return cls(people, opened, await Invitations.open(people), peers, viewers, sources)
 
     async def close(self) -> None:
         """End watching; rooms stay open."""
@@ -88,12 +92,14 @@ class Rooms:
         return True
 
     async def shut(self, name: str) -> None:
-        """Close one: its cameras and viewers are ended, its invitations void."""
+        """Close one: its cameras and viewers are ended, its sources removed, its invitations void."""
         await self._people.run(lambda store: table.close_room(store.engine, name))
         self._opened.pop(name, None)
         self.invitations.drop_room(name)
         for told in tuple(self._listeners.get(name, ())):
             told(None)
+        for source in self._sources.of(name):
+            await self._sources.remove(name, source.kept.id)
         await asyncio.gather(*(self.end_camera(session) for session in self.cameras(name)))
         self._presence.pop(name, None)
         self._numbers.pop(name, None)
@@ -116,6 +122,13 @@ class Rooms:
     def camera(self, room: str, number: str) -> LiveSession | None:
         """One of them by the id of its session."""
         return next((session for session in self.cameras(room) if session.id == number), None)
+
+    async def rename_camera(self, session: LiveSession, name: str) -> None:
+        """Call a camera so from now on; a source also after a restart."""
+        session.rename(name)
+        link = self._peers.get(session.id)
+        if isinstance(link, SourceLink):
+            await self._sources.rename(link, name)
 
     async def end_camera(self, session: LiveSession) -> None:
         """End a camera and whoever watches it; its page is told that the host did."""
@@ -242,6 +255,8 @@ def _condition(link: Link | None) -> str:
     """How a camera's connection stands: docs/rooms.md."""
     if link is None:
         return "away"
+    if isinstance(link, SourceLink) and link.status.state == "retrying":
+        return "retrying"
     seen = link.last_frame
     if not link.connected or seen is None:
         return "connecting"

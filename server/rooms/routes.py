@@ -93,7 +93,7 @@ class RoomRoutes:
         except BadName as error:
             return _bad(error)
         if name is not None:
-            session.rename(name)
+            await self._rooms.rename_camera(session, name)
         if "recognising" in wish:
             session.recognise(wish["recognising"])
         return web.json_response(self._rooms.camera_state(session, time.time()))
