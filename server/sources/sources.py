@@ -102,11 +102,11 @@ class Sources:
 
     async def rename(self, link: SourceLink, name: str) -> None:
         """Keep another name of the one that has this link."""
-        for fetched in self._all.values():
-            if fetched.link is link:
-                fetched.kept = replace(fetched.kept, name=name)
-                await self._people.run(lambda store: table.rename_source(store.engine, fetched.kept.id, name))
-                return
+        fetched = next((one for one in self._all.values() if one.link is link), None)
+        if fetched is not None:
+            id = fetched.kept.id
+            fetched.kept = replace(fetched.kept, name=name)
+            await self._people.run(lambda store: table.rename_source(store.engine, id, name))
 
     async def remove(self, room: str, id: str) -> bool:
         """Fetch one no more, and forget its address; whether there was one."""
