@@ -137,6 +137,7 @@ export function scopes({ room, guest }) {
 }
 
 /** What is special about this visit, or nothing. */
-export function visiting({ room, guest }) {
-  return joined([room && t("Room {room}", { room }), guest && t("Guest: who you add is gone when you leave")]);
+export function visiting({ room, guest, name }) {
+  const where = room && name ? t("Camera “{name}” in room {room}", { name, room }) : room ? t("Room {room}", { room }) : name && t("Camera “{name}”", { name });
+  return joined([where, guest && t("Guest: who you add is gone when you leave")]);
 }
