@@ -68,7 +68,7 @@ function shown({ role, label, expires, url, qr, trust_url: trust }, close) {
   const about = paragraph(joined([ROLES[role]?.words ?? role, label, t("works until {time}", { time: until(expires) })]));
   const done = element("div", { className: "row end" }, button(t("Done"), () => close(), "primary"));
   if (!url) {
-    const command = element("code", { textContent: "--no-lan", translate: false });
+    const command = element("code", { translate: false }, "--no-lan");
     return [about, element("p", { className: "soft" }, ...woven("This server is not open to other devices. Start it without {1}.", { 1: command })), done];
   }
   const said = element("p", { className: "soft", role: "status" });
@@ -85,7 +85,7 @@ function shown({ role, label, expires, url, qr, trust_url: trust }, close) {
   });
   const share = navigator.share ? [button(t("Share…"), () => navigator.share({ title: "Visavis", url }).catch(() => {}))] : []; // closing the sheet is no fault
   const code = qr ? [element("img", { src: `data:image/svg+xml,${encodeURIComponent(qr)}`, alt: t("QR code of the link"), width: 220, height: 220 })] : [];
-  const trusting = trust ? [element("p", { className: "soft" }, ...woven("The first time, the device has to trust this server: {how}.", { how: element("a", { href: trust, textContent: t("how that is done") }) }))] : [];
+  const trusting = trust ? [element("p", { className: "soft" }, ...woven("The first time, the device has to trust this server: {how}.", { how: element("a", { href: trust, target: "_blank", rel: "noopener", textContent: t("how that is done") }) }))] : [];
   return [
     about,
     ...code,

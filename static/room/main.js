@@ -11,7 +11,7 @@ import { toast } from "../toast.js";
 import { listen } from "./event_stream.js";
 import { invite, showInvitations } from "./invitations.js";
 import { action } from "./parts.js";
-import { sentence } from "./present.js";
+import { sentence, strangersBefore } from "./present.js";
 import { RoomPanel } from "./room_panel.js";
 import { Sources } from "./sources.js";
 import { Wall } from "./wall.js";
@@ -77,11 +77,11 @@ function heard(type, value) {
   if (first || host !== isHost()) asRole();
   $("room-facts").textContent = joined([
     tn(value.cameras.length, "{count} camera", "{count} cameras"),
-    value.viewers > 0 && tn(value.viewers, "{count} watches", "{count} watch"),
+    value.viewers > 0 && tn(value.viewers, "{count} viewer", "{count} viewers"),
   ]);
   if (value.cameras.length === 0) nobody();
-  wall.update(value.cameras);
   announcer.tell(sentence(panel.update(value)));
+  wall.update(value.cameras, (camera) => strangersBefore(value, camera, panel.strangers));
 }
 
 /** What depends on what whoever looks may do here. */

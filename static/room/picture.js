@@ -2,6 +2,7 @@
 
 import { element } from "../dom.js";
 import { cropped, fit } from "../geometry.js";
+import { t } from "../language.js";
 import { draw } from "../overlay.js";
 import { Steady } from "../reading.js";
 import { Timeline } from "../timeline.js";
@@ -15,6 +16,7 @@ export const measuredOf = () => ({ results: [], frames: 0, firstFrameAt: null, s
 
 /** `began()` is called when the first frame of a stream is on the screen. */
 export class Picture {
+  called = new Map(); // what strangers are called, by track
   #video = element("video", { muted: true, autoplay: true, playsInline: true, disablePictureInPicture: true });
   #canvas = element("canvas", { ariaHidden: "true" });
   #measured;
@@ -109,7 +111,8 @@ export class Picture {
     const video = { width: this.#video.videoWidth || 4, height: this.#video.videoHeight || 3 };
     const mode = cropped(video, stage) > CUT ? "contain" : "cover";
     if (this.element.dataset.fit !== mode) this.element.dataset.fit = mode;
-    const shown = draw(this.#canvas, faces.map((face) => this.#steady.face(face)), fit(video, stage, mode), stage, this.#places);
+    const called = (face) => (face.identity === "unknown" ? { ...face, called: this.called.get(face.track) ?? t("Unknown") } : face);
+    const shown = draw(this.#canvas, faces.map((face) => called(this.#steady.face(face))), fit(video, stage, mode), stage, this.#places);
     this.#drawn = shown.length;
     this.#measured.faces = shown.map(({ face, box, text, more }) => ({ track: face.track, name: face.name, identity: face.identity, label: text, read: more, box }));
   }

@@ -16,7 +16,7 @@ export class Strangers {
 
 const ORDER = ["known", "uncertain", "unknown"];
 
-/** The entries of a room's state as they are shown: {key, kind, name, words, about, cameras}, known people first, then in the order they came. */
+/** The entries of a room's state as they are shown: {key, kind, name, words, about, sure, cameras}, known people first, then in the order they came. */
 export function entries({ present = [], cameras = [] }, strangers) {
   const named = new Map(cameras.map((camera) => [camera.id, cameraName(camera, cameras)]));
   const came = present.toSorted((a, b) => Date.parse(a.since) - Date.parse(b.since));
@@ -27,7 +27,7 @@ export function entries({ present = [], cameras = [] }, strangers) {
     const where = seenBy.length ? t("in {cameras} ## the pictures of cameras", { cameras: listed(seenBy.map((id) => isolated(named.get(id)))) }) : null;
     const sure = entry.identity === "known" && Number.isFinite(entry.probability) ? percent(Math.min(0.99, entry.probability)) : null;
     const since = Number.isNaN(Date.parse(entry.since)) ? null : t("since {time}", { time: hourAndMinute(entry.since) });
-    return { key: entry.key, kind: entry.identity, name: entry.name ?? null, words, about: joined([where, since, sure]), cameras: seenBy };
+    return { key: entry.key, kind: entry.identity, name: entry.name ?? null, words, about: joined([where, since]), sure, cameras: seenBy };
   });
   return shown.toSorted((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
 }
@@ -36,6 +36,12 @@ function nameOf({ identity, name, key }, strangers) {
   if (identity === "known") return name ?? "?";
   if (identity === "uncertain" && name) return t("Perhaps {name}", { name });
   return t("Unknown {number}", { number: strangers.number(key) });
+}
+
+/** What strangers are called in a camera's picture, by track. */
+export function strangersBefore({ present = [] }, camera, strangers) {
+  const strange = present.filter(({ identity }) => identity === "unknown");
+  return new Map(strange.flatMap(({ key, views }) => views.filter((view) => view.camera === camera).map(({ track }) => [track, t("Unknown {number}", { number: strangers.number(key) })])));
 }
 
 /** What a camera is called; by its place among those without a name. */

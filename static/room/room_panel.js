@@ -10,7 +10,7 @@ const wide = matchMedia("(min-width: 761px)");
 
 export class RoomPanel {
   #opened;
-  #strangers = new Strangers();
+  strangers = new Strangers();
   #rows = new Map(); // key → {element, words}
   #opener = null;
   #tab = "here";
@@ -89,7 +89,7 @@ export class RoomPanel {
 
   /** Who is here now; returns the entries. */
   update(state) {
-    const shown = entries(state, this.#strangers);
+    const shown = entries(state, this.strangers);
     const others = untold(state);
     $("here-button").textContent = tn(shown.length, "{count} here ## people", "{count} here ## people");
     $("here-button").dataset.word = shown.length ? "Excellent" : "";
@@ -109,13 +109,14 @@ export class RoomPanel {
     shown.forEach((entry, at) => {
       let row = this.#rows.get(entry.key);
       if (!row) {
-        row = element("li", {}, element("span", { className: "mark", ariaHidden: "true" }), element("div", {}, element("span", { className: "name" }), element("small")));
+        row = element("li", {}, element("span", { className: "mark", ariaHidden: "true" }), element("div", {}, element("span", { className: "name" }), element("small")), element("span", { className: "sure" }));
         this.#rows.set(entry.key, row);
       }
-      const [mark, { children: [name, about] }] = row.children;
+      const [mark, { children: [name, about] }, sure] = row.children;
       write(mark, entry.kind === "unknown" ? "?" : initials(entry.name ?? "?"));
       write(name, entry.words);
       write(about, entry.about);
+      write(sure, entry.sure ?? "");
       row.dataset.is = entry.kind;
       const place = $("here-list").children[at];
       if (place !== row) $("here-list").insertBefore(row, place ?? null);

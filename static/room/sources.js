@@ -66,8 +66,8 @@ export class Sources {
     );
     gone.ariaLabel = t("Remove: {camera}", { camera: name || url });
     gone.dataset.key = id;
-    const how = joined([stateWord(state), reason && heard(reason), Number.isFinite(wait) && wait > 0 && t("next try in {seconds} s", { seconds: Math.ceil(wait) })]);
-    const words = [element("span", { className: "name", textContent: name || url }), ...(name ? [element("small", { className: "address", textContent: url, dir: "ltr" })] : []), element("small", { textContent: how })];
+    const how = joined([stateWord(state), Number.isFinite(wait) && wait > 0 && t("next try in {seconds} s", { seconds: Math.ceil(wait) })]);
+    const words = [element("span", { className: "name", textContent: name || url }), ...(name ? [element("small", { className: "address", textContent: url, dir: "ltr" })] : []), element("small", { className: "how", textContent: how }), ...(reason ? [element("small", { textContent: heard(reason) })] : [])];
     const row = element("li", {}, element("div", {}, ...words), gone);
     row.dataset.state = state;
     return row;

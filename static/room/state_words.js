@@ -47,7 +47,7 @@ export function cameraFacts({ width, height, codec, way, viewers, guest }, glass
     width > 0 && `${width} × ${height}`,
     codec,
     WAYS[way],
-    Number.isFinite(viewers) && viewers > 0 && tn(viewers, "{count} watches", "{count} watch"),
+    Number.isFinite(viewers) && viewers > 0 && tn(viewers, "{count} viewer", "{count} viewers"),
     guest && t("a guest's"),
     Number.isFinite(glass) && t("on this screen after {number} ms", { number: number(glass) }),
   ]);

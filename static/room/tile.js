@@ -55,8 +55,9 @@ export class Tile {
     this.element.dataset.camera = id;
   }
 
-  /** What the room says of it; `name` is what it is called, `large` whether it fills the wall. */
-  update(camera, name, large) {
+  /** What the room says of it; `name` is what it is called, `strangers` what they are by their tracks, `large` whether it fills the wall. */
+  update(camera, name, strangers, large) {
+    this.#picture.called = strangers;
     this.camera = camera;
     this.element.dataset.state = camera.state;
     this.#name.textContent = name;

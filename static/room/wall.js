@@ -13,6 +13,7 @@ export class Wall {
   #measured;
   #tiles = new Map();
   #cameras = [];
+  #strangers = null;
   #large = null;
   #list = element("ul", { className: "cameras", ariaLabel: t("Cameras") });
   #none = element("div", { className: "card nobody", hidden: true });
@@ -43,12 +44,13 @@ export class Wall {
     return this.#large;
   }
 
-  /** The room's cameras from now on. */
-  update(cameras) {
+  /** The room's cameras from now on; `strangers(id)` says what strangers are called there (present.js). */
+  update(cameras, strangers = () => new Map()) {
     const ids = new Set(cameras.map(({ id }) => id));
     for (const [id, tile] of this.#tiles) if (!ids.has(id)) this.#drop(id, tile);
     if (this.#large !== null && !ids.has(this.#large)) this.#large = null;
     this.#cameras = cameras;
+    this.#strangers = strangers;
     for (const camera of cameras) {
       if (!this.#tiles.has(camera.id)) this.#add(camera.id);
     }
@@ -79,7 +81,7 @@ export class Wall {
     this.#root.dataset.large = this.#large === null ? "no" : "yes";
     for (const camera of this.#cameras) {
       const tile = this.#tiles.get(camera.id);
-      tile.update(camera, cameraName(camera, this.#cameras), camera.id === this.#large);
+      tile.update(camera, cameraName(camera, this.#cameras), this.#strangers(camera.id), camera.id === this.#large);
       tile.element.hidden = this.#large !== null && camera.id !== this.#large;
     }
   }

@@ -45,7 +45,7 @@ function write(rooms) {
 }
 
 function card({ name, opened, cameras, viewers }) {
-  const facts = joined([tn(cameras, "{count} camera", "{count} cameras"), viewers > 0 && tn(viewers, "{count} watches", "{count} watch")]);
+  const facts = joined([tn(cameras, "{count} camera", "{count} cameras"), viewers > 0 && tn(viewers, "{count} viewer", "{count} viewers")]);
   const since = opened ? t("open since {time}", { time: when(opened) }) : t("nobody opened it: its cameras came by themselves");
   const wall = element("a", { className: "button primary", href: `/room/${encodeURIComponent(name)}`, textContent: t("Show the wall"), ariaLabel: t("Show the wall of {room}", { room: name }) });
   wall.dataset.key = `wall ${name}`;
