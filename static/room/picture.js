@@ -87,8 +87,9 @@ export class Picture {
     if (this.#clock.exact !== before) this.#timeline.clear(); // what is there stands in another time
     measured.exact = this.#clock.exact;
     this.#timeline.add(result, time, arrived);
-    keep(measured.results, Object.assign(result, { arrived }));
-    this.#took(this.#glass.taken(this.#clock.timestamp(result), takenAt(result, arrived, performance.timeOrigin)));
+    const timestamp = this.#clock.timestamp(result);
+    keep(measured.results, Object.assign(result, { arrived, timestamp }));
+    this.#took(this.#glass.taken(timestamp, takenAt(result, arrived, performance.timeOrigin)));
   }
 
   #took(ms) {

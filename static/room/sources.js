@@ -11,6 +11,8 @@ import { stateWord } from "./state_words.js";
 
 const AGAIN = 3000; // ms between looks at how they do, while somebody looks
 
+const EXAMPLE = "rtsp://…"; // the same in every language
+
 const path = (room) => `/rooms/${encodeURIComponent(room)}/sources`;
 
 /** The room's sources and a form for another. */
@@ -74,7 +76,7 @@ export class Sources {
   }
 
   #asking() {
-    const url = element("input", { required: true, maxLength: 2000, placeholder: "rtsp://…", autocomplete: "off", spellcheck: false, inputMode: "url", dir: "ltr" });
+    const url = element("input", { required: true, maxLength: 2000, placeholder: EXAMPLE, translate: false, autocomplete: "off", spellcheck: false, inputMode: "url", dir: "ltr" });
     const name = element("input", { maxLength: 80, autocomplete: "off", spellcheck: false });
     const refused = element("p", { className: "refused", role: "alert" });
     const add = element("button", { type: "submit", className: "secondary", textContent: t("Add this camera") });

@@ -103,7 +103,7 @@ export class Tile {
     if (this.#words.textContent !== said) this.#words.textContent = said;
     this.#over.hidden = !said;
     this.#retry.hidden = !(problem && again);
-    this.element.dataset.showing = showing ? "yes" : "no";
+    this.element.dataset.showing = String(showing);
   }
 
   focus() {

@@ -78,7 +78,7 @@ export class Wall {
 
   #write() {
     this.#none.hidden = this.#cameras.length > 0;
-    this.#root.dataset.large = this.#large === null ? "no" : "yes";
+    this.#root.dataset.large = String(this.#large !== null);
     for (const camera of this.#cameras) {
       const tile = this.#tiles.get(camera.id);
       tile.update(camera, cameraName(camera, this.#cameras), this.#strangers(camera.id), camera.id === this.#large);

@@ -48,9 +48,9 @@ function card({ name, opened, cameras, viewers }) {
   const facts = joined([tn(cameras, "{count} camera", "{count} cameras"), viewers > 0 && tn(viewers, "{count} viewer", "{count} viewers")]);
   const since = opened ? t("open since {time}", { time: when(opened) }) : t("nobody opened it: its cameras came by themselves");
   const wall = element("a", { className: "button primary", href: `/room/${encodeURIComponent(name)}`, textContent: t("Show the wall"), ariaLabel: t("Show the wall of {room}", { room: name }) });
-  wall.dataset.key = `wall ${name}`;
+  wall.dataset.key = `wall/${name}`;
   const close = element("button", { type: "button", className: "secondary", textContent: t("Close…"), ariaLabel: t("Close room {room}…", { room: name }) });
-  close.dataset.key = `close ${name}`;
+  close.dataset.key = `close/${name}`;
   close.addEventListener("click", () => closing(name));
   const made = element("li", { className: "card room" }, element("div", {}, element("h3", { className: "name", textContent: name }), paragraph(facts), element("small", { textContent: since })), element("div", { className: "row" }, wall, close));
   made.dataset.room = name;

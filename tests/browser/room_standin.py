@@ -1,5 +1,5 @@
-"""Rooms without recognition: the routes of docs/rooms.md answered as a test wants them, and cameras that send a real, moving
-picture over WebRTC, with results for each of its frames.
+"""Rooms without recognition: the routes of docs/rooms.md answered as a test wants them, and cameras that send a real,
+moving picture over WebRTC, with results for each of its frames.
 
 For what a whole server reaches only by luck: refusals, states of cameras, roles, a stream that breaks off.
 """
@@ -328,8 +328,9 @@ class RoomStandin:
 
     def _invite(self, body: dict[str, Any]) -> web.Response:
         now = datetime.now(UTC)
+        over = now + timedelta(minutes=body["minutes"])
         row = {"id": f"i{len(self.invitations)}", "role": body["role"], "label": body.get("label"), "used": 0,
-               "created": now.isoformat(), "expires": (now + timedelta(minutes=body["minutes"])).isoformat()}  # fmt: skip
+               "created": now.isoformat(), "expires": over.isoformat()}  # fmt: skip
         self.invitations.append(row)
         url = "https://testhost:8443/i/correct-horse-battery-staple"
         once = {"url": url, "qr": qr_svg(url), "trust_url": "http://testhost:8080/"}
