@@ -1,6 +1,7 @@
 // The wall of a room: its cameras live, who is before them, and what the host does with it.
 
 import { Announcer } from "../announce.js";
+import { Awake } from "../awake.js";
 import { $, ask, element } from "../dom.js";
 import { bindKeys } from "../keys.js";
 import { fromRight, joined, t, tn } from "../language.js";
@@ -24,10 +25,11 @@ Object.defineProperty(window, "visavisRoom", { value: measured });
 
 let iceServers = [];
 const leaving = new AbortController();
-let known = false; // whether this page has seen the room open
+let before = null; // what whoever looks might do here when the room was last open
 let over = false; // the room said that it is closed
 let card = ""; // what stands on the wall without cameras
 const again = new Reconnector();
+const awake = new Awake(); // a wall is looked at, not touched
 const announcer = new Announcer((text) => ($("status").textContent = text));
 const isHost = () => measured.state?.role === "host";
 const wall = new Wall($("wall"), { room, host: isHost, ice: () => iceServers }, measured.cameras);
@@ -70,7 +72,7 @@ function heard(type, value) {
   const host = isHost();
   const first = measured.state === null;
   measured.state = value;
-  known = true;
+  before = value.role;
   over = false;
   again.reset();
   banner("");
@@ -90,6 +92,7 @@ function asRole() {
   card = "";
   $("invite").hidden = $("rooms").hidden = !isHost();
   panel.begin(isHost());
+  awake.on();
 }
 
 function nobody() {
@@ -97,12 +100,14 @@ function nobody() {
   show("nobody host", t("No camera is here yet"), t("Invite a phone by a QR code, or use this device."), inviteButton(), cameraLink());
 }
 
-function gone(closed = known) {
+function gone(closed = before !== null) {
   if (closed) return empty("closed", t("This room is closed"), t("Its cameras and viewers were ended. Links to it open nothing any more."), ...ways(t("Open it again")));
   empty("none", t("Room {room} is not open", { room }), t("Nobody has opened it, and no camera is in it."), ...ways(t("Open this room")));
 }
 
+/** Whom it is not given to open rooms may look again later. */
 function ways(words) {
+  if (before !== null && before !== "host") return [action(t("Try again"), follow, () => {})];
   const open = action(
     words,
     async () => {
@@ -129,10 +134,11 @@ function empty(key, title, text, ...ways) {
   document.body.dataset.is = "closed";
   banner("");
   announcer.forget();
+  awake.off();
   again.reset();
   panel.end();
   $("invite").hidden = true;
-  $("rooms").hidden = key === "refused";
+  $("rooms").hidden = key === "refused" || (before !== null && before !== "host");
   $("room-facts").textContent = "";
   show(key, title, text, ...ways);
   wall.update([]);

@@ -19,7 +19,7 @@ export class Watching {
   #watch = null;
   #again = new Reconnector();
   #wanted = false;
-  #sends = false;
+  #state = "";
   #over = false; // refused, or ended for good: only a person, or another state of the camera, begins anew
   #waits = false; // for the next try
   #leaving = null;
@@ -40,11 +40,11 @@ export class Watching {
 
   /** The camera's state, as the room says. */
   state(state) {
-    const sends = SENDS.includes(state);
-    const back = sends && !this.#sends;
-    this.#sends = sends;
-    if (back) this.retry();
-    else if (state === "live" && this.#waits) this.#again.hurry();
+    const before = this.#state;
+    this.#state = state;
+    if (state === before) return;
+    const back = SENDS.includes(state) && !SENDS.includes(before);
+    if (back || (state === "live" && (this.#over || this.#waits))) this.retry();
   }
 
   /** Try again now. */
@@ -60,7 +60,7 @@ export class Watching {
   }
 
   async #begin() {
-    if (!this.#wanted || !this.#sends || this.#over || this.#waits || this.#watch) return;
+    if (!this.#wanted || !SENDS.includes(this.#state) || this.#over || this.#waits || this.#watch) return;
     const watch = this.#make();
     this.#watch = watch;
     const mine = (call) => ({ detail }) => this.#watch === watch && call(detail);

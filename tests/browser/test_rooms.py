@@ -298,6 +298,15 @@ def test_a_viewer_watches_and_changes_nothing(room: RoomStandin, opened: Opens) 
     room.tell()
     page.wait_for_selector("#tabs:not([hidden])")
     assert page.is_visible("#invite")
+    room.role = "viewer"
+    room.tell()
+    page.wait_for_selector("#tabs", state="hidden")
+    room.close_room()
+    page.wait_for_selector("text=This room is closed")
+    assert not page.is_visible("text=Open it again")
+    room.is_open = True
+    page.get_by_role("button", name="Try again").click()
+    watched(page)
 
 
 def test_what_cannot_be_shown_is_said_in_its_tile(room: RoomStandin, opened: Opens) -> None:
