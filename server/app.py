@@ -19,7 +19,9 @@ from server.api.routes import setup_document
 from server.front_operations import OPERATIONS
 from server.guests import guest_middleware, is_guest
 from server.join import Door, setup_join
+from server.passes import FindPass
 from server.problems import problem_middleware
+from server.rooms.roles import pass_middleware
 from server.security import access_middleware, add_headers
 from server.settings import Settings, StartError
 from server.storage.names import BadName, clean_room
@@ -45,6 +47,8 @@ class Services:
     """Each adds its own routes (signalling, people, …)."""
     keys: KeyDoor | None = None
     """Where other programs come in; ``None``: no key opens anything."""
+    find_pass: FindPass | None = None
+    """What an invitation opens; ``None``: there are none."""
 
 
 SETTINGS = web.AppKey("settings", Settings)
@@ -56,7 +60,8 @@ def create_app(settings: Settings, services: Services) -> web.Application:
     guard = services.door.guard if services.door else None
     middlewares = [
         problem_middleware,
-        access_middleware(guard, services.keys),
+        access_middleware(guard, services.keys, services.find_pass),
+        pass_middleware(),
         guest_middleware(settings),
         media_type_middleware,
         idempotency_middleware(Answers()),
@@ -69,7 +74,7 @@ def create_app(settings: Settings, services: Services) -> web.Application:
     app.on_shutdown.append(_end_sessions)
     app.router.add_get("/healthz", _health)
     app.router.add_get("/api/v1/config", _config)
-    setup_join(app, services.door)
+    setup_join(app, services.door, services.find_pass)
     describe(app, OPERATIONS)
     for part in services.parts:
         part(app)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import io
 import secrets
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import segno
 from aiohttp import web
 
 from server.lan import Address
+from server.passes import FindPass, landing
 from server.private_files import write_private
 from server.security import COOKIE, JoinGuard
 from server.settings import StartError
 
 _MONTH = 30 * 24 * 3600
-_FORWARD = {"Location": "/"}
 
 
 @dataclass(slots=True)
@@ -81,18 +82,20 @@ def qr_svg(url: str) -> str:
     return out.getvalue().decode()
 
 
-def setup_join(app: web.Application, door: Door | None) -> None:
-    """Add ``GET /join/TOKEN`` and ``GET /api/v1/join``; ``door`` is ``None`` when the LAN is off."""
+def setup_join(app: web.Application, door: Door | None, find_pass: FindPass | None = None) -> None:
+    """Add ``GET /join/TOKEN`` and ``GET /api/v1/join``; ``door`` is ``None`` when the LAN is off. A token may be
+    that of an invitation, which leads to the page it is for."""
 
     async def enter(request: web.Request) -> web.StreamResponse:
-        if door is None or not request.secure:  # on this computer nothing is needed
-            return web.Response(status=303, headers=_FORWARD)
         token = request.match_info["token"]
-        refused = door.guard.admit(request, token)
-        if refused is not None:
+        given = None if find_pass is None else find_pass(token)
+        response = web.Response(status=303, headers={"Location": landing(given)})
+        if door is None or not request.secure:  # on this computer nothing is needed
+            return response
+        if given is None and (refused := door.guard.admit(request, token)) is not None:
             return refused
-        response = web.Response(status=303, headers=_FORWARD)
-        response.set_cookie(COOKIE, token, max_age=_MONTH, secure=True, httponly=True, samesite="Strict", path="/")
+        age = _MONTH if given is None else int((given.expires - datetime.now(UTC)).total_seconds())
+        response.set_cookie(COOKIE, token, max_age=age, secure=True, httponly=True, samesite="Strict", path="/")
         return response
 
     async def show(_request: web.Request) -> web.Response:

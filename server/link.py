@@ -31,13 +31,14 @@ MOVED = "moved"  # the session goes on over another link
 @dataclass(frozen=True, slots=True)
 class Visit:
     """What a page said of its visit: the room whose people it knows beside everyone's, whether it is a guest, whose
-    additions are its own, the session it had before its connection broke, by its secret, and what its camera is
-    called."""
+    additions are its own, the session it had before its connection broke, by its secret, what its camera is called, and
+    the invitation it came by."""
 
     room: str | None = None
     guest: bool = False
     resume: str | None = None
     name: str | None = None
+    invitation: str | None = None
 
 
 EVERYONE = Visit()
@@ -68,6 +69,8 @@ class Link(ABC):
     ``ended`` is told of the end. ``keep`` is asked at an end that was nobody's wish (:data:`BROKEN`): a handler that it
     keeps is not told of the end, and may go on over another link.
     """
+
+    way = ""  # how pictures come: docs/rooms.md
 
     def __init__(
         self,

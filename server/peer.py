@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from aiortc import (
-    MediaStreamTrack,
-    RTCConfiguration,
-    RTCDataChannel,
-    RTCIceServer,
-    RTCPeerConnection,
-    RTCRtpTransceiver,
-    RTCSessionDescription,
-)
+from aiortc import MediaStreamTrack, RTCDataChannel, RTCPeerConnection, RTCRtpTransceiver
 from aiortc.mediastreams import MediaStreamError
 
 from server.link import EVERYONE, Link, LinkHandler, Visit
+from server.negotiation import Negotiation
 from server.recognition_track import RecognitionTrack
-from server.sdp import MAX_CANDIDATES, Fragment, OfferError, advertise, check_offer, offered_ufrags
+from server.sdp import OfferError, check_offer
 from server.transport import EncodedFrame, FrameClock, TransportOptions, is_key_frame, tune_receiver
 
 BYE_WITHIN = 0.3  # seconds for the last message
@@ -31,6 +23,8 @@ MAX_COMMANDS_BUFFERED = 1024 * 1024  # bytes of answers a peer may leave unread 
 class Peer(Link):
     """Made from an offer; owns its connection."""
 
+    way = "webrtc"
+
     def __init__(
         self,
         options: TransportOptions,
@@ -40,14 +34,12 @@ class Peer(Link):
         number: str | None = None,
         keep: Callable[[LinkHandler], bool] | None = None,
     ) -> None:
-        self.ufrags: set[str] = set()
-        self.generation = secrets.token_hex(4)  # names its ICE session
         self._options = options
-        self._pc: RTCPeerConnection | None = RTCPeerConnection(RTCConfiguration(iceServers=_ice_servers(options)))
+        self.negotiation = Negotiation(options)
+        self._pc: RTCPeerConnection | None = self.negotiation.pc
         self._track: RecognitionTrack | None = None
         self._results: RTCDataChannel | None = None
         self._commands: RTCDataChannel | None = None
-        self._candidates = 0
         self._pc.on("track", self._on_track)
         self._pc.on("datachannel", self._on_channel)
         self._pc.on("connectionstatechange", self._on_state)
@@ -65,8 +57,8 @@ class Peer(Link):
 
     @property
     def relays(self) -> bool:
-        """Its encoded pictures are what a browser can show."""
-        return True
+        """Its encoded pictures are what a browser can show, and are heard of where one of the mends is in force."""
+        return self._options.marker_frames or self._options.stall_guard
 
     def frame_counts(self) -> tuple[int, int]:
         """Frames that came, and those of them that newer ones overtook."""
@@ -74,44 +66,11 @@ class Peer(Link):
 
     async def answer(self, offer: str) -> str:
         """Answer an SDP offer. Raises :class:`server.sdp.OfferError`; the peer must then be closed."""
-        pc = self._pc
-        if pc is None:
+        if self._pc is None:
             raise OfferError(409, "the session has ended")
-        checked = check_offer(offer)
-        self.ufrags = offered_ufrags(checked)
-        try:
-            await pc.setRemoteDescription(RTCSessionDescription(checked, "offer"))
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # aiortc's parser raises nearly anything on a broken description
-            if "audio description send parameters" in str(error):
-                raise OfferError(406, "no audio codec in common; sound is not needed, so offer video alone") from error
-            if "send parameters" in str(error):
-                raise OfferError(406, "no video codec in common: VP8 or H.264 is needed") from error
-            raise OfferError(400, f"the offer cannot be read ({type(error).__name__})") from error
-        self._keep_one_video(pc.getTransceivers())
-        try:
-            await pc.setLocalDescription(await pc.createAnswer())
-        except ConnectionError as error:
-            raise OfferError(503, str(error)) from error
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:
-            raise OfferError(400, f"the offer cannot be answered ({type(error).__name__})") from error
+        answer = await self.negotiation.answer(check_offer(offer), self._keep_one_video)
         self.spawn(self.watch(), "watch")
-        return advertise(pc.localDescription.sdp, self._options.advertised_addresses)
-
-    async def add_candidates(self, fragment: Fragment) -> None:
-        """Take in trickled candidates. The end of candidates is not passed on: see :func:`server.sdp.check_offer`.
-
-        Raises :class:`server.sdp.OfferError`: every candidate makes the server send checks to its address.
-        """
-        self._candidates += len(fragment.candidates)
-        if self._candidates > 2 * MAX_CANDIDATES:
-            raise OfferError(400, f"more than {2 * MAX_CANDIDATES} candidates in one session")
-        for candidate in fragment.candidates:
-            if self._pc is not None:
-                await self._pc.addIceCandidate(candidate)
+        return answer
 
     def send_result(self, text: str) -> bool:
         """Send on the results channel, or drop it if that is closed or full; returns whether it was sent."""
@@ -156,7 +115,7 @@ class Peer(Link):
             pc.remove_all_listeners()
             await pc.close()
 
-    def _keep_one_video(self, transceivers: list[RTCRtpTransceiver]) -> None:
+    def _keep_one_video(self, transceivers: Sequence[RTCRtpTransceiver]) -> None:
         """Refuse sound, and any video but the first; nothing of them is decoded."""
         chosen = False
         for transceiver in transceivers:
@@ -203,8 +162,3 @@ class Peer(Link):
                 pass
         except MediaStreamError:
             self.end("video ended")
-
-
-def _ice_servers(options: TransportOptions) -> list[RTCIceServer]:
-    # Always a list: aiortc's default is a public STUN server.
-    return [RTCIceServer(list(s.urls), s.username, s.credential) for s in options.ice_servers]

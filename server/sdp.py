@@ -31,8 +31,9 @@ class Fragment:
     complete: bool
 
 
-def check_offer(text: str) -> str:
-    """Check an offer and return what aiortc may see of it. Raises :class:`OfferError`.
+def check_offer(text: str, *, receives: bool = False) -> str:
+    """Check an offer to send video, or one that ``receives`` it, and return what aiortc may see of it. Raises
+    :class:`OfferError`.
 
     Dropped are mDNS candidates, whose resolution needs multicast that many networks lack (the browser's own checks
     reveal its address anyway), and the end of candidates, as aioice would then give up before those checks come.
@@ -45,8 +46,8 @@ def check_offer(text: str) -> str:
         raise OfferError(422, "the offer has no video")
     if len([line for line in lines if line.startswith("m=")]) > 8:
         raise OfferError(400, "the offer has more than 8 media sections")
-    if not _sends_video(lines):
-        raise OfferError(422, "the offer does not send video")
+    if not _has_video(lines, unlike="a=sendonly" if receives else "a=recvonly"):
+        raise OfferError(422, f"the offer does not {'receive' if receives else 'send'} video")
     _check_sections(lines)
     kept = [line for line in lines if not _is_mdns(line) and line != "a=end-of-candidates"]
     candidates = [line for line in kept if line.startswith("a=candidate:")]
@@ -77,17 +78,17 @@ def _values(prefix: str, lines: list[str]) -> list[str]:
     return [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]
 
 
-def _sends_video(lines: list[str]) -> bool:
-    """Whether some video section is neither rejected nor only wants to receive."""
-    inside = sends = found = False
+def _has_video(lines: list[str], unlike: str) -> bool:
+    """Whether some video section is neither rejected nor of this direction."""
+    inside = usable = found = False
     for line in [*lines, "m=end"]:
         if line.startswith("m="):
-            found = found or (inside and sends)
+            found = found or (inside and usable)
             parts = line.split()
             inside = line.startswith("m=video ")
-            sends = len(parts) > 1 and parts[1] != "0"
-        elif inside and line in ("a=recvonly", "a=inactive"):
-            sends = False
+            usable = len(parts) > 1 and parts[1] != "0"
+        elif inside and line in (unlike, "a=inactive"):
+            usable = False
     return found
 
 

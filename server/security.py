@@ -3,7 +3,7 @@
 The loopback listener (plain HTTP) is open to this computer: its requests have to come from loopback and name it as
 their host, or a web page elsewhere could reach it under a name of its own (DNS rebinding). The other listener (TLS)
 asks for the join token: in the cookie a join link gave, or as ``Authorization: Bearer``. A key lets in on both, to what
-its scopes say.
+its scopes say, and an invitation to what its role may do in its room.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from server.api.door import KeyDoor, key_in
+from server.passes import PASS, FindPass
 from server.problems import problem
 
 COOKIE = "visavis_join"
@@ -120,13 +121,22 @@ def refusal(request: web.Request, status: int, title: str, detail: str) -> web.R
     return response
 
 
-def access_middleware(guard: JoinGuard | None, keys: KeyDoor | None = None) -> Middleware:
-    """Let in who may come in; refuse changes asked for by other sites' pages. No ``guard``: loopback only."""
+def access_middleware(
+    guard: JoinGuard | None, keys: KeyDoor | None = None, find_pass: FindPass | None = None
+) -> Middleware:
+    """Let in who may come in; refuse changes asked for by other sites' pages. No ``guard``: loopback only. An
+    invitation lets in as well, to what :func:`server.rooms.roles.pass_middleware` leaves open."""
 
     @web.middleware
     async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
         key = key_in(request) if keys is not None else None
-        if request.secure and (key is None or guard is None):
+        token = _token_of(request)
+        given = find_pass(token) if find_pass is not None and token is not None else None
+        if given is not None:
+            request[PASS] = given
+        if request.secure and given is not None and guard is not None:
+            refused = None
+        elif request.secure and (key is None or guard is None):
             refused = _refused_outside(request, guard)
         else:
             refused = None if request.secure else _refused_loopback(request)
@@ -148,9 +158,13 @@ def _refused_outside(request: web.Request, guard: JoinGuard | None) -> web.Strea
         return None  # its handler asks the guard
     if request.path in _FOR_ALL and request.method in _SAFE_METHODS:
         return None
+    return guard.admit(request, _token_of(request))
+
+
+def _token_of(request: web.Request) -> str | None:
+    """What a device says to be let in: as ``Authorization: Bearer``, or in the cookie that a join link gave."""
     scheme, _, bearer = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    token = bearer.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE)
-    return guard.admit(request, token)
+    return bearer.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE)
 
 
 def _refused_loopback(request: web.Request) -> web.StreamResponse | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -27,6 +28,7 @@ from server.groups.routes import AlbumRoutes, setup_groups
 from server.guests import is_guest
 from server.join import Door
 from server.link import Link
+from server.live.camera import LiveCamera
 from server.live.reading import Readings, setup_reading
 from server.live.routes import setup_sessions
 from server.live.session import LiveSession, SessionOptions
@@ -43,6 +45,10 @@ from server.people.routes import setup_people
 from server.people.threshold_routes import setup_threshold
 from server.photos.priority import step_back
 from server.photos.routes import Photos, setup_photos
+from server.relay.viewers import Viewers
+from server.rooms.rooms import Rooms
+from server.rooms.routes import RoomRoutes
+from server.rooms.watching import Watching
 from server.settings import Settings, StartError
 from server.sightings.recorder import Recorder
 from server.sightings.routes import SightingRoutes, setup_sightings
@@ -79,7 +85,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         return LiveSession(
             link, change.models, people, executor, config, policy, options, inbox, room=visit.room, guest=visit.guest,
             reading=readings.of(visit.room), reader=readings.reader(visit.room, change.models), recorder=recorder,
-            name=visit.name,
+            camera=LiveCamera(visit.name, visit.invitation),
         )  # fmt: skip
 
     def sessions() -> list[LiveSession]:
@@ -142,22 +148,34 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(evaluations.close)
         peers = PeerRegistry(transport, make_session, settings.max_sessions)
         stack.push_async_callback(peers.close_all, "shutdown")
+        viewers = Viewers(transport, settings.max_viewers)
+        stack.push_async_callback(viewers.close_all, "shutdown")
+        rooms = await Rooms.open_all(people, peers, viewers)
+        stack.push_async_callback(rooms.close)
         videos = await _open_videos(settings, lambda: change.models, lambda: bool(sessions()))
         stack.push_async_callback(videos.close)
         keys = Keys(people)
+
+        async def end_sessions(reason: str) -> None:
+            await rooms.close()
+            await asyncio.gather(viewers.close_all(reason), peers.close_all(reason))
+
         await change.resume()
         yield Services(
             pack=lambda: {"name": change.models.manifest.name, "licence": change.models.manifest.licence},
             sessions=lambda: peers.sessions,
             people=lambda: len(people.gallery),
-            end_sessions=peers.close_all,
+            end_sessions=end_sessions,
             door=door,
             keys=KeyDoor(keys),
+            find_pass=rooms.invitations.find,
             parts=(
                 lambda app: setup_keys(app, keys),
                 lambda app: setup_whip(app, peers, partial(is_guest, settings), transport.ice_servers),
                 lambda app: setup_fallback(app, peers, executor),
                 lambda app: setup_sessions(app, peers),
+                RoomRoutes(rooms, door).setup,
+                Watching(rooms, viewers, transport.ice_servers).setup,
                 lambda app: setup_reading(app, readings, lambda: change.models, show_reading),
                 lambda app: setup_people(app, people, lambda: change.models, settings.max_samples),
                 lambda app: setup_imports(app, imports),

@@ -72,6 +72,11 @@ class Settings:
     )
     workers: int = setting(kinds.whole(0, 256), 0, "Threads that recognise faces.", shown="0: one for each processor")
     max_sessions: int = setting(kinds.whole(1, 1000), 8, "Cameras at the same time; further ones are turned away.")
+    max_viewers: int = setting(
+        kinds.whole(0, 1000),
+        48,
+        "Pictures of cameras sent to viewers at the same time: each viewer takes one for each camera it shows.",
+    )
     keyframe_interval: float = setting(
         kinds.number(0.05, 10), 0.6, "Seconds after which faces are looked for again at the latest."
     )

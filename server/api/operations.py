@@ -29,8 +29,8 @@ SCOPES: dict[Scope, str] = {
 assert set(SCOPES) == set(get_args(Scope))
 
 Tag = Literal[
-    "server", "live", "people", "enrolment", "strangers", "photos", "videos", "sightings", "groups", "settings",
-    "evaluation", "keys",
+    "server", "live", "rooms", "people", "enrolment", "strangers", "photos", "videos", "sightings", "groups",
+    "settings", "evaluation", "keys",
 ]  # fmt: skip
 
 

@@ -38,6 +38,8 @@ class _Picture:
 class JpegLink(Link):
     """One WebSocket; :meth:`run` serves it to its end."""
 
+    way = "websocket"
+
     def __init__(
         self,
         socket: web.WebSocketResponse,

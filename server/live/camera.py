@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from concurrent.futures import Executor
+from datetime import UTC, datetime
 from typing import Any
 
 import av
 
 from pipeline.metrics import percentile
+from pipeline.results import FrameResult
 from server.live.broadcast import Broadcast
 from server.received_frame import ReceivedFrame
 from server.relay.encoder import CODEC, PictureEncoder
@@ -22,12 +24,15 @@ class LiveCamera:
     """The camera behind one session. Nothing is encoded for watchers but where its own pictures cannot be handed on,
     and then once for all of them."""
 
-    def __init__(self, name: str | None) -> None:
+    def __init__(self, name: str | None = None, invitation: str | None = None) -> None:
         self.name = name
+        self.invitation = invitation  # that it came by
+        self.since = datetime.now(UTC)
         self.recognising = True
         self.feed = Feed()
         self.broadcast = Broadcast()
         self.size = (0, 0)
+        self.streams = 0  # server-sent, of what it says
         self._times: deque[float] = deque(maxlen=RECENT)  # wall clock of results
         self._ages: deque[float] = deque(maxlen=RECENT)  # from the last packet to the result, ms
         self._encoder: PictureEncoder | None = None
@@ -54,7 +59,7 @@ class LiveCamera:
             self._encoder = None  # a picture it cannot take; the next begins anew
             return
         for data, begins in pictures:
-            self.feed.publish(CODEC, data, received.rtp or 0, begins, time)
+            self.feed.publish(CODEC, data, time, begins, told=False)
 
     def state(self, now: float) -> dict[str, Any]:
         """Numbers of the last three seconds; no names of people."""
@@ -75,3 +80,9 @@ class LiveCamera:
         self.feed.end(reason)
         self.broadcast.end(reason)
         self._encoder = None
+
+
+def unlooked(frame: av.VideoFrame, clock: float) -> FrameResult:
+    """What is said of a picture that nobody looked at."""
+    timing = dict.fromkeys(("convert", "flow", "detect", "embed", "attributes"), 0.0)
+    return FrameResult(frame.width, frame.height, clock, False, (), timing, 0)

@@ -50,6 +50,13 @@ class Command:
                 return word
         raise BadMessage(f"{field} must be one of {', '.join(values)}")
 
+    def number(self, field: str) -> float | None:
+        """A number among the fields, or ``None`` where there is none that can be sent back."""
+        value = self.body.get(field)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value or abs(value) > 1e15:
+            return None
+        return float(value)
+
     def text(self, field: str) -> str:
         """Text among the fields. Raises :class:`BadMessage`."""
         value = self.body.get(field)

@@ -17,9 +17,10 @@ HEARTBEAT = 15.0  # seconds without a word, after which a proxy might think nobo
 
 async def stream_results(request: web.Request, session: LiveSession) -> web.StreamResponse:
     """Everything the session says until it ends, or the reader leaves."""
-    if len(session.camera.broadcast) >= READERS:
+    if session.camera.streams >= READERS:
         return problem(503, "Busy", f"{READERS} programs listen to this session already.", Retry_After="5")
     reader = Reader(session.camera.broadcast)
+    session.camera.streams += 1
     try:
         response = web.StreamResponse(
             headers={hdrs.CONTENT_TYPE: "text/event-stream; charset=utf-8", hdrs.CACHE_CONTROL: "no-store"}
@@ -39,6 +40,7 @@ async def stream_results(request: web.Request, session: LiveSession) -> web.Stre
                     break
         return response
     finally:
+        session.camera.streams -= 1
         reader.close()
 
 

@@ -24,7 +24,7 @@ from pipeline.results import Face, FrameResult
 from pipeline.templates import Level
 from server import __version__
 from server.link import Link
-from server.live.camera import LiveCamera
+from server.live.camera import LiveCamera, unlooked
 from server.live.enrolments import LiveEnrolments
 from server.live.geometry import LiveGeometry
 from server.live.messages import (
@@ -32,21 +32,19 @@ from server.live.messages import (
     VERSION,
     BadMessage,
     Command,
-    all_quality_fields,
-    distance_fields,
     error_message,
     message,
     parse_command,
-    read_fields,
     result_message,
 )
 from server.live.session_people import SessionPeople
 from server.live.strangers import Noticed, Portrait, PortraitWatch, StrangerWatch
-from server.live.why import explain
+from server.live.why import explain, face_report
 from server.people import People
 from server.people.inbox import Inbox
 from server.pixels import luma, rgb
 from server.received_frame import ReceivedFrame
+from server.relay.encoder import CODEC
 from server.relay.feed import Feed
 from server.sightings.recorder import Recorder
 from server.storage.room_reading import RoomReading
@@ -94,12 +92,12 @@ class LiveSession:
         reading: RoomReading = DEFAULT_READING,
         reader: AttributeReader | None = None,
         recorder: Recorder | None = None,
-        name: str | None = None,
+        camera: LiveCamera | None = None,
     ) -> None:
         self.id = link.id
         self.resume = secrets.token_urlsafe(16)  # who knows it may go on with this session after its connection broke
         self._link = link
-        self.camera = LiveCamera(name)
+        self.camera = camera or LiveCamera()
         self._turn = asyncio.Lock()  # over a new link, a frame may come while one of the old is worked on
         self._clock = 0.0  # media time reached
         self._before = 0.0  # … and what of it earlier links brought
@@ -149,7 +147,7 @@ class LiveSession:
         self._clock = self._before + received.time
         started = time.perf_counter()
         if not self.camera.recognising:
-            self._answer(_unlooked(received.frame, self._clock), received, started)
+            self._answer(unlooked(received.frame, self._clock), received, started)
             return
         frame = Frame(luma(received.frame), self._clock, lambda: rgb(received.frame))
         result = await self._run(self._pipeline.advance, frame)
@@ -252,7 +250,7 @@ class LiveSession:
         try:
             match command.type:
                 case "ping":
-                    self.say("pong", id=command.id, t=_number(command.body.get("t")), now=round(time.time(), 4))
+                    self.say("pong", id=command.id, t=command.number("t"), now=round(time.time(), 4))
                 case "enrol":
                     self._enrolments.start(command, self._faces)
                 case "cancel_enrol":
@@ -305,6 +303,11 @@ class LiveSession:
         return self.camera.feed
 
     @property
+    def codec(self) -> str | None:
+        """What its pictures are handed on in; ``None`` before the first."""
+        return self.camera.feed.codec if self._link.relays else CODEC
+
+    @property
     def faces(self) -> tuple[Face, ...]:
         """Who is in the newest picture."""
         return self._faces
@@ -329,6 +332,11 @@ class LiveSession:
     def room(self) -> str | None:
         """Whose people it knows and whose reading it shows."""
         return self._room
+
+    @property
+    def guest(self) -> bool:
+        """Whether what it adds goes when it ends."""
+        return self._guest
 
     def change_reading(self, reading: RoomReading, reader: AttributeReader | None) -> None:
         """Show this of faces beside their names from the next frame on, and say so."""
@@ -376,18 +384,7 @@ class LiveSession:
         """Statistics, what the newest answer cost by stage, and of every face in the picture where it is, why it bears
         its name, and what every stage made of it, whether the room shows it or not; gender and age only where they are
         read."""
-        faces = [
-            {
-                "box": [round(float(v), 1) for v in face.box],
-                "detection": round(face.score, 3),
-                "enhancement": face.enhancement,
-                **await explain(face, self._known),
-                "quality": None if face.quality is None else all_quality_fields(face.quality),
-                "distance": None if face.distance is None else distance_fields(face.distance),
-                "apparent": read_fields(face, self._reading).get("apparent") if self._reading.attributes else "off",
-            }
-            for face in self._faces
-        ]
+        faces = [await face_report(face, self._known, self._reading) for face in self._faces]
         return {**self.stats(), "timing": self._timing, "reading": asdict(self._reading), "faces": faces}
 
     # -- corrections ---------------------------------------------------------------------------------------------
@@ -455,15 +452,3 @@ class LiveSession:
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("session %s: %s failed: %s", self.id, task.get_name(), type(error).__name__)
             self.fail(None, "internal", "Something went wrong on the server; what was being saved is not kept.")
-
-
-def _unlooked(frame: av.VideoFrame, clock: float) -> FrameResult:
-    """What is said of a picture that nobody looked at."""
-    timing = dict.fromkeys(("flow", *LOOK_STAGES), 0.0)
-    return FrameResult(frame.width, frame.height, clock, False, (), timing, 0)
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or abs(value) > 1e15:
-        return None
-    return float(value)

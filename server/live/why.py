@@ -6,8 +6,9 @@ from typing import Any
 
 from pipeline.gallery import Gallery
 from pipeline.results import Face
-from server.live.messages import quality_fields
+from server.live.messages import all_quality_fields, distance_fields, quality_fields, read_fields
 from server.live.session_people import SessionPeople
+from server.storage.room_reading import RoomReading
 from server.wording import stated
 from tracking import IdentityState, Opinion
 
@@ -98,3 +99,17 @@ def _looks(votes: int) -> str:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
+
+
+async def face_report(face: Face, known: SessionPeople, reading: RoomReading) -> dict[str, Any]:
+    """Where a face is, why it bears its name, and what every stage made of it, whether the room shows it or not;
+    gender and age only where they are read."""
+    return {
+        "box": [round(float(v), 1) for v in face.box],
+        "detection": round(face.score, 3),
+        "enhancement": face.enhancement,
+        **await explain(face, known),
+        "quality": None if face.quality is None else all_quality_fields(face.quality),
+        "distance": None if face.distance is None else distance_fields(face.distance),
+        "apparent": read_fields(face, reading).get("apparent") if reading.attributes else "off",
+    }

@@ -23,12 +23,13 @@ class FeedEnded(Exception):
 @dataclass(frozen=True, slots=True)
 class Picture:
     """An encoded picture: ``codec`` ``VP8`` or ``H264`` (Annex B), its time from the feed's first in 1/90000 s, the
-    ``rtp`` by which its camera's results call it, and whether it begins anew (a key frame)."""
+    RTP timestamp by which its camera's results call it (``None`` where they do not), and whether it begins anew (a key
+    frame)."""
 
     codec: str
     data: bytes
     time: int
-    rtp: int
+    rtp: int | None
     key: bool
 
 
@@ -58,17 +59,17 @@ class Feed:
         """How many watch."""
         return len(self._watchers)
 
-    def publish(self, codec: str, data: bytes, rtp: int, key: bool, time: int | None = None) -> None:
-        """A picture has come: hand it to whoever watches. ``time`` where ``rtp`` only numbers it: in 1/90000 s, from
-        any beginning."""
+    def publish(self, codec: str, data: bytes, stamp: int, key: bool, *, told: bool = True) -> None:
+        """A picture has come: hand it to whoever watches. ``stamp``: its RTP timestamp (32 bits or more, 90 kHz, from
+        any beginning); ``told`` whether results call it by that."""
         self.bytes += len(data)
-        self._time += self._step(rtp if time is None else time)
+        self._time += self._step(stamp)
         if codec != self.codec:
+            for watcher in tuple(self._watchers) if self.codec is not None else ():
+                watcher.end("codec changed")  # another was agreed on
             self.codec = codec
-            for watcher in tuple(self._watchers):  # what was agreed on is another codec
-                watcher.end("codec changed")
         if self._watchers:
-            picture = Picture(codec, data, self._time, rtp, key)
+            picture = Picture(codec, data, self._time, stamp & 0xFFFFFFFF if told else None, key)
             for watcher in tuple(self._watchers):
                 watcher.take(picture)
 
@@ -103,11 +104,11 @@ class Feed:
         """Somebody watches no longer."""
         self._watchers.discard(watcher)
 
-    def _step(self, time: int) -> int:
-        before, self._before = self._before, time
+    def _step(self, stamp: int) -> int:
+        before, self._before = self._before, stamp
         if before is None:
             return 0
-        step = (time - before) & 0xFFFFFFFF
+        step = (stamp - before) & 0xFFFFFFFF
         return step if step <= LONGEST_STEP else USUAL_STEP
 
 

@@ -11,6 +11,7 @@ from server.transport.assembly import EncodedFrame, is_key_frame
 from server.transport.install import TransportReport, install, uninstall
 from server.transport.options import IceServer, TransportOptions
 from server.transport.receiver import CLOCK_RATE, FrameClock, tune_receiver
+from server.transport.sender import sent_timestamp, tune_sender
 
 __all__ = [
     "CLOCK_RATE",
@@ -21,6 +22,8 @@ __all__ = [
     "TransportReport",
     "install",
     "is_key_frame",
+    "sent_timestamp",
     "tune_receiver",
+    "tune_sender",
     "uninstall",
 ]

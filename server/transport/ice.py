@@ -25,6 +25,19 @@ class BoundConnection(Connection):
     """An ICE connection that binds where ``options`` say."""
 
     options = TransportOptions()
+    _over = False
+
+    async def connect(self) -> None:
+        """As aioice does; but of a connection that was closed meanwhile it would go on asking for consent, of nobody
+        and for ever."""
+        await super().connect()
+        if self._over:
+            await super().close()
+
+    async def close(self) -> None:
+        """As aioice does."""
+        self._over = True
+        await super().close()
 
     async def get_component_candidates(
         self,

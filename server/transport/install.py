@@ -9,11 +9,12 @@ from typing import Any, cast
 
 import aioice.ice
 import aiortc.rtcicetransport
-from aiortc import RTCDtlsTransport, RTCRtpReceiver
+from aiortc import RTCDtlsTransport, RTCRtpReceiver, RTCRtpSender
 
 from server.transport import receiver as tuned
 from server.transport.ice import BoundConnection
 from server.transport.options import TransportOptions
+from server.transport.sender import RELAY_NAMES
 
 KNOWN = {"aiortc": "1.16", "aioice": "0.13"}
 CONNECTION = "Connection"
@@ -56,6 +57,7 @@ def install(options: TransportOptions) -> TransportReport:
         _feature("stall guard", options.stall_guard, receiver, tuned.BUFFER_NAMES),
         _feature("early bit rate", options.early_remb, receiver, tuned.BITRATE_NAMES),
         _feature("capture time", True, receiver, tuned.CLOCK_NAMES),
+        _relay(),
         _bind(options),
         _consent(options),
     ]
@@ -80,6 +82,14 @@ def _feature(name: str, wanted: bool, receiver: RTCRtpReceiver, needed: Iterable
     if gone := tuned.missing(receiver, needed):
         return Feature(name, False, f"this aiortc has no {', '.join(gone)}")
     return Feature(name, True, "")
+
+
+def _relay() -> Feature:
+    name = "key frames and times for viewers"
+    # One made for the purpose would open an event loop where none runs.
+    there = {*vars(RTCRtpSender), *RTCRtpSender.__init__.__code__.co_names}
+    gone = [attribute for attribute in RELAY_NAMES if attribute not in there]
+    return Feature(name, not gone, f"this aiortc has no {', '.join(gone)}" if gone else "")
 
 
 def _bind(options: TransportOptions) -> Feature:

@@ -136,8 +136,8 @@ async def test_faces_are_boxed_where_they_are(house: House) -> None:
         "room": None,
         "guest": False,
         "name": None,
-            "recognising": True,
-            "reading": {"distance": True, "gender": False, "age": False},
+        "recognising": True,
+        "reading": {"distance": True, "gender": False, "age": False},
     }
     assert house.peers.get(hello["session"])
     await page.until(lambda: len(page.results) > 20, what="results")

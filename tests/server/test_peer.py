@@ -341,17 +341,17 @@ async def test_a_closed_peer_answers_nothing() -> None:
     await peer.close("early")
     with pytest.raises(OfferError, match="has ended"):
         await peer.answer(CAMERA)
-    await peer.add_candidates(parse_fragment("a=candidate:1 1 udp 1 192.0.2.1 5000 typ host\r\n"))
+    await peer.negotiation.add_candidates(parse_fragment("a=candidate:1 1 udp 1 192.0.2.1 5000 typ host\r\n"))
 
 
 async def test_candidates_have_an_end() -> None:
     peer = Peer(LOOPBACK, lambda _: Recorder(), lambda *_: None)
     await peer.answer(CAMERA)
     many = parse_fragment("".join(f"a=candidate:1 1 udp 1 127.0.0.1 {6000 + n} typ host\r\n" for n in range(64)))
-    await peer.add_candidates(many)
-    await peer.add_candidates(many)
+    await peer.negotiation.add_candidates(many)
+    await peer.negotiation.add_candidates(many)
     with pytest.raises(OfferError, match="128 candidates"):
-        await peer.add_candidates(many)
+        await peer.negotiation.add_candidates(many)
     await peer.close("done")
 
 

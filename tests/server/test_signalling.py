@@ -91,7 +91,7 @@ async def test_an_offer_becomes_a_session(whip) -> None:  # type: ignore[no-unty
         location = response.headers["Location"]
         number = location.removeprefix("/api/v1/whip/")
         assert len(number) > 20  # nobody guesses it
-        assert response.headers["ETag"] == f'"{door.peers.get(number).generation}"'
+        assert response.headers["ETag"] == f'"{door.peers.get(number).negotiation.generation}"'
         assert door.peers.sessions == 1
         await page.accept(answer)
         recorder = door.peers.get(number).handler
@@ -135,7 +135,7 @@ async def test_candidates_are_taken_in_or_refused(whip) -> None:  # type: ignore
         good = [FRAGMENT, "", "a=end-of-candidates\r\n", FRAGMENT.replace("a=mid:0", "a=mid:nobody")]
         for fragment in good:
             assert (await door.ask("PATCH", location, fragment, TRICKLE))[0] == 204
-        tags = {f'"{door.peers.peers[0].generation}"': 204, "*": 204, '"another"': 412}
+        tags = {f'"{door.peers.peers[0].negotiation.generation}"': 204, "*": 204, '"another"': 412}
         for tag, status in tags.items():
             assert (await door.ask("PATCH", location, FRAGMENT, {**TRICKLE, "If-Match": tag}))[0] == status
         without = {"Content-Type": TRICKLE["Content-Type"]}
@@ -228,7 +228,7 @@ def outcome(offer: str, fragment: str = "") -> tuple[int, list[str]]:
         peers, status = PeerRegistry(LOOPBACK, lambda _: Recorder(), 2), 201
         try:
             peer, _ = await peers.open(offer)
-            await peer.add_candidates(parse_fragment(fragment))
+            await peer.negotiation.add_candidates(parse_fragment(fragment))
         except OfferError as error:
             status = error.status
         await peers.close_all("done")
@@ -280,11 +280,14 @@ async def test_servers_and_results_are_linked(serving) -> None:  # type: ignore[
     servers = (IceServer(("stun:stun.example:3478",)), IceServer(("turns:turn.example",), 'a"b', "c\\d"))
     peers = PeerRegistry(LOOPBACK, lambda _: Recorder(), 1)
     parts = (lambda app: setup_whip(app, peers, ice_servers=servers),)
-    async with serving(parts=parts, end_sessions=peers.close_all) as served, aiohttp.ClientSession() as client:
-        async with client.post(served.local + "/api/v1/whip", data=CAMERA, headers=SDP) as response:
-            stun, turn, events = response.headers.getall("Link")
-            number = response.headers["Location"].rpartition("/")[2]
-            assert stun == '<stun:stun.example:3478>; rel="ice-server"'
-            assert turn.startswith('<turns:turn.example>; rel="ice-server"; username="a\\"b"; credential="c\\\\d"')
-            assert turn.endswith('; credential-type="password"')
-            assert events.startswith(f"</api/v1/sessions/{number}/events>; rel=")
+    async with (
+        serving(parts=parts, end_sessions=peers.close_all) as served,
+        aiohttp.ClientSession() as client,
+        client.post(served.local + "/api/v1/whip", data=CAMERA, headers=SDP) as response,
+    ):
+        stun, turn, events = response.headers.getall("Link")
+        number = response.headers["Location"].rpartition("/")[2]
+        assert stun == '<stun:stun.example:3478>; rel="ice-server"'
+        assert turn.startswith('<turns:turn.example>; rel="ice-server"; username="a\\"b"; credential="c\\\\d"')
+        assert turn.endswith('; credential-type="password"')
+        assert events.startswith(f"</api/v1/sessions/{number}/events>; rel=")
