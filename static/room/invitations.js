@@ -1,7 +1,7 @@
 // Inviting others: a link for a camera, a viewer or another host, and those that are out.
 
 import { ask, element } from "../dom.js";
-import { joined, t, tn, woven } from "../language.js";
+import { joined, t, woven } from "../language.js";
 import { get, post, remove } from "../people/api.js";
 import { sheet } from "../people/dialogs.js";
 import { button, failure, field, paragraph } from "../people/parts.js";
@@ -67,10 +67,6 @@ export async function invite(room, made) {
 function shown({ role, label, expires, url, qr, trust_url: trust }, close) {
   const about = paragraph(joined([ROLES[role]?.words ?? role, label, t("works until {time}", { time: until(expires) })]));
   const done = element("div", { className: "row end" }, button(t("Done"), () => close(), "primary"));
-  if (!url) {
-    const command = element("code", { translate: false }, "--no-lan");
-    return [about, element("p", { className: "soft" }, ...woven("This server is not open to other devices. Start it without {1}.", { 1: command })), done];
-  }
   const said = element("p", { className: "soft", role: "status" });
   const link = element("input", { readOnly: true, value: url, spellcheck: false, dir: "ltr" });
   link.addEventListener("focus", () => link.select());
@@ -85,14 +81,16 @@ function shown({ role, label, expires, url, qr, trust_url: trust }, close) {
   });
   const share = navigator.share ? [button(t("Share…"), () => navigator.share({ title: "Visavis", url }).catch(() => {}))] : []; // closing the sheet is no fault
   const code = qr ? [element("img", { src: `data:image/svg+xml,${encodeURIComponent(qr)}`, alt: t("QR code of the link"), width: 220, height: 220 })] : [];
-  const trusting = trust ? [element("p", { className: "soft" }, ...woven("The first time, the device has to trust this server: {how}.", { how: element("a", { href: trust, target: "_blank", rel: "noopener", textContent: t("how that is done") }) }))] : [];
+  const how = element("a", { href: trust ?? "", target: "_blank", rel: "noopener", textContent: t("how that is done") });
+  const command = element("code", { translate: false }, "--no-lan");
+  const hint = trust ? woven("The first time, the device has to trust this server: {how}.", { how }) : woven("This server is not open to other devices. Start it without {1}.", { 1: command });
   return [
     about,
     ...code,
     field(t("The link"), link, t("It is shown this once. Whoever has it can use it.")),
     element("div", { className: "row" }, copy, ...share),
     said,
-    ...trusting,
+    element("p", { className: "soft" }, ...hint),
     done,
   ];
 }
@@ -131,7 +129,7 @@ function row(room, { id, role, label, expires, used }, again) {
 
 function usedWords(used) {
   if (!used) return t("not used yet");
-  return Number.isInteger(used) ? tn(used, "used once", "used {count} times") : t("used");
+  return t("last used {time}", { time: until(used) });
 }
 
 /** Change what is in `root`, and let the focus be where it was. */

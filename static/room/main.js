@@ -19,14 +19,17 @@ import { Wall } from "./wall.js";
 
 const room = decodeURIComponent(location.pathname.split("/")[2] ?? "");
 const path = `/rooms/${encodeURIComponent(room)}`;
+const CLOSED = 300; // ms until a room that says it is closed is asked whether it is
+const COMES = 5000; // … and until one that nobody opened is asked again
 const measured = { state: null, cameras: {} };
 // For tests and measurements: docs/page.md.
 Object.defineProperty(window, "visavisRoom", { value: measured });
 
 let iceServers = [];
 const leaving = new AbortController();
-let before = null; // what whoever looks might do here when the room was last open
-let over = false; // the room said that it is closed
+let before = null; // {role, opened} of the room when it was last there
+let closed = false; // the room said so; the server does as well when it goes away itself
+let whole = false; // a host of everything, not of this room by a link
 let card = ""; // what stands on the wall without cameras
 const again = new Reconnector();
 const awake = new Awake(); // a wall is looked at, not touched
@@ -51,10 +54,11 @@ async function begin() {
 async function follow() {
   try {
     await listen(`/api/v1${path}/events`, heard, leaving.signal);
-    if (!over) wait(t("The server is not heard. Trying again."));
+    if (closed) setTimeout(follow, CLOSED); // the next answer tells which of the two it is
+    else wait(t("The server is not heard. Trying again."));
   } catch (error) {
     if (!(error instanceof SessionError)) throw error;
-    if (error.status === 404) gone();
+    if (error.status === 404 || (closed && !error.retry)) gone();
     else if (!error.retry) refused(error);
     else wait(error.status ? error.message : t("The server is not heard. Trying again."), error.after);
   }
@@ -67,13 +71,13 @@ function wait(words, after = null) {
 }
 
 function heard(type, value) {
-  if (type === "closed") return gone(true);
+  if (type === "closed") closed = true;
   if (type !== "room" || !Array.isArray(value?.cameras) || !Array.isArray(value.present)) return;
   const host = isHost();
   const first = measured.state === null;
   measured.state = value;
-  before = value.role;
-  over = false;
+  before = { role: value.role, opened: value.opened };
+  closed = false;
   again.reset();
   banner("");
   if (first || host !== isHost()) asRole();
@@ -87,12 +91,15 @@ function heard(type, value) {
 }
 
 /** What depends on what whoever looks may do here. */
-function asRole() {
+async function asRole() {
   document.body.dataset.is = "open";
   card = "";
-  $("invite").hidden = $("rooms").hidden = !isHost();
+  $("invite").hidden = !isHost();
   panel.begin(isHost());
   awake.on();
+  // By a link, somebody is a host of this room alone.
+  whole = isHost() && (await get("/rooms").then(() => true, () => false));
+  $("rooms").hidden = document.querySelector("#panel nav").hidden = sources.element.hidden = !whole;
 }
 
 function nobody() {
@@ -100,14 +107,17 @@ function nobody() {
   show("nobody host", t("No camera is here yet"), t("Invite a phone by a QR code, or use this device."), inviteButton(), cameraLink());
 }
 
-function gone(closed = before !== null) {
-  if (closed) return empty("closed", t("This room is closed"), t("Its cameras and viewers were ended. Links to it open nothing any more."), ...ways(t("Open it again")));
+function gone() {
+  const shut = before !== null && before.opened !== null;
+  closed = false;
+  if (shut) return empty("closed", t("This room is closed"), t("Its cameras and viewers were ended. Links to it open nothing any more."), ...ways(t("Open it again")));
   empty("none", t("Room {room} is not open", { room }), t("Nobody has opened it, and no camera is in it."), ...ways(t("Open this room")));
+  setTimeout(() => card === "none" && follow(), COMES); // a camera may come
 }
 
 /** Whom it is not given to open rooms may look again later. */
 function ways(words) {
-  if (before !== null && before !== "host") return [action(t("Try again"), follow, () => {})];
+  if (before !== null && !whole) return [action(t("Try again"), follow, () => {})];
   const open = action(
     words,
     async () => {
@@ -129,7 +139,6 @@ function refused({ status, message }) {
 
 /** Nothing to watch: say why. */
 function empty(key, title, text, ...ways) {
-  over = true;
   measured.state = null;
   document.body.dataset.is = "closed";
   banner("");
@@ -138,7 +147,7 @@ function empty(key, title, text, ...ways) {
   again.reset();
   panel.end();
   $("invite").hidden = true;
-  $("rooms").hidden = key === "refused" || (before !== null && before !== "host");
+  $("rooms").hidden = key === "refused" || (before !== null && !whole);
   $("room-facts").textContent = "";
   show(key, title, text, ...ways);
   wall.update([]);

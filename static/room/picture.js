@@ -5,11 +5,12 @@ import { cropped, fit } from "../geometry.js";
 import { t } from "../language.js";
 import { draw } from "../overlay.js";
 import { Steady } from "../reading.js";
-import { Timeline } from "../timeline.js";
+import { STALE, Timeline } from "../timeline.js";
 import { FrameClock, GlassToGlass, takenAt } from "./clock.js";
 
 const CUT = 0.12; // share of a picture that may be cut off to fill its tile
 const KEPT = 900;
+const FADES = STALE - 50; // ms without a result
 
 /** What is measured of a camera: docs/page.md, "For tests and measurements". */
 export const measuredOf = () => ({ results: [], frames: 0, firstFrameAt: null, shownAt: null, shown: [], glass: null, glassMedian: null, exact: false, faces: [] });
@@ -28,6 +29,7 @@ export class Picture {
   #places = new Map();
   #stream = null;
   #drawn = 0; // faces on the canvas
+  #same = ""; // what the last drawing depended on
 
   constructor(measured, began) {
     this.#measured = measured;
@@ -49,6 +51,7 @@ export class Picture {
   /** Show this stream from now on, or nothing. */
   stream(stream) {
     this.#stream = stream;
+    this.#same = "";
     this.#video.srcObject = stream;
     this.#timeline.clear();
     this.#clock = new FrameClock();
@@ -105,8 +108,14 @@ export class Picture {
 
   /** Draw what belongs over the frame that is shown now. */
   draw(now) {
-    const faces = this.#stream === null ? [] : this.#timeline.at(this.#clock.time(now), now);
+    const time = this.#clock.time(now);
+    const faces = this.#stream === null ? [] : this.#timeline.at(time, now);
     if (faces.length === 0 && this.#drawn === 0) return;
+    // A screen has more frames than a camera: nothing is drawn twice. Boxes fade by the clock on the wall once results are late.
+    const newest = this.#measured.results.at(-1);
+    const same = [time, newest?.seq, this.#canvas.clientWidth, this.#canvas.clientHeight, now - newest?.arrived < FADES ? 0 : now].join();
+    if (same === this.#same) return;
+    this.#same = same;
     this.#steady.keep(new Set(faces.map(({ track }) => track)));
     const stage = { width: this.#canvas.clientWidth, height: this.#canvas.clientHeight };
     const video = { width: this.#video.videoWidth || 4, height: this.#video.videoHeight || 3 };

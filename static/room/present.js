@@ -18,7 +18,7 @@ const ORDER = ["known", "uncertain", "unknown"];
 
 /** The entries of a room's state as they are shown: {key, kind, name, words, about, sure, cameras}, known people first, then in the order they came. */
 export function entries({ present = [], cameras = [] }, strangers) {
-  const named = new Map(cameras.map((camera) => [camera.id, cameraName(camera, cameras)]));
+  const named = new Map(cameras.map((camera) => [camera.id, cameraName(camera)]));
   const came = present.toSorted((a, b) => Date.parse(a.since) - Date.parse(b.since));
   // Numbers are given in the order of coming, whatever the order of showing.
   const shown = came.map((entry) => {
@@ -44,10 +44,8 @@ export function strangersBefore({ present = [] }, camera, strangers) {
   return new Map(strange.flatMap(({ key, views }) => views.filter((view) => view.camera === camera).map(({ track }) => [track, t("Unknown {number}", { number: strangers.number(key) })])));
 }
 
-/** What a camera is called; by its place among those without a name. */
-export function cameraName(camera, cameras) {
-  return camera.name || t("Camera {number}", { number: cameras.filter(({ name }) => !name).findIndex(({ id }) => id === camera.id) + 1 });
-}
+/** What a camera is called: by the room's own number for it where nobody named it. */
+export const cameraName = ({ name, number }) => name || t("Camera {number}", { number: number ?? 0 });
 
 /** How many faces are seen that are in no entry. */
 export function untold({ present = [], cameras = [] }) {

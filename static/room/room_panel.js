@@ -36,7 +36,6 @@ export class RoomPanel {
     $("here-title").hidden = host;
     for (const tab of TABS) if (host) $(tab).setAttribute("role", "tabpanel");
     $("here").setAttribute("aria-labelledby", host ? "tab-here" : "here-title");
-    document.querySelector("#panel nav").hidden = !host;
     $("here-button").hidden = false;
     if (wide.matches) this.#show(true);
   }

@@ -81,7 +81,7 @@ export class Wall {
     this.#root.dataset.large = String(this.#large !== null);
     for (const camera of this.#cameras) {
       const tile = this.#tiles.get(camera.id);
-      tile.update(camera, cameraName(camera, this.#cameras), this.#strangers(camera.id), camera.id === this.#large);
+      tile.update(camera, cameraName(camera), this.#strangers(camera.id), camera.id === this.#large);
       tile.element.hidden = this.#large !== null && camera.id !== this.#large;
     }
   }

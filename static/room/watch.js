@@ -45,7 +45,7 @@ export class Watch extends EventTarget {
       return;
     }
     this.#emit("message", message);
-    if (message.type === "bye") this.#lost(message.reason ?? "bye");
+    if (message.type === "bye") this.#lost(message.reason ?? "bye", true);
   }
 
   #state() {
@@ -56,9 +56,10 @@ export class Watch extends EventTarget {
     else if (state === "failed" || state === "closed") this.#lost(state);
   }
 
-  #lost(reason) {
+  #lost(reason, said = false) {
     if (this.#ended) return;
-    this.end();
+    this.#close();
+    if (!said) this.#signalling.delete();
     this.#emit("lost", { reason });
   }
 
@@ -69,11 +70,15 @@ export class Watch extends EventTarget {
   /** No longer; may be called twice, and while the page goes away. */
   end() {
     if (this.#ended) return;
+    this.#close();
+    this.#signalling.delete();
+  }
+
+  #close() {
     this.#ended = true;
     clearTimeout(this.#timer);
     this.#signalling.close();
     this.#pc.onconnectionstatechange = null;
     this.#pc.close();
-    this.#signalling.delete();
   }
 }

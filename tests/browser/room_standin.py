@@ -107,6 +107,8 @@ class RoomStandin:
     def __init__(self) -> None:
         self.name = "kitchen"
         self.role = "host"
+        self.by_link = False
+        """The host came by an invitation."""
         self.cameras: dict[str, Camera] = {}
         self.states: dict[str, dict[str, Any]] = {}
         self.present: list[dict[str, Any]] = []
@@ -166,10 +168,10 @@ class RoomStandin:
     def state(self) -> dict[str, Any]:
         faces = {number: len(camera.who) for number, camera in self.cameras.items()}
         cameras = [
-            {"id": number, "name": camera.name, "since": "2026-11-28T10:01:00Z", "width": camera.size[0],
+            {"id": number, "number": at, "name": camera.name, "since": "2026-11-28T10:01:00Z", "width": camera.size[0],
              "height": camera.size[1], "rate": 29.9, "latency_p95_ms": 18.2, "codec": "VP8", "faces": faces[number],
              "viewers": sum(watched == number for watched in self.watching.values()), **self.states[number]}
-            for number, camera in self.cameras.items()
+            for at, (number, camera) in enumerate(self.cameras.items(), 1)
         ]  # fmt: skip
         return {"name": self.name, "opened": "2026-11-28T10:00:00Z", "role": self.role,
                 "viewers": len(self._readers), "cameras": cameras, "present": self.present}  # fmt: skip
@@ -283,6 +285,8 @@ class RoomStandin:
         match (request.method, path.removeprefix(base) if path.startswith(base) else path):
             case ("GET", "/config"):
                 return web.json_response({"iceServers": [], "guest": False, "retention": "Video is never stored."})
+            case ("GET", "/rooms") if self.role != "host" or self.by_link:
+                return problem(403, "Not by this link", "This link is for hosting in the room kitchen.")
             case ("GET", "/rooms"):
                 listed = {"name": self.name, "opened": "2026-11-28T10:00:00Z", "open": True,
                           "cameras": len(self.cameras), "viewers": len(self._readers)}  # fmt: skip
@@ -329,12 +333,12 @@ class RoomStandin:
     def _invite(self, body: dict[str, Any]) -> web.Response:
         now = datetime.now(UTC)
         over = now + timedelta(minutes=body["minutes"])
-        row = {"id": f"i{len(self.invitations)}", "role": body["role"], "label": body.get("label"), "used": 0,
+        row = {"id": f"i{len(self.invitations)}", "role": body["role"], "label": body.get("label"), "used": None,
                "created": now.isoformat(), "expires": over.isoformat()}  # fmt: skip
         self.invitations.append(row)
         url = "https://testhost:8443/i/correct-horse-battery-staple"
-        once = {"url": url, "qr": qr_svg(url), "trust_url": "http://testhost:8080/"}
-        return web.json_response(row | (once if self.lan else dict.fromkeys(once)), status=201)
+        once = {"url": url, "qr": qr_svg(url), "trust_url": "http://testhost:8080/" if self.lan else None}
+        return web.json_response(row | once, status=201)
 
     # -- serving -------------------------------------------------------------------------------------------------------
 
