@@ -24,6 +24,7 @@ from server.problems import problem_middleware
 from server.rooms.roles import pass_middleware
 from server.security import access_middleware, add_headers
 from server.settings import Settings, StartError
+from server.storage.names import BadName, clean_room
 
 PROTOCOL = 1
 BODY_LIMIT = 64 * 1024
@@ -97,6 +98,16 @@ def _setup_page(app: web.Application, folder: Path) -> None:
     async def people(_request: web.Request) -> web.StreamResponse:
         return web.FileResponse(folder / "people.html")
 
+    async def rooms(_request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(folder / "rooms.html")
+
+    async def room(request: web.Request) -> web.StreamResponse:
+        try:
+            clean_room(request.match_info["room"])
+        except BadName as error:
+            raise web.HTTPNotFound(text=f"There is no such room: {error}.") from None
+        return web.FileResponse(folder / "room.html")
+
     async def api(_request: web.Request) -> web.StreamResponse:
         return web.FileResponse(folder / "api.html")
 
@@ -111,6 +122,8 @@ def _setup_page(app: web.Application, folder: Path) -> None:
 
     app.router.add_get("/", index)
     app.router.add_get("/people", people)
+    app.router.add_get("/rooms", rooms)
+    app.router.add_get("/room/{room}", room)
     app.router.add_get("/offline-worker.js", offline_worker)  # beside the pages: it may look after its own folder only
     setup_document(app, api)
     app.router.add_get("/static/{path:.+}", file)

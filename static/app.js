@@ -4,6 +4,7 @@ import { Announcer } from "./announce.js";
 import { Awake } from "./awake.js";
 import { Calibrate } from "./calibrate.js";
 import { Camera, CameraError } from "./camera.js";
+import { CameraName } from "./camera_name.js";
 import { Connection } from "./connection.js";
 import { $, element } from "./dom.js";
 import { offerInstallation } from "./install.js";
@@ -33,6 +34,7 @@ let attempt = 0; // counts starts and stops: what an older one still waits for i
 const again = new Reconnector();
 const awake = new Awake();
 let lastBytes = null;
+let paused = ""; // what is said for as long as the host has paused recognition
 let clock = new CaptureClock(performance.timeOrigin);
 let timeline = new Timeline();
 let latency = new Latency();
@@ -40,6 +42,7 @@ let rate = new Window(3);
 const undrawn = [];
 const announcer = new Announcer(say); // says who is there, once things have settled
 
+let shownVisit = null; // what was last said of this visit
 const measured = {
   state: "idle",
   session: null,
@@ -78,13 +81,15 @@ const who = new Who({
   look: (track) => stage.look(track),
 });
 const visit = visitOf(location.search);
+const called = new CameraName(storage("sessionStorage"), visit);
+visit.name = called.name;
 const reading = new RoomReading(visit);
-const panel = new Panel({ changed: (names) => who.suggest(names), opened: () => measured.state !== "live" && reading.read(), say });
+const panel = new Panel({ room: visit.room, changed: (names) => who.suggest(names), opened: () => measured.state !== "live" && reading.read(), say });
 const calibrate = new Calibrate({
   command: (kind, ...fields) => session?.command(kind, ...fields) ?? null,
   largest: () => measured.results.at(-1)?.faces.toSorted((a, b) => b.box[2] - a.box[2])[0] ?? null,
   camera,
-  known: new KnownCameras(storage()),
+  known: new KnownCameras(storage("localStorage")),
 });
 
 function setState(state) {
@@ -153,7 +158,7 @@ async function connect() {
   mine.addEventListener("result", ({ detail }) => session === mine && onResult(detail));
   mine.addEventListener("command", ({ detail }) => onCommand(detail));
   mine.addEventListener("way", ({ detail }) => session === mine && onWay(detail.fallback));
-  mine.addEventListener("lost", ({ detail }) => session === mine && reconnect(detail.reason));
+  mine.addEventListener("lost", ({ detail }) => session === mine && lost(detail.reason));
   try {
     await mine.start(camera.stream);
     if (session === mine) measured.session = mine.id;
@@ -163,6 +168,12 @@ async function connect() {
     if (error instanceof SessionError && error.retry && (again.tries || error.after)) reconnect(error.message, error.after);
     else throw error;
   }
+}
+
+function lost(reason) {
+  if (reason !== "ended") return reconnect(reason);
+  who.lost();
+  fail(new SessionError(t("The host has ended this camera."), { advice: t("Start it again only if the host wants you to.") }));
 }
 
 function reconnect(reason, after = null) {
@@ -191,6 +202,7 @@ function stop() {
   calibrate.show();
   stage.clear();
   forgetResults();
+  recognising(true);
   banner("");
   awake.off();
   measured.session = null;
@@ -275,17 +287,23 @@ function onCommand(message) {
     resume = message.resume ?? null;
     broken = null;
     measured.session = message.session;
-    showVisit({ room: message.room ?? visit.room, guest: message.guest ?? visit.guest });
+    showVisit({ room: message.room ?? visit.room, guest: message.guest ?? visit.guest, name: message.name ?? visit.name });
+    recognising(message.recognising !== false);
     calibrate.tell(true);
     if (message.reading) reading.tell(message.reading);
   }
   if (message.type === "reading") reading.tell(message);
+  if (message.type === "named") showVisit({ ...shownVisit, name: message.name });
+  if (message.type === "recognising") recognising(message.on);
   if (message.type === "people" || message.type === "hello" || message.type === "enrolled") panel.people();
   if (message.type === "notice") banner(message.code === "no_video" ? t("The server gets no picture from this camera.") : "");
 }
 
 /** Say what is special about this visit: the server has the last word, since it may take a device for a guest. */
 function showVisit(facts) {
+  shownVisit = facts;
+  visit.name = facts.name; // said again by the next connection
+  called.keep(facts.name);
   who.visit(facts);
   if (facts.guest) reading.guest();
   const words = visiting(facts);
@@ -295,6 +313,13 @@ function showVisit(facts) {
   });
 }
 
+/** Whether the host lets this camera's pictures be looked at. */
+function recognising(on) {
+  const before = paused;
+  paused = on ? "" : t("The host has paused recognition for this camera.");
+  if ($("banner").textContent === before) banner("");
+}
+
 /** A guest's device: who is known, and what is read of faces, is the host's business. */
 function forGuest() {
   panel.guest();
@@ -302,9 +327,9 @@ function forGuest() {
 }
 
 /** Where this browser keeps things, or null where it keeps nothing. */
-function storage() {
+function storage(kind) {
   try {
-    return window.localStorage;
+    return window[kind];
   } catch {
     return null;
   }
@@ -315,8 +340,9 @@ function say(text) {
 }
 
 function banner(text) {
-  $("banner").textContent = text;
-  $("banner").hidden = !text;
+  const words = text || paused;
+  $("banner").textContent = words;
+  $("banner").hidden = !words;
 }
 
 /** A banner that goes by itself. */

@@ -12,6 +12,14 @@ export function fit(video, stage, mode = "cover", mirrored = false) {
   return { left: (stage.width - width) / 2, top: (stage.height - height) / 2, width, height, mirrored };
 }
 
+/** The share of a picture that filling the stage would cut off. */
+export function cropped(video, stage) {
+  if (!stage.width || !stage.height) return 0;
+  const a = video.width / video.height;
+  const b = stage.width / stage.height;
+  return 1 - Math.min(a, b) / Math.max(a, b);
+}
+
 /** A box [x, y, width, height] of 0–1 in stage pixels. */
 export function place(box, view) {
   const x = view.mirrored ? 1 - box[0] - box[2] : box[0];

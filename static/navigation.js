@@ -5,6 +5,7 @@ import { t } from "./language.js";
 
 const PAGES = [
   ["/", t("Live ## the page with the camera")],
+  ["/rooms", t("Rooms")],
   ["/people", t("People")],
   ["/photos", t("Photos")],
   ["/videos", t("Videos")],

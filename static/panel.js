@@ -17,7 +17,7 @@ const PARTS = {
 const TABS = ["people", "view", "phone", "link"];
 const ms = (value) => (value === null ? "–" : number(value, value < 10 ? 1 : 0));
 
-/** The panel. `changed(names)` is called when the list of people was read, `opened()` when the panel was opened. */
+/** The panel. `room` is the visit's, or null. `changed(names)` is called when the list of people was read, `opened()` when the panel was opened. */
 export class Panel {
   #say;
   #opened;
@@ -25,13 +25,15 @@ export class Panel {
   #guest = false;
   #opener = null; // what had the focus before
 
-  constructor({ changed, opened, say }) {
+  constructor({ room, changed, opened, say }) {
     this.#say = say;
     this.#opened = opened;
     this.#people = new PeopleList({ changed });
     TABS.forEach((tab) => $(`tab-${tab}`).addEventListener("click", () => this.#select(tab)));
     document.querySelector("[role=tablist]").addEventListener("keydown", (event) => this.#arrows(event));
     $("panel-close").addEventListener("click", () => this.toggle(false));
+    $("phone-wall-link").href = room ? `/room/${encodeURIComponent(room)}` : "/rooms";
+    $("phone-wall-link").textContent = room ? t("The wall of room {room}", { room }) : t("All rooms");
     $("phone-copy").addEventListener("click", () => this.#copy());
   }
 
@@ -60,6 +62,7 @@ export class Panel {
     this.#guest = true;
     $("people-here").hidden = true;
     $("people-guest").hidden = false;
+    $("phone-wall").hidden = true;
   }
 
   /** Read the list of people anew. */

@@ -232,6 +232,19 @@ export const SENTENCES = [
   known("No faces were found of at least two people."),
   known("Nobody has two pictures with a face: there is nothing to compare."),
 
+  // Rooms
+  known("There is no such room, or it is closed."),
+  known("This room is not open; open it first."),
+  known("There is no such invitation, or it is over."),
+  known("This link is for {what} in the room {room}, and for nothing else."),
+  known("a camera ## what a link is for"),
+  known("watching ## what a link is for"),
+  known("hosting ## what a link is for"),
+  known("As many pictures are sent to viewers as this server can; try again later."),
+  known("Too many programs are listening."),
+  known("{number} rooms are open already; close one first."),
+  known("There are {number} invitations to this room already; revoke one first."),
+
   // Webhooks
   known("No answer within {seconds} seconds."),
   known("The receiver's certificate is not trusted."),

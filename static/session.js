@@ -1,49 +1,38 @@
 // One connection to the server: offer, candidates, channels, end (docs/protocol.md).
 
-import { t } from "./language.js";
-import { Commands, Sequence, credentials, fragment, parse } from "./protocol.js";
-import { heard } from "./server_words.js";
+import { Commands, Sequence, parse } from "./protocol.js";
+import { Signalling } from "./signalling.js";
+
+export { SessionError } from "./signalling.js";
 
 const WHIP = "/api/v1/whip";
-const CONNECT_TIMEOUT = 12000;
-const OFFER_TIMEOUT = 10000; // in a network that swallows everything a request would wait for minutes
+export const CONNECT_TIMEOUT = 12000;
 const PROBE_TIMEOUT = 1000;
 const SILENT = 0.7; // seconds without a picture at the server that mean that none get through
 const PATIENCE = 4000; // ms without a result, whatever the server says
 
-/** What the page's own address says of this visit: its room (or null), and whether it is a guest's. The server judges what a room may be called. */
+/** What the page's own address says of this visit: its room and what its camera is called (or null), and whether it is a guest's. The server judges the names. */
 export function visitOf(search) {
   const asked = new URLSearchParams(search);
-  return { room: asked.get("room") || null, guest: asked.get("guest") === "1" };
+  return { room: asked.get("room") || null, guest: asked.get("guest") === "1", name: asked.get("name") || null };
 }
 
 /** Where such a visit is asked for; `resume` is the secret of the session that broke. */
-export function asking(path, { room, guest }, resume = null) {
+export function asking(path, { room, guest, name }, resume = null) {
   const asked = new URLSearchParams();
   if (room) asked.set("room", room);
+  if (name) asked.set("name", name);
   if (guest) asked.set("guest", "1");
   if (resume) asked.set("resume", resume);
   return asked.size ? `${path}?${asked}` : path;
-}
-
-/** The server refused or could not be reached; `retry` says whether trying again may help, `after` when (seconds). */
-export class SessionError extends Error {
-  constructor(message, { retry = true, after = null } = {}) {
-    super(message);
-    this.retry = retry;
-    this.after = after;
-  }
 }
 
 /**
  * A live session. Events: "result" {result, arrived}, "command" {message}, "connected", "lost" {reason}.
  */
 export class Session extends EventTarget {
-  id = null;
-  #path;
+  #signalling;
   #pc;
-  #location = null;
-  #etag = null;
   #commands = new Commands();
   #commandChannel;
   #sender;
@@ -54,9 +43,14 @@ export class Session extends EventTarget {
 
   constructor(config, visit = { room: null, guest: false }, resume = null) {
     super();
-    this.#path = asking(WHIP, visit, resume);
+    this.#signalling = new Signalling(asking(WHIP, visit, resume));
     this.#pc = new RTCPeerConnection({ iceServers: config.iceServers });
     this.maxBitrate = config.video.maxBitrate;
+  }
+
+  /** Its number, once the server has answered. */
+  get id() {
+    return this.#signalling.id;
   }
 
   /** Connect and send this track. Raises SessionError. */
@@ -75,47 +69,9 @@ export class Session extends EventTarget {
     // A server that goes away closes its channels at once; the connection itself may take long to notice.
     this.#commandChannel.onclose = () => this.#lost("closed");
     pc.onconnectionstatechange = () => this.#state();
-    const early = [];
-    pc.onicecandidate = (event) => early.push(event.candidate);
-    await pc.setLocalDescription();
-    const keys = credentials(pc.localDescription.sdp);
-    const answer = await this.#offer(pc.localDescription.sdp);
+    await this.#signalling.connect(pc);
     if (this.#ended) return;
-    await pc.setRemoteDescription({ type: "answer", sdp: answer });
-    const send = (candidate) => {
-      if (candidate?.candidate === "") return; // the end of one generation; null says the end of all
-      this.#trickle(fragment(keys.ufrag, keys.password, candidate));
-    };
-    early.forEach(send);
-    pc.onicecandidate = (event) => send(event.candidate);
     this.#timer = setTimeout(() => pc.connectionState !== "connected" && this.#lost("no connection"), CONNECT_TIMEOUT);
-  }
-
-  async #offer(sdp) {
-    let response;
-    try {
-      response = await fetch(this.#path, { method: "POST", headers: { "Content-Type": "application/sdp" }, body: sdp, signal: AbortSignal.timeout(OFFER_TIMEOUT) });
-    } catch {
-      throw new SessionError(t("The server does not answer."));
-    }
-    if (response.ok) {
-      this.#location = response.headers.get("Location");
-      this.#etag = response.headers.get("ETag");
-      this.id = this.#location.split("/").at(-1);
-      if (this.#ended) this.#delete();
-      return response.text();
-    }
-    const problem = await response.json().catch(() => ({}));
-    const detail = problem.detail ? heard(problem.detail) : t("The server refused ({status}).", { status: response.status });
-    const after = Number(response.headers.get("Retry-After")) || null;
-    throw new SessionError(detail, { retry: response.status === 503, after });
-  }
-
-  #trickle(body) {
-    if (this.#ended || !this.#location) return;
-    const headers = { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": this.#etag };
-    // A lost candidate is no loss yet: the connection's own timeout tells.
-    fetch(this.#location, { method: "PATCH", headers, body }).catch(() => {});
   }
 
   #result(data) {
@@ -192,7 +148,7 @@ export class Session extends EventTarget {
    * the server was killed or that the way to it is gone.
    */
   async giveUp(age = Infinity) {
-    if (this.#ended || !this.#location || this.#probing) return;
+    if (this.#ended || !this.#signalling.answered || this.#probing) return;
     this.#probing = true;
     const response = await fetch(`/api/v1/sessions/${this.id}`, { cache: "no-store", signal: AbortSignal.timeout(PROBE_TIMEOUT) }).catch(() => null);
     const about = response?.ok ? await response.json().catch(() => ({})) : {};
@@ -202,19 +158,16 @@ export class Session extends EventTarget {
     this.#lost(response === null ? "away" : response.status === 404 ? "gone" : "stalled");
   }
 
-  #delete() {
-    if (this.#location) fetch(this.#location, { method: "DELETE", keepalive: true }).catch(() => {});
-  }
-
   /** End it; may be called twice, and while the page goes away. */
   end() {
     if (this.#ended) return;
     this.#close();
-    this.#delete();
+    this.#signalling.delete();
   }
 
   #close() {
     this.#ended = true;
+    this.#signalling.close();
     clearTimeout(this.#timer);
     this.#pc.onconnectionstatechange = null;
     this.#commandChannel && (this.#commandChannel.onclose = null);
@@ -223,6 +176,6 @@ export class Session extends EventTarget {
 
   /** It broke, and nobody will come back to it. */
   forget() {
-    this.#delete();
+    this.#signalling.delete();
   }
 }

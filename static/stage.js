@@ -2,7 +2,7 @@
 
 import { element, $ } from "./dom.js";
 import { enumerated } from "./figures.js";
-import { fit, touchable } from "./geometry.js";
+import { cropped, fit, touchable } from "./geometry.js";
 import { draw } from "./overlay.js";
 import { Steady } from "./reading.js";
 import { spoken } from "./words.js";
@@ -124,12 +124,4 @@ export class Stage {
     const entry = this.shown.find(({ face }) => face.track === track);
     if (entry) this.#opened(entry.face);
   }
-}
-
-/** The share of a picture that filling the stage would cut off. */
-function cropped(video, stage) {
-  if (!stage.width || !stage.height) return 0;
-  const a = video.width / video.height;
-  const b = stage.width / stage.height;
-  return 1 - Math.min(a, b) / Math.max(a, b);
 }

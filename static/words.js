@@ -3,7 +3,7 @@
 import { listed, percent } from "./figures.js";
 import { isolated, joined, t, tn } from "./language.js";
 
-/** The chip on a box: short, and different in words for every identity. */
+/** The chip on a box: short, and different in words for every identity. A stranger may be `called` something where nobody can be asked. */
 export function label(face) {
   switch (face.identity) {
     case "known":
@@ -11,7 +11,7 @@ export function label(face) {
     case "uncertain":
       return face.name ? t("Perhaps {name}?", { name: shorten(face.name) }) : t("Not sure");
     case "unknown":
-      return t("Unknown — who is this?");
+      return face.called ?? t("Unknown — who is this?");
     case "unreadable":
       return unreadable(face.quality);
     default:
@@ -27,7 +27,7 @@ export function brief(face) {
     case "uncertain":
       return face.name ? t("{name}? ## perhaps this is them", { name: shorten(face.name, 12) }) : t("Not sure");
     case "unknown":
-      return t("Who? ## an unknown face");
+      return face.called ?? t("Who? ## an unknown face");
     case "unreadable":
       return unreadable(face.quality, true);
     default:
@@ -137,6 +137,7 @@ export function scopes({ room, guest }) {
 }
 
 /** What is special about this visit, or nothing. */
-export function visiting({ room, guest }) {
-  return joined([room && t("Room {room}", { room }), guest && t("Guest: who you add is gone when you leave")]);
+export function visiting({ room, guest, name }) {
+  const where = room && name ? t("Camera “{name}” in room {room}", { name, room }) : room ? t("Room {room}", { room }) : name && t("Camera “{name}”", { name });
+  return joined([where, guest && t("Guest: who you add is gone when you leave")]);
 }

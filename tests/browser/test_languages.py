@@ -28,6 +28,7 @@ PAGES = {
     "/people#add": ".zone",
     "/people#strangers": "#panel-strangers .card",
     "/people#threshold": "#panel-threshold fieldset",
+    "/rooms": ".opening",
     "/photos": ".zone",
     "/groups": ".zone",
     "/videos": ".zone",

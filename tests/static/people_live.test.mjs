@@ -118,9 +118,10 @@ test("whom a name is for: only what this visit leaves open", () => {
 });
 
 test("the page's address says whose visit it is, and the offer passes it on", () => {
-  assert.deepEqual(visitOf(""), { room: null, guest: false });
-  assert.deepEqual(visitOf("?room=lab&guest=1&x=2"), { room: "lab", guest: true });
-  assert.deepEqual(visitOf("?room=&guest=yes"), { room: null, guest: false });
+  assert.deepEqual(visitOf(""), { room: null, guest: false, name: null });
+  assert.deepEqual(visitOf("?room=lab&guest=1&x=2"), { room: "lab", guest: true, name: null });
+  assert.deepEqual(visitOf("?room=&guest=yes&name="), { room: null, guest: false, name: null });
+  assert.equal(asking("/api/v1/whip", visitOf("?room=lab&name=Front+door")), "/api/v1/whip?room=lab&name=Front+door");
   assert.equal(asking("/api/v1/whip", visitOf("")), "/api/v1/whip");
   assert.equal(asking("/api/v1/whip", visitOf("?guest=1&room=a%26b")), "/api/v1/whip?room=a%26b&guest=1");
 });

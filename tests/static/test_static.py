@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(path for path in (ROOT / "static").rglob("*") if path.is_file())
 TEXTS = [path for path in FILES if path.suffix != ".png"]
+DOCUMENTS = sorted((ROOT / "static").glob("*.html"))
 SCRIPTS = [path for path in FILES if path.suffix == ".js"]
 
 
@@ -41,8 +42,9 @@ def test_text_never_becomes_markup(path):
     assert [word for word in forbidden if word in path.read_text("utf-8")] == []
 
 
-def test_the_document_holds_no_script_or_style_of_its_own():
-    page = (ROOT / "static" / "index.html").read_text("utf-8")
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_a_document_holds_no_script_or_style_of_its_own(path):
+    page = path.read_text("utf-8")
     assert re.findall(r"<script(?![^>]*\bsrc=)", page) == []
     assert re.findall(r"<style|\sstyle=|\son[a-z]+=", page) == []
 
@@ -58,8 +60,13 @@ def test_every_file_named_in_the_page_is_there():
             assert (path.parent / name).is_file(), f"{path.name}: {name}"
 
 
-def test_every_element_the_scripts_look_for_is_in_the_document():
-    page = (ROOT / "static" / "index.html").read_text("utf-8")
+@pytest.mark.parametrize(("document", "scripts"), [
+    ("index.html", [path for path in SCRIPTS if path.parent.name != "room"]),
+    ("room.html", [path for path in SCRIPTS if path.parent.name == "room"]),
+])  # fmt: skip
+def test_every_element_the_scripts_look_for_is_in_the_document(document, scripts):
+    page = (ROOT / "static" / document).read_text("utf-8")
     ids = set(re.findall(r'\bid="([\w-]+)"', page))
-    wanted = {name for path in SCRIPTS for name in re.findall(r'\$\("([\w-]+)"\)', path.read_text("utf-8"))}
+    wanted = {name for path in scripts for name in re.findall(r'\$\("([\w-]+)"\)', path.read_text("utf-8"))}
+    assert wanted
     assert wanted - ids == set()
