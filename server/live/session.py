@@ -25,6 +25,7 @@ from pipeline.templates import Level
 from server import __version__
 from server.link import Link
 from server.live.camera import LiveCamera, unlooked
+from server.live.corrections import LiveCorrections
 from server.live.enrolments import LiveEnrolments
 from server.live.geometry import LiveGeometry
 from server.live.messages import (
@@ -39,7 +40,7 @@ from server.live.messages import (
 )
 from server.live.session_people import SessionPeople
 from server.live.strangers import Noticed, Portrait, PortraitWatch, StrangerWatch
-from server.live.why import explain, face_report
+from server.live.why import face_report
 from server.people import People
 from server.people.inbox import Inbox
 from server.pixels import luma, rgb
@@ -48,7 +49,6 @@ from server.relay.encoder import CODEC
 from server.relay.feed import Feed
 from server.sightings.recorder import Recorder
 from server.storage.room_reading import RoomReading
-from server.storage.rows import NoSuchPerson
 from tracking import TrackingPolicy
 
 logger = logging.getLogger(__name__)
@@ -108,6 +108,7 @@ class LiveSession:
         config = replace(config, crops=options.keep_crops)
         self._pipeline = FramePipeline(models, self._known.gallery, config, policy)
         self._enrolments = LiveEnrolments(self, self._pipeline, models.matcher, self._known, options.review)
+        self._corrections = LiveCorrections(self, self._known)
         self._room, self._guest = room, guest
         self._reading = reading
         self._pipeline.read_attributes(reader)
@@ -259,15 +260,15 @@ class LiveSession:
                     self._enrolments.finish(command)
                 case "why":
                     if (face := self.face(command)) is not None:
-                        self.spawn(self._why(command, face), "why")
+                        self.spawn(self._corrections.why(command, face), "why")
                 case "not_person":
                     person = command.text("person")
                     if (face := self.face(command)) is not None:
-                        self.spawn(self._not_person(command, face, person), "not this person")
+                        self.spawn(self._corrections.not_person(command, face, person), "not this person")
                 case "camera":
                     self._geometry.find(command)
                 case "forget":
-                    self._forget(command)
+                    self._corrections.forget(command)
                 case "stats":
                     self.say("stats", id=command.id, session=self.stats())
                 case "bye":
@@ -387,8 +388,6 @@ class LiveSession:
         faces = [await face_report(face, self._known, self._reading) for face in self._faces]
         return {**self.stats(), "timing": self._timing, "reading": asdict(self._reading), "faces": faces}
 
-    # -- corrections ---------------------------------------------------------------------------------------------
-
     def face(self, command: Command) -> Face | None:
         """The face a command speaks of; without one the page has been told."""
         track = command.integer("track")
@@ -396,27 +395,6 @@ class LiveSession:
         if face is None:
             self.fail(command.id, "no_such_track", "This face is no longer in the picture.")
         return face
-
-    async def _why(self, command: Command, face: Face) -> None:
-        self.say("why", id=command.id, **await explain(face, self._known))
-
-    async def _not_person(self, command: Command, face: Face, person: str) -> None:
-        if face.template is None:
-            self.fail(command.id, "not_seen", "This face has not been seen well enough yet. Try again in a moment.")
-            return
-        try:
-            change = await self._known.add_negative(person, face.template)
-        except NoSuchPerson:
-            self.fail(command.id, "no_such_person", "This person is no longer known here.")
-            return
-        self.say("noted", id=command.id, track=face.track, person=person, change=change.id if change else None)
-
-    def _forget(self, command: Command) -> None:
-        person = command.text("person")
-        if self._known.forget(person):
-            self.say("forgotten", id=command.id, person=person)
-        else:
-            self.fail(command.id, "no_such_person", "This session has added nobody of this id.")
 
     # -- plumbing ------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT = 15.0  # seconds until it must be connected
 BYE_WITHIN = 0.3  # … for the last message
 MAX_BUFFERED = 64 * 1024  # bytes not yet sent, beyond which results are dropped
+CLOCK_EVERY = 1.0  # … between two words on timestamps
 RESULT_EVERY = 0.055  # … between two results: about 15 a second, between which the page moves its boxes
 CAMERA_ENDED = "camera ended"
 SAID = ("codec changed", "ended", "shutdown")  # other reasons why a feed ends are the camera's own business
@@ -61,6 +63,7 @@ class Viewer:
         self._channel: RTCDataChannel | None = None
         self._sent: Picture | None = None  # the picture that was handed over last
         self._offset: int | None = None
+        self._offset_said = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
         self._pc.on("datachannel", self._on_channel)
@@ -130,7 +133,8 @@ class Viewer:
     # -- what goes out -------------------------------------------------------------------------------------------
 
     def _taken(self, picture: Picture) -> None:
-        """A picture goes out: tell by which timestamp, if that has changed."""
+        """A picture goes out: tell by which timestamp, if that has changed, and again each second, as messages are
+        lost on this channel."""
         # aiortc does not say it beforehand; but the one before has gone by now.
         told, self._sent = (picture if self._forwarder is not None else self._sent), picture
         if told is None or told.rtp is None:
@@ -141,9 +145,10 @@ class Viewer:
             stamp = None if self._sender is None else sent_timestamp(self._sender)
         if stamp is None:
             return
-        offset = (stamp - told.rtp) & 0xFFFFFFFF
-        if offset != self._offset and self._say(message("clock", offset=offset)):
-            self._offset = offset
+        offset, now = (stamp - told.rtp) & 0xFFFFFFFF, time.monotonic()
+        due = offset != self._offset or now - self._offset_said > CLOCK_EVERY
+        if due and self._say(message("clock", offset=offset)):
+            self._offset, self._offset_said = offset, now
 
     def _say(self, text: str) -> bool:
         channel = self._channel

@@ -4,9 +4,9 @@
 
 A server in a process of its own; the cameras in a second, which send video encoded beforehand (640×480, 30 a second,
 VP8 at about 1.5 Mbit/s, one moving face); the viewers in a third, which take every picture of every camera (with
-``--one``: of one camera each) and decode none, so that the figures are the server's. With ``--wall`` one of the viewers
-is a real browser that shows the room's wall; its pictures are timed when they are shown. All of it shares the machine's
-processors. Ages are from the camera's sending of a picture, by one clock.
+``--one``: of one camera each) and look at no more than its packets' headers, so that the figures are the server's. With
+``--wall`` one of the viewers is a real browser that shows the room's wall; its pictures are timed when they are shown.
+All of it shares the machine's processors. Ages are from the camera's sending of a picture, by one clock.
 """
 
 from __future__ import annotations
@@ -170,6 +170,7 @@ async def viewers(url: str, number: int, seconds: float, one: bool) -> dict[str,
         for viewer in range(number):
             for camera in [there[viewer % len(there)]] if one else there:
                 viewing = Viewing()
+                viewing.only_headers()
                 where = f"{url}/api/v1/rooms/{ROOM}/cameras/{camera}/whep"
                 async with client.post(where, data=await viewing.offer(), headers=SDP) as answer:
                     assert answer.status == 201, await answer.text()

@@ -16,6 +16,7 @@ import jsonschema_rs
 import pytest
 
 from pipeline.frame_pipeline import PipelineConfig
+from server.live.camera import LiveCamera
 from server.live.session import LiveSession
 from server.peers import Full, PeerRegistry
 from server.people import People
@@ -294,7 +295,9 @@ async def recognising(folder: Path) -> AsyncIterator[Sources]:
     executor = ThreadPoolExecutor(2)
 
     def session_of(link: Any) -> LiveSession:
-        return LiveSession(link, models, people, executor, PipelineConfig(), DEFAULT_POLICY, name=link.visit.name)
+        return LiveSession(
+            link, models, people, executor, PipelineConfig(), DEFAULT_POLICY, camera=LiveCamera(link.visit.name)
+        )
 
     peers = PeerRegistry(LOOPBACK, session_of, 2)
     sources = await Sources.open(people, peers, 2, (0.1,))
