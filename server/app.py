@@ -19,7 +19,7 @@ from server.api.routes import setup_document
 from server.front_operations import OPERATIONS
 from server.guests import guest_middleware, is_guest
 from server.join import Door, setup_join
-from server.passes import FindPass
+from server.passes import FindPass, pass_in
 from server.problems import problem_middleware
 from server.rooms.roles import pass_middleware
 from server.security import access_middleware, add_headers
@@ -148,6 +148,7 @@ async def _config(request: web.Request) -> web.Response:
             "video": VIDEO,
             "people": services.people(),
             "guest": is_guest(request.app[SETTINGS], request),
+            "invited": pass_in(request) is not None,
             "secure": True,  # TLS, or loopback, which browsers trust as well: there is no third listener
             "retention": retention(request.app[SETTINGS]),
         }

@@ -61,6 +61,7 @@ class Config(TypedDict):
     video: ConfigVideo
     people: int
     guest: bool
+    invited: bool
     secure: bool
     retention: str
 

@@ -26,6 +26,7 @@ OPERATIONS = {
                 video=record(width=COUNT, height=COUNT, frameRate=NUMBER, maxBitrate=COUNT),
                 people=COUNT,
                 guest=FLAG,
+                invited=FLAG,
                 secure=FLAG,
                 retention=TEXT,
             )

@@ -107,6 +107,7 @@ async function loadConfig() {
   config = await response.json();
   $("retention").textContent = heard(config.retention);
   if (config.guest) forGuest();
+  if (config.invited) panel.invited();
   return config;
 }
 

@@ -23,6 +23,7 @@ export class Panel {
   #opened;
   #people;
   #guest = false;
+  #invited = false;
   #opener = null; // what had the focus before
 
   constructor({ room, changed, opened, say }) {
@@ -65,9 +66,15 @@ export class Panel {
     $("phone-wall").hidden = true;
   }
 
+  /** A device that came by a link to a room: what belongs to no room is closed to it. */
+  invited() {
+    this.#invited = true;
+    $("people-here").hidden = $("phone-off").hidden = true;
+  }
+
   /** Read the list of people anew. */
   people() {
-    return this.#guest ? null : this.#people.read();
+    return this.#guest || this.#invited ? null : this.#people.read();
   }
 
   /** Show what the connection does. */
@@ -97,6 +104,7 @@ export class Panel {
   }
 
   async #phone() {
+    if (this.#invited) return; // the link lets in this device alone
     const response = await fetch("/api/v1/join").catch(() => null);
     const join = response?.ok ? await response.json() : {};
     $("phone-on").hidden = !join.url;

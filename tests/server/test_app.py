@@ -26,6 +26,7 @@ async def test_the_page_gets_its_configuration(serving) -> None:  # type: ignore
             "video": {"width": 640, "height": 480, "frameRate": 30, "maxBitrate": 1500000},
             "people": 3,
             "guest": False,
+            "invited": False,
             "secure": True,
             "retention": "Video is never stored. A name you type keeps numbers computed from the face on this server.",
         }
