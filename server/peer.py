@@ -21,7 +21,7 @@ from aiortc.mediastreams import MediaStreamError
 from server.link import EVERYONE, Link, LinkHandler, Visit
 from server.recognition_track import RecognitionTrack
 from server.sdp import MAX_CANDIDATES, Fragment, OfferError, advertise, check_offer, offered_ufrags
-from server.transport import FrameClock, TransportOptions, tune_receiver
+from server.transport import FrameClock, TransportOptions, take_rsa_certificates, tune_receiver
 
 BYE_WITHIN = 0.3  # seconds for the last message
 MAX_BUFFERED = 64 * 1024  # bytes of results not yet sent, beyond which results are dropped instead of piling up
@@ -44,6 +44,7 @@ class Peer(Link):
         self.generation = secrets.token_hex(4)  # names its ICE session
         self._options = options
         self._pc: RTCPeerConnection | None = RTCPeerConnection(RTCConfiguration(iceServers=_ice_servers(options)))
+        take_rsa_certificates(self._pc)
         self._track: RecognitionTrack | None = None
         self._results: RTCDataChannel | None = None
         self._commands: RTCDataChannel | None = None

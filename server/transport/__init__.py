@@ -4,9 +4,10 @@ Four things are mended (docs/transport.md): a frame is complete on its marker bi
 stall is broken instead
 of waited out, and only the newest frame is worked on (:mod:`server.recognition_track`). Beside them: where UDP is
 bound, which addresses are
-offered, how soon a dead peer is noticed, and which capture time a frame has.
+offered, which certificates a sender may have, how soon a dead peer is noticed, and which capture time a frame has.
 """
 
+from server.transport.ciphers import take_rsa_certificates
 from server.transport.install import TransportReport, install, uninstall
 from server.transport.options import IceServer, TransportOptions
 from server.transport.receiver import CLOCK_RATE, FrameClock, tune_receiver
@@ -18,6 +19,7 @@ __all__ = [
     "TransportOptions",
     "TransportReport",
     "install",
+    "take_rsa_certificates",
     "tune_receiver",
     "uninstall",
 ]

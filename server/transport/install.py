@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import aioice.ice
 import aiortc.rtcicetransport
-from aiortc import RTCDtlsTransport, RTCRtpReceiver
+from aiortc import RTCConfiguration, RTCDtlsTransport, RTCPeerConnection, RTCRtpReceiver
 
+from server.transport import ciphers
 from server.transport import receiver as tuned
 from server.transport.ice import BoundConnection
 from server.transport.options import TransportOptions
@@ -56,6 +57,7 @@ def install(options: TransportOptions) -> TransportReport:
         _feature("stall guard", options.stall_guard, receiver, tuned.BUFFER_NAMES),
         _feature("early bit rate", options.early_remb, receiver, tuned.BITRATE_NAMES),
         _feature("capture time", True, receiver, tuned.CLOCK_NAMES),
+        _rsa(),
         _bind(options),
         _consent(options),
     ]
@@ -80,6 +82,12 @@ def _feature(name: str, wanted: bool, receiver: RTCRtpReceiver, needed: Iterable
     if gone := tuned.missing(receiver, needed):
         return Feature(name, False, f"this aiortc has no {', '.join(gone)}")
     return Feature(name, True, "")
+
+
+def _rsa() -> Feature:
+    name = "senders with an RSA certificate"
+    gone = ciphers.missing(RTCPeerConnection(RTCConfiguration(iceServers=[])))
+    return Feature(name, not gone, f"this aiortc has no {', '.join(gone)}" if gone else "")
 
 
 def _bind(options: TransportOptions) -> Feature:
