@@ -46,6 +46,7 @@ class Peer(Link):
         self._pc: RTCPeerConnection | None = RTCPeerConnection(RTCConfiguration(iceServers=_ice_servers(options)))
         take_rsa_certificates(self._pc)
         self._track: RecognitionTrack | None = None
+        self._clock: FrameClock | None = None
         self._results: RTCDataChannel | None = None
         self._commands: RTCDataChannel | None = None
         self._candidates = 0
@@ -63,6 +64,11 @@ class Peer(Link):
     def last_frame(self) -> float | None:
         """``perf_counter`` of the newest frame."""
         return self._track.last_frame if self._track else None
+
+    @property
+    def last_heard(self) -> float | None:
+        """``perf_counter`` of the newest packet of video."""
+        return self._clock.last_packet if self._clock else None
 
     def frame_counts(self) -> tuple[int, int]:
         """Frames that came, and those of them that newer ones overtook."""
@@ -167,8 +173,8 @@ class Peer(Link):
         if track.kind != "video" or self._track is not None or self._pc is None:
             return
         receiver = next(t.receiver for t in self._pc.getTransceivers() if t.receiver.track is track)
-        clock: FrameClock = tune_receiver(receiver, self._options)
-        self._track = RecognitionTrack(track, clock)
+        self._clock = tune_receiver(receiver, self._options)
+        self._track = RecognitionTrack(track, self._clock)
         self.spawn(self._pump(self._track), "pump")
 
     def _on_channel(self, channel: RTCDataChannel) -> None:

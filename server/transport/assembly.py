@@ -54,7 +54,8 @@ class FrameAssembler:
     marker: bool = True
     guard: bool = True
     gap_limit: float = 0.25  # seconds a gap may stay open
-    key_repeat: float = 0.5  # seconds between two requests for a key frame
+    key_repeat: float = 0.5  # seconds between two requests for a key frame: twice as long each time …
+    key_patience: float = 2.0  # … up to this, for on a slow line a key frame takes long, and each makes it slower
     late_for: float = 2.0  # seconds during which packets from before a flush are ignored
     flushes: int = 0  # how often waiting packets were given up
     _next: int | None = None
@@ -66,6 +67,7 @@ class FrameAssembler:
     _floor_until: float = 0.0
     _need_key: bool = False
     _asked: float | None = None
+    _requests: int = 0  # since the last key frame
 
     def add(self, packet: Packet, payload: bytes, now: float) -> Assembled:
         """Take in one packet at time ``now``."""
@@ -107,11 +109,13 @@ class FrameAssembler:
         for frame in frames:
             if self._need_key and not is_key_frame(frame.data):
                 continue
-            self._need_key = False
+            self._need_key, self._requests = False, 0
             usable.append(frame)
-        ask = self._need_key and (self._asked is None or now - self._asked > self.key_repeat)
+        wait = min(self.key_repeat * 2 ** max(0, self._requests - 1), self.key_patience)
+        ask = self._need_key and (self._asked is None or now - self._asked > wait)
         if ask:
             self._asked = now
+            self._requests += 1
         return Assembled(tuple(usable), ask)
 
     def _complete(self, now: float) -> tuple[EncodedFrame, ...]:
@@ -168,7 +172,8 @@ class FrameAssembler:
             self._floor = self._newest if restart is None else (restart - 1) & 0xFFFF
             self._floor_until = now + self.late_for
         self._need_key = True
-        self._asked = now - 2 * self.key_repeat
+        if not self._requests:
+            self._asked = now - 2 * self.key_repeat
 
 
 def is_key_frame(data: bytes) -> bool:

@@ -54,7 +54,7 @@ def install(options: TransportOptions) -> TransportReport:
     receiver = RTCRtpReceiver("video", cast(RTCDtlsTransport, _Nowhere()))
     features = [
         _feature("frames complete on the marker bit", options.marker_frames, receiver, tuned.BUFFER_NAMES),
-        _feature("stall guard", options.stall_guard, receiver, tuned.BUFFER_NAMES),
+        _feature("stall guard", options.stall_guard, receiver, tuned.GUARD_NAMES),
         _feature("early bit rate", options.early_remb, receiver, tuned.BITRATE_NAMES),
         _feature("capture time", True, receiver, tuned.CLOCK_NAMES),
         _rsa(),

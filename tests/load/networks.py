@@ -21,7 +21,8 @@ import secrets
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -110,7 +111,7 @@ def visit(page: Any, url: str, sides: Sides, condition: Condition, seconds: floa
     if len(late) < 2:
         raise RuntimeError(f"{condition.name}: {len(late)} results came in {seconds:g} s")
     shown = [row[2] - row[1] for row in late if row[1] is not None and row[2] is not None]
-    waits = [row[1] is not None and row[0] - row[1] for row in late]
+    waits = [row[0] - row[1] for row in late if row[1] is not None]
     stops = [begin, *(row[0] for row in late), end]
     age = ages(known, begin, end)
     (since, before), (until, after) = sent[-2:]
@@ -121,12 +122,12 @@ def visit(page: Any, url: str, sides: Sides, condition: Condition, seconds: floa
         "WebSocket" if read["fallback"] else "WebRTC",
         round(first - read["startedAt"]),
         round(len(late) / (end - begin) * 1000, 1),
-        round(percentile([wait for wait in waits if wait is not False], 50), 1),
-        round(percentile([wait for wait in waits if wait is not False], 95), 1),
+        round(percentile(waits, 50), 1),
+        round(percentile(waits, 95), 1),
         round(percentile(shown, 50), 1),
         round(percentile(age, 95)),
         round(max(age)),
-        round(max(later - earlier for earlier, later in zip(stops, stops[1:], strict=False))),
+        round(max(later - earlier for earlier, later in pairwise(stops))),
         round(max(ages(known, first, begin), default=0.0)),
         round((after - before) * 8 / (until - since)),
         late[-1][4],
@@ -223,7 +224,6 @@ def main() -> None:
         sys.exit(why)
     wanted = [one for one in CONDITIONS if not asked.only or any(part in one.name for part in asked.only)]
     runs = measure(wanted, asked.seconds, asked.rounds, (False, True) if asked.stock else (False,), asked.flag)
-    assert [field.name for field in fields(Run)]
     if asked.json:
         print(json.dumps([asdict(run) for run in runs]))
         return

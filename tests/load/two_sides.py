@@ -44,6 +44,7 @@ class Sides:
     wire: subprocess.Popen[str] | None
     folder: Path
     counts: dict[str, list[int]] | None = None  # what the wire carried and lost under the condition before
+    _carries: str | None = None
 
     def prefix(self, side: str) -> list[str]:
         """Before a command that is to run on that side."""
@@ -69,23 +70,29 @@ class Sides:
         means = self.means(condition)
         if means is None:
             raise RuntimeError(f"this kernel has no queue for: {condition.name}; nor has it TUN interfaces for a wire")
+        if means != self._carries:
+            self._carry_by(means)
+        if means == KERNEL:
+            for space in self.spaces.values():
+                self._queue(space, condition)
+        if self.wire:
+            self._tell(condition if means == WIRE else Condition())
+        return means
+
+    def _carry_by(self, means: str) -> None:
+        self._carries = means
         for side, space in self.spaces.items():
             for link in (KERNEL, WIRE) if self.wire else (KERNEL,):
                 ip("-n", space, "addr", "flush", "dev", link)
                 ip("-n", space, "link", "set", link, "up" if link == means else "down")
             ip("-n", space, "addr", "add", f"{SIDES[side]}/24", "dev", means)
-            if means == KERNEL:
-                self._queue(space, condition)
-        if self.wire:
-            self._tell(condition if means == WIRE else Condition())
-        return means
 
     def _queue(self, space: str, condition: Condition) -> None:
         subprocess.run(["tc", "-n", space, "qdisc", "del", "dev", KERNEL, "root"], check=False, capture_output=True)
         words: list[str] = []
         if condition.kbits:
             words = ["tbf", "rate", f"{condition.kbits}kbit", "burst", BURST, "latency", f"{condition.queue:g}ms"]
-        elif self.means(condition) == KERNEL and (condition.loss or condition.delay or condition.jitter):
+        elif condition.loss or condition.delay or condition.jitter:
             words = ["netem", "loss", f"{100 * condition.loss:g}%"]
             words += ["delay", f"{condition.delay:g}ms", f"{condition.jitter:g}ms"] if condition.delay else []
         if words:

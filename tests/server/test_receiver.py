@@ -16,8 +16,9 @@ from aiortc.rtp import RtcpSenderInfo, RtcpSrPacket, RtpPacket
 from server.transport import FrameClock, TransportOptions, install, tune_receiver, uninstall
 from server.transport import receiver as tuned
 from server.transport.assembly import EncodedFrame
+from server.transport.bitrate import EarlyBitrate
 from server.transport.ice import UNREAD, BoundConnection
-from server.transport.receiver import NTP_EPOCH, REMEMBERED, EarlyBitrate, StampedBuffer, TunedBuffer
+from server.transport.receiver import NTP_EPOCH, REMEMBERED, StampedBuffer, TunedBuffer
 
 INSTALL = sys.modules["server.transport.install"]  # the package shows the function of that name
 KEY = b"\x10\x02\x00\x9d\x01\x2a" + bytes(8)
