@@ -1,4 +1,5 @@
-"""A firewall that blocks UDP, and an address that changes, in network namespaces: the short version of tests.load."""
+"""Bad lines, a firewall that blocks UDP, and an address that changes, in network namespaces: the short version of
+tests.load."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ import json
 import pytest
 
 from tests.load.namespaces import inside, unavailable
+from tests.load.networks import CONDITIONS, measure
+from tests.load.two_sides import no_sides
 
 pytestmark = [
     pytest.mark.browser,
@@ -29,3 +32,14 @@ def test_results_go_on_after_the_address_changed() -> None:
     assert change["session"]
     assert change["tracks"]
     assert change["seconds"] < 10  # 3 on a machine with nothing else to do
+
+
+@pytest.mark.usefixtures("chromium")
+@pytest.mark.skipif(no_sides() is not None, reason=no_sides() or "")
+def test_results_flow_over_a_lossy_line_and_over_a_slow_one() -> None:
+    wanted = [one for one in CONDITIONS if one.name in ("10 % loss", "500 kbit/s")]
+    runs = measure(wanted, 2.0, 1, [False])
+    assert [run.condition for run in runs] == [one.name for one in wanted]
+    for run in runs:  # 24 and 29 a second, ages of 110 and 95 ms, on a machine with nothing else to do
+        assert run.rate > 6
+        assert run.age95 < 1500

@@ -65,9 +65,13 @@ class Sides:
             return KERNEL
         return WIRE if self.wire else None
 
-    def impair(self, condition: Condition) -> str:
+    def ready_for(self, condition: Condition) -> None:
+        """What will make this condition carries from now on, with no impairment yet."""
+        self.impair(Condition(), self.means(condition))
+
+    def impair(self, condition: Condition, means: str | None = None) -> str:
         """Both ways from now on; returns by what means. Raises ``RuntimeError`` where there is none."""
-        means = self.means(condition)
+        means = means or self.means(condition)
         if means is None:
             raise RuntimeError(f"this kernel has no queue for: {condition.name}; nor has it TUN interfaces for a wire")
         if means != self._carries:
@@ -123,9 +127,7 @@ def two_sides(folder: Path) -> Iterator[Sides]:
         yield Sides(spaces, _queues(one), wire, folder)
     finally:
         if wire is not None:
-            assert wire.stdin is not None
-            wire.stdin.close()
-            wire.wait(5)
+            wire.communicate(timeout=5)
         for space in spaces.values():
             subprocess.run(["ip", "netns", "del", space], check=False, capture_output=True)
 

@@ -18,9 +18,11 @@ class Line:
         self.nacks = Nacks(lambda: self.now)
         self.asked: list[tuple[float, set[int]]] = []
 
-    def packet(self, seq: int, after: float = 0.005) -> None:
+    def packet(self, seq: int, after: float = 0.005, sent: float | None = None) -> None:
         self.now += after
-        if self.nacks.add(SimpleNamespace(sequence_number=seq & 0xFFFF)):
+        units = None if sent is None else round(sent * 2**18) & 0xFFFFFF
+        extensions = SimpleNamespace(abs_send_time=units)
+        if self.nacks.add(SimpleNamespace(sequence_number=seq & 0xFFFF, extensions=extensions)):
             self.asked.append((round(self.now, 4), set(self.nacks.missing)))
 
     def packets(self, *numbers: int) -> None:
@@ -63,6 +65,27 @@ def test_where_answers_come_soon_it_is_asked_again_sooner() -> None:
         line.packets(1001, *range(1002, 1080))
     waits = [line.asked[1][0] - line.asked[0][0] for line in (quick, slow)]
     assert waits[0] < 0.05 < 0.2 < waits[1] <= LATEST + 0.01
+
+
+def test_where_packets_overtake_each_other_they_are_waited_for() -> None:
+    line = Line()
+    for at in range(10, 1010, 10):  # every tenth comes 40 ms late, and by itself
+        for seq in (at, *range(at + 2, at + 10), at + 1):
+            line.packet(seq, sent=60.0 + seq * 0.005)
+    assert len(line.asked) <= 1
+    line.asked.clear()
+    for seq in (1010, *range(1012, 1030)):
+        line.packet(seq, sent=60.0 + seq * 0.005)
+    assert line.asked_for(1011) >= 1
+
+
+def test_repetitions_are_no_reason_to_wait() -> None:
+    line = Line()
+    for at in range(10, 310, 10):
+        for seq in (at, *range(at + 2, at + 10)):
+            line.packet(seq, sent=60.0 + seq * 0.005)
+        line.packet(at + 1, sent=60.0 + (at + 9) * 0.005)
+    assert sum(at % 10 == 1 for _, numbers in line.asked for at in numbers) == len(range(10, 310, 10))
 
 
 def test_a_line_that_loses_most_is_not_asked_for_more() -> None:
