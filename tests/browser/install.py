@@ -30,6 +30,7 @@ PROGRAMS = (
     Program("firefox-esr", ("firefox-esr", "firefox"), "Firefox tests"),
     Program("simple-whip-client", ("whip-client",), "tests of a WHIP sender"),
     Program("tcc", ("cc", "tcc"), "tests of a WHIP sender"),  # for a library it needs: tests/load/whip_client.py
+    Program("coturn", ("turnserver",), "tests of a TURN server"),
     Program("nodejs", ("node", "nodejs"), "tests of the page's modules"),
 )
 

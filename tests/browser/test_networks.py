@@ -9,6 +9,8 @@ import pytest
 
 from tests.load.namespaces import inside, unavailable
 from tests.load.networks import CONDITIONS, measure
+from tests.load.turn import measure as measure_turn
+from tests.load.turn import no_turn
 from tests.load.two_sides import no_sides
 
 pytestmark = [
@@ -43,3 +45,12 @@ def test_results_flow_over_a_lossy_line_and_over_a_slow_one() -> None:
     for run in runs:  # 24 and 29 a second, ages of 110 and 95 ms, on a machine with nothing else to do
         assert run.rate > 6
         assert run.age95 < 1500
+
+
+@pytest.mark.usefixtures("chromium")
+@pytest.mark.skipif(no_turn() is not None, reason=no_turn() or "")
+@pytest.mark.parametrize("way", ["tcp", "tls"])
+def test_video_goes_through_a_turn_server_where_a_firewall_blocks_udp(way: str) -> None:
+    run = measure_turn(way, 2.0)
+    assert run.rate > 6
+    assert run.webrtc < 15  # about 1 on a machine with nothing else to do
