@@ -18,9 +18,7 @@ _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 _HOST_NAME = re.compile(
     r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.ASCII
 )
-_ICE_SERVER = re.compile(
-    r"(stun|turn|turns):([a-z0-9.-]+)(:(\d{1,5}))?(\?transport=(udp|tcp))?", re.ASCII | re.I
-)
+_ICE_SERVER = re.compile(r"(stun|turn|turns):([a-z0-9.-]+)(:(\d{1,5}))?(\?transport=(udp|tcp))?", re.ASCII | re.I)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,200}", re.ASCII)
 
 

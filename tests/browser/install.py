@@ -31,6 +31,7 @@ PROGRAMS = (
     Program("simple-whip-client", ("whip-client",), "tests of a WHIP sender"),
     Program("tcc", ("cc", "tcc"), "tests of a WHIP sender"),  # for a library it needs: tests/load/whip_client.py
     Program("coturn", ("turnserver",), "tests of a TURN server"),
+    Program("nftables", ("nft",), "tests of a router that forwards ports"),
     Program("nodejs", ("node", "nodejs"), "tests of the page's modules"),
 )
 

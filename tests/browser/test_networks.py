@@ -7,6 +7,9 @@ import json
 
 import pytest
 
+from tests.load.addresses import NETWORKS
+from tests.load.addresses import measure as measure_addresses
+from tests.load.addresses import missing as missing_for
 from tests.load.namespaces import inside, unavailable
 from tests.load.networks import CONDITIONS, measure
 from tests.load.turn import measure as measure_turn
@@ -54,3 +57,13 @@ def test_video_goes_through_a_turn_server_where_a_firewall_blocks_udp(way: str) 
     run = measure_turn(way, 2.0)
     assert run.rate > 6
     assert run.webrtc < 15  # about 1 on a machine with nothing else to do
+
+
+@pytest.mark.usefixtures("chromium")
+@pytest.mark.parametrize("network", NETWORKS)
+def test_video_finds_its_way_where_addresses_are_not_the_usual_ones(network: str) -> None:
+    if why := missing_for(network):
+        pytest.skip(why)
+    found = measure_addresses(network, 1.0)
+    assert found.way == "WebRTC"
+    assert found.results > 6

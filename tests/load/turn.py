@@ -15,7 +15,6 @@ import contextlib
 import hashlib
 import ipaddress
 import json
-import re
 import secrets
 import shutil
 import subprocess
@@ -32,12 +31,10 @@ from cryptography.hazmat.primitives import serialization
 
 from pipeline.metrics import percentile
 from server.certificates import Names, make_authority, make_server_certificate
-from server.commands.live_browser import camera_browser, find_chromium, running_server
-from tests.browser.conftest import moving_portrait, write_camera
 from tests.load.namespaces import ip
 from tests.load.two_sides import SERVER, Sides, no_sides, two_sides
+from tests.load.visits import visiting
 from tests.load.wire import Condition
-from tests.packs import models_folder
 
 PROGRAM = "turnserver"
 ADDRESS = "10.77.9.1"  # by which both sides know the TURN server
@@ -150,7 +147,6 @@ def measure(way: str, seconds: float) -> Relayed:
     """A page for so long after WebRTC connected. Raises ``TimeoutError`` where it does not."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        write_camera(folder / "camera.mjpeg", moving_portrait(90))
         with two_sides(folder) as sides:
             sides.impair(Condition())
             with turn_server(sides, folder) as turn:
@@ -159,20 +155,10 @@ def measure(way: str, seconds: float) -> Relayed:
 
 
 def _visit(sides: Sides, turn: TurnServer, folder: Path, way: str, seconds: float) -> Relayed:
-    token = secrets.token_urlsafe(24)
-    flags = ("--lan", "--https-port", "0", "--trust-port", "0", "--models-dir", str(models_folder()))
-    flags += ("--ice-servers", WAYS[way], "--turn-username", USER)
-    environ = {"VISAVIS_JOIN_TOKEN": token, "VISAVIS_TURN_PASSWORD": turn.password}
-    environ["SSL_CERT_FILE"] = str(turn.authority)
-    path = find_chromium()
-    chromium = sides.program("browser", path) if path else None
-    trust = ("--ignore-certificate-errors", f"--ignore-certificate-errors-spki-list={turn.pin}")
-    server = running_server(folder / "data", *flags, environ=environ, before=sides.prefix("server"))
-    with server, camera_browser(folder / "camera.mjpeg", *trust, path=chromium) as browser:
-        found = re.search(r"https://\S+:(\d+)/join/", (folder / "data" / "server.out").read_text())
-        assert found is not None
-        page = browser.new_page()
-        page.goto(f"https://{SERVER}:{found.group(1)}/join/{token}")
+    flags = ("--ice-servers", WAYS[way], "--turn-username", USER)
+    environ = {"VISAVIS_TURN_PASSWORD": turn.password, "SSL_CERT_FILE": str(turn.authority)}
+    pin = (f"--ignore-certificate-errors-spki-list={turn.pin}",)
+    with visiting(sides, folder, SERVER, *flags, environ=environ, browser_flags=pin) as page:
         page.click("#start")
         relayed = _when_relayed(page)
         page.wait_for_timeout(2000)
