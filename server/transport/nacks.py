@@ -60,10 +60,13 @@ class Nacks:
         ahead = (seq - self._newest) & 0xFFFF
         if 0 < ahead < 0x8000:
             if ahead > HISTORY:
-                self._open.clear()  # an outage, or a sender that began anew
+                self._open.clear()  # an outage, or again a sender that began anew
             else:
                 for step in range(1, ahead):
                     self._open[(self._newest + step) & 0xFFFF] = _Missing(now, sent)
+            self._newest = seq
+        elif ahead and 0x10000 - ahead > 2 * HISTORY:
+            self._open.clear()  # a sender that began anew
             self._newest = seq
         elif (entry := self._open.pop(seq, None)) is not None:
             self._late *= FADES

@@ -108,3 +108,9 @@ def test_what_was_given_up_and_what_is_long_past_is_not_asked_for() -> None:
     assert line.asked_for(11) == 1
     line.packets(16, 16 + 2 * HISTORY, 17 + 2 * HISTORY)
     assert line.asked_for(15) == 1
+
+
+def test_a_sender_that_began_anew_is_followed() -> None:
+    line = Line()
+    line.packets(5000, 5002, 40, 41, 43)
+    assert [numbers for _, numbers in line.asked] == [{5001}, {42}]
