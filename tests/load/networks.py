@@ -135,16 +135,17 @@ def visit(page: Any, url: str, sides: Sides, condition: Condition, seconds: floa
 
 
 def _load(page: Any, url: str) -> None:
-    """Where another interface carries now, the browser drops what it began before it noticed."""
-    for _ in range(3):
+    """Where another interface carries now, the browser drops what it began before it noticed: the page, or a part of
+    it. Raises ``playwright.sync_api.Error`` if it does so again and again."""
+    for left in (3, 2, 1, 0):
         page.wait_for_timeout(1500)
         try:
             page.goto(url)
+            page.wait_for_function("() => window.visavis !== undefined", timeout=5000)
             return
         except Exception as error:
-            if "ERR_NETWORK_CHANGED" not in str(error):
+            if left == 0 or not type(error).__module__.startswith("playwright"):
                 raise
-    page.goto(url)
 
 
 def measure(
@@ -190,7 +191,7 @@ def _round(
             try:
                 runs.append(visit(page, url, sides, condition, seconds, stock))
             except Exception as error:
-                if type(error).__name__ not in ("TimeoutError", "RuntimeError"):
+                if not (isinstance(error, RuntimeError) or type(error).__module__.startswith("playwright")):
                     raise
                 print(f"{condition.name}: {str(error).splitlines()[0]}", file=sys.stderr)
             page.close()
