@@ -118,6 +118,11 @@ class Link(ABC):
     def last_frame(self) -> float | None:
         """``perf_counter`` of the newest frame."""
 
+    @property
+    def last_heard(self) -> float | None:
+        """``perf_counter`` of the newest sign of a picture, whole or not."""
+        return self.last_frame
+
     @abstractmethod
     def frame_counts(self) -> tuple[int, int]:
         """Frames that came, and those of them that newer ones overtook."""
@@ -141,11 +146,11 @@ class Link(ABC):
     def stats(self) -> dict[str, Any]:
         """Counts since the link began."""
         frames, skipped = self.frame_counts()
-        seen = self.last_frame
+        heard = self.last_heard
         return {
             "seconds": round(time.perf_counter() - self.began, 1),
             "frames": frames,
-            "silent": None if seen is None else round(time.perf_counter() - seen, 2),
+            "silent": None if heard is None else round(time.perf_counter() - heard, 2),
             "skipped": skipped,
             "results_sent": self._results_sent,
             "results_dropped": self._results_dropped,

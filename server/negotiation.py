@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 
 from server.sdp import MAX_CANDIDATES, Fragment, OfferError, advertise, offered_ufrags
-from server.transport import TransportOptions
+from server.transport import TransportOptions, take_rsa_certificates
 
 Choose = Callable[[Sequence[RTCRtpTransceiver]], None]
 
@@ -21,6 +21,7 @@ class Negotiation:
         self._options = options
         self._candidates = 0
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=_ice_servers(options)))
+        take_rsa_certificates(self.pc)
         self.ufrags: set[str] = set()
         self.generation = secrets.token_hex(4)  # names its ICE session
 

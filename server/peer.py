@@ -38,6 +38,7 @@ class Peer(Link):
         self.negotiation = Negotiation(options)
         self._pc: RTCPeerConnection | None = self.negotiation.pc
         self._track: RecognitionTrack | None = None
+        self._clock: FrameClock | None = None
         self._results: RTCDataChannel | None = None
         self._commands: RTCDataChannel | None = None
         self._pc.on("track", self._on_track)
@@ -59,6 +60,11 @@ class Peer(Link):
     def relays(self) -> bool:
         """Its encoded pictures are what a browser can show, and are heard of where one of the mends is in force."""
         return self._options.marker_frames or self._options.stall_guard
+
+    @property
+    def last_heard(self) -> float | None:
+        """``perf_counter`` of the newest packet of video."""
+        return self._clock.last_packet if self._clock else None
 
     def frame_counts(self) -> tuple[int, int]:
         """Frames that came, and those of them that newer ones overtook."""
@@ -130,8 +136,8 @@ class Peer(Link):
         if track.kind != "video" or self._track is not None or self._pc is None:
             return
         receiver = next(t.receiver for t in self._pc.getTransceivers() if t.receiver.track is track)
-        clock: FrameClock = tune_receiver(receiver, self._options, self._encoded)
-        self._track = RecognitionTrack(track, clock)
+        self._clock = tune_receiver(receiver, self._options, self._encoded)
+        self._track = RecognitionTrack(track, self._clock)
         self.spawn(self._pump(self._track), "pump")
 
     def _encoded(self, codec: str, frame: EncodedFrame) -> bool:

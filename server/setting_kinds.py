@@ -18,9 +18,7 @@ _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 _HOST_NAME = re.compile(
     r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.ASCII
 )
-_ICE_SERVER = re.compile(
-    r"(stun|turn|turns):(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:(\d{1,5}))?(\?transport=(udp|tcp))?", re.ASCII | re.I
-)
+_ICE_SERVER = re.compile(r"(stun|turn|turns):([a-z0-9.-]+)(:(\d{1,5}))?(\?transport=(udp|tcp))?", re.ASCII | re.I)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,200}", re.ASCII)
 
 
@@ -156,9 +154,13 @@ def _address(text: str) -> str:
 
 def _ice_server(text: str) -> str:
     match = _ICE_SERVER.fullmatch(text)
+    if not match and "[" in text:
+        raise ValueError(f"{text!r}: name the server by a host name, its IPv6 address cannot be read")
     if not match or (match[4] and not 1 <= int(match[4]) <= 65535):
         raise ValueError(f"{text!r} is not of the form stun:HOST:PORT or turn:HOST:PORT")
-    return text
+    if match[1].lower() == "turns" and (match[6] or "tcp").lower() == "udp":
+        raise ValueError(f"{text!r}: turns goes over TCP")
+    return text.lower()
 
 
 def _ice_servers(raw: object) -> tuple[str, ...]:

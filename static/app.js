@@ -54,7 +54,7 @@ const measured = {
   latency: latency.summary(),
   sent: async () => {
     const facts = await session?.facts();
-    return { bytes: facts?.bytes ?? 0, pictures: facts?.pictures ?? 0 };
+    return { bytes: facts?.bytes ?? 0, pictures: facts?.pictures ?? 0, route: facts?.route ?? null };
   },
   get faces() {
     const { left, top } = $("stage").getBoundingClientRect();

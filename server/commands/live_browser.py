@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,12 +56,15 @@ def find_chromium() -> str | None:
 
 
 @contextlib.contextmanager
-def running_server(data_dir: Path, *flags: str, environ: dict[str, str] | None = None) -> Iterator[RunningServer]:
-    """Start a server on a free port of loopback and end it afterwards. Raises ``click.ClickException`` if it does
-    not start."""
+def running_server(
+    data_dir: Path, *flags: str, environ: dict[str, str] | None = None, before: Sequence[str] = ()
+) -> Iterator[RunningServer]:
+    """Start a server on a free port of loopback and end it afterwards; ``before`` is a command that runs its own
+    arguments, as in another network namespace. Raises ``click.ClickException`` if it does not start."""
     data_dir.mkdir(parents=True, exist_ok=True)
     log, said = data_dir / "server.log", data_dir / "server.out"
-    command = [sys.executable, "-m", "server", "--no-lan", "--http-port", "0", "--data-dir", str(data_dir), *flags]
+    command = [*before, sys.executable, "-m", "server", "--no-lan", "--http-port", "0"]
+    command += ["--data-dir", str(data_dir), *flags]
     with log.open("a") as errors, said.open("w") as output:
         process = subprocess.Popen(
             command, stdout=output, stderr=errors, env={**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})}
@@ -89,10 +92,10 @@ def _wait_for_url(process: subprocess.Popen[bytes], said: Path, log: Path) -> st
 
 
 @contextlib.contextmanager
-def camera_browser(camera: Path, *flags: str) -> Iterator[Any]:
-    """A headless Chromium with further ``flags`` whose only camera plays ``camera``. Raises ``click.ClickException``
-    if there is none."""
-    path = find_chromium()
+def camera_browser(camera: Path, *flags: str, path: str | None = None) -> Iterator[Any]:
+    """A headless Chromium, that of ``path`` or one that is found, with further ``flags`` whose only camera plays
+    ``camera``. Raises ``click.ClickException`` if there is none."""
+    path = path or find_chromium()
     if path is None:
         raise click.ClickException("no Chromium was found; on Debian: apt-get install chromium")
     try:

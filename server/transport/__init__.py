@@ -4,10 +4,11 @@ Four things are mended (docs/transport.md): a frame is complete on its marker bi
 stall is broken instead
 of waited out, and only the newest frame is worked on (:mod:`server.recognition_track`). Beside them: where UDP is
 bound, which addresses are
-offered, how soon a dead peer is noticed, and which capture time a frame has.
+offered, which certificates a sender may have, how soon a dead peer is noticed, and which capture time a frame has.
 """
 
 from server.transport.assembly import EncodedFrame, is_key_frame
+from server.transport.ciphers import take_rsa_certificates
 from server.transport.install import TransportReport, install, uninstall
 from server.transport.options import IceServer, TransportOptions
 from server.transport.receiver import CLOCK_RATE, FrameClock, tune_receiver
@@ -27,6 +28,7 @@ __all__ = [
     "is_key_frame",
     "payloads_of",
     "sent_timestamp",
+    "take_rsa_certificates",
     "tune_receiver",
     "tune_sender",
     "uninstall",

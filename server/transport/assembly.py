@@ -18,6 +18,7 @@ from typing import Protocol
 CAPACITY = 512  # packets kept: about a second of 720p
 RESTART = 256  # a sequence number this far back is a sender that began anew: aiortc asks for packets up to 128 back
 NAL_START = b"\0\0\0\1"  # H.264 Annex B
+START = 0.15  # seconds in which the first packets of a stream may overtake each other
 OUTAGE = 8  # packets missing after a silence that were not lost one by one
 
 
@@ -54,25 +55,32 @@ class FrameAssembler:
     marker: bool = True
     guard: bool = True
     gap_limit: float = 0.25  # seconds a gap may stay open
-    key_repeat: float = 0.5  # seconds between two requests for a key frame
+    key_repeat: float = 0.5  # seconds between two requests for a key frame: twice as long each time …
+    key_patience: float = 2.0  # … up to this, for on a slow line a key frame takes long, and each makes it slower
     late_for: float = 2.0  # seconds during which packets from before a flush are ignored
     flushes: int = 0  # how often waiting packets were given up
     _next: int | None = None
     _packets: dict[int, tuple[Packet, bytes]] = field(default_factory=dict)
     _newest: int = 0
-    _gap_since: float | None = None
+    _gap: int | None = None  # the first packet that is missing, …
+    _gap_since: float = 0.0  # … and since when it is the first
+    _held_since: float | None = None  # since when no frame was complete for a gap
     _last_packet: float | None = None
     _floor: int | None = None
     _floor_until: float = 0.0
     _need_key: bool = False
     _asked: float | None = None
+    _requests: int = 0  # since the last key frame
+    _first: float = 0.0  # when the first packet came
+    _begun: bool = False  # whether a frame was complete, ever, …
+    _handed_on: bool = False  # … and handed on
 
     def add(self, packet: Packet, payload: bytes, now: float) -> Assembled:
         """Take in one packet at time ``now``."""
         seq = packet.sequence_number
         if self._asked is None:
             # A stream begins with a key frame, which is on its way: ask only if it does not come.
-            self._need_key, self._asked = self.guard, now
+            self._need_key, self._asked, self._first = self.guard, now, now
         if self._floor is not None:
             if now > self._floor_until:
                 self._floor = None
@@ -81,9 +89,12 @@ class FrameAssembler:
         if self._next is None:
             self._next = self._newest = seq
         elif _behind(seq, self._next):
-            if _distance(seq, self._next) < RESTART:
+            if _distance(seq, self._next) >= RESTART:
+                self._flush(seq, now)
+            elif self._begun:
                 return self._answer((), now)
-            self._flush(seq, now)
+            else:
+                self._next = seq  # the first packets overtook each other
         elif _distance(self._next, seq) >= CAPACITY:
             self._flush(seq, now)
         self._packets[seq] = (packet, payload)
@@ -92,9 +103,9 @@ class FrameAssembler:
             self._newest = seq
         frames = self._complete(now)
         if frames:
-            self._gap_since = None  # a gap further on has its own time
+            self._held_since = None
         self._watch_gap(now)
-        if self.guard and self._gap_since is not None and (outage or now - self._gap_since > self.gap_limit):
+        if self.guard and self._held_since is not None and (outage or self._gap_is_old(now)):
             self._flush(None, now)
         return self._answer(frames, now)
 
@@ -107,11 +118,16 @@ class FrameAssembler:
         for frame in frames:
             if self._need_key and not is_key_frame(frame.data):
                 continue
-            self._need_key = False
+            self._need_key, self._requests = False, 0
             usable.append(frame)
-        ask = self._need_key and (self._asked is None or now - self._asked > self.key_repeat)
+        self._handed_on = self._handed_on or bool(usable)
+        wait = min(self.key_repeat * 2 ** max(0, self._requests - 1), self.key_patience)
+        if frames and not self._handed_on and not self._requests:
+            wait = START  # frames come, and the key frame before them does not
+        ask = self._need_key and (self._asked is None or now - self._asked > wait)
         if ask:
             self._asked = now
+            self._requests += 1
         return Assembled(tuple(usable), ask)
 
     def _complete(self, now: float) -> tuple[EncodedFrame, ...]:
@@ -136,11 +152,15 @@ class FrameAssembler:
                 break
         else:
             return None
+        data = b"".join(parts)
+        if self.guard and not self._begun and now - self._first < START and not is_key_frame(data):
+            return None  # what the stream began with may still come
+        self._begun = True
         while self._next != seq:
             del self._packets[self._next]
             self._next = (self._next + 1) & 0xFFFF
         assert timestamp is not None
-        return EncodedFrame(b"".join(parts), timestamp, now)
+        return EncodedFrame(data, timestamp, now)
 
     def _follows_outage(self, seq: int, now: float) -> bool:
         """Whether nothing came for long and much is missing since: retransmission would only bring old pictures."""
@@ -149,18 +169,29 @@ class FrameAssembler:
         return silent and _behind(self._newest, seq) and _distance(self._newest, seq) > OUTAGE
 
     def _watch_gap(self, now: float) -> None:
-        """A gap is open while a packet is missing before one that has come."""
+        """A gap is open while a packet is missing before one that has come; a gap further on has its own time."""
         assert self._next is not None
         span = _distance(self._next, self._newest) + 1 if self._packets else 0
         if span <= len(self._packets):
-            self._gap_since = None
-        elif self._gap_since is None:
-            self._gap_since = now
+            self._gap = self._held_since = None
+            return
+        at = self._next if self._gap is None or _behind(self._gap, self._next) else self._gap
+        while at in self._packets:
+            at = (at + 1) & 0xFFFF
+        if at != self._gap:
+            self._gap, self._gap_since = at, now
+        if self._held_since is None:
+            self._held_since = now
+
+    def _gap_is_old(self, now: float) -> bool:
+        """Whether the first gap has been open too long, or one after the other has held everything up."""
+        assert self._held_since is not None
+        return now - self._gap_since > self.gap_limit or now - self._held_since > 2 * self.gap_limit
 
     def _flush(self, restart: int | None, now: float) -> None:
         self.flushes += 1
         self._packets.clear()
-        self._gap_since = None
+        self._gap = self._held_since = None
         self._next = restart
         if restart is not None:
             self._newest = restart
@@ -168,7 +199,8 @@ class FrameAssembler:
             self._floor = self._newest if restart is None else (restart - 1) & 0xFFFF
             self._floor_until = now + self.late_for
         self._need_key = True
-        self._asked = now - 2 * self.key_repeat
+        if not self._requests:
+            self._asked = now - 2 * self.key_repeat
 
 
 def is_key_frame(data: bytes) -> bool:

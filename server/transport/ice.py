@@ -74,6 +74,11 @@ class BoundConnection(Connection):
         reflexive, relayed = await asyncio.gather(
             self._reflexive(protocols, timeout), super().get_component_candidates(component, [], timeout)
         )
+        if self.turn_server is not None and not relayed:
+            logger.warning(
+                "the TURN server gave no address: it does not answer, refuses name or password, or its certificate is "
+                "not trusted by this computer"
+            )
         return [*candidates, *reflexive, *relayed]
 
     def data_received(self, data: bytes, component: int) -> None:

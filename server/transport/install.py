@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import aioice.ice
 import aiortc.rtcicetransport
-from aiortc import RTCDtlsTransport, RTCRtpReceiver, RTCRtpSender
+from aiortc import RTCConfiguration, RTCDtlsTransport, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
 
+from server.transport import ciphers
 from server.transport import receiver as tuned
 from server.transport.ice import BoundConnection
 from server.transport.options import TransportOptions
@@ -54,10 +55,11 @@ def install(options: TransportOptions) -> TransportReport:
     receiver = RTCRtpReceiver("video", cast(RTCDtlsTransport, _Nowhere()))
     features = [
         _feature("frames complete on the marker bit", options.marker_frames, receiver, tuned.BUFFER_NAMES),
-        _feature("stall guard", options.stall_guard, receiver, tuned.BUFFER_NAMES),
+        _feature("stall guard", options.stall_guard, receiver, tuned.GUARD_NAMES),
         _feature("early bit rate", options.early_remb, receiver, tuned.BITRATE_NAMES),
         _feature("capture time", True, receiver, tuned.CLOCK_NAMES),
         _relay(),
+        _rsa(),
         _bind(options),
         _consent(options),
     ]
@@ -90,6 +92,12 @@ def _relay() -> Feature:
     there = {*vars(RTCRtpSender), *RTCRtpSender.__init__.__code__.co_names}
     gone = [attribute for attribute in RELAY_NAMES if attribute not in there]
     gone += [f"{owner.__name__}.{attribute}" for owner, attribute in PACKING if not hasattr(owner, attribute)]
+    return Feature(name, not gone, f"this aiortc has no {', '.join(gone)}" if gone else "")
+
+
+def _rsa() -> Feature:
+    name = "senders with an RSA certificate"
+    gone = ciphers.missing(RTCPeerConnection(RTCConfiguration(iceServers=[])))
     return Feature(name, not gone, f"this aiortc has no {', '.join(gone)}" if gone else "")
 
 

@@ -14,6 +14,8 @@ from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtp import RtcpSrPacket
 
 from server.transport.assembly import EncodedFrame, FrameAssembler
+from server.transport.bitrate import EarlyBitrate
+from server.transport.nacks import Nacks
 from server.transport.options import TransportOptions
 
 CLOCK_RATE = 90_000  # RFC 7741 §6.1, RFC 6184 §8.1
@@ -26,10 +28,12 @@ ESTIMATOR = "_RTCRtpReceiver__remote_bitrate_estimator"
 MAPPER = "_RTCRtpReceiver__timestamp_mapper"
 DECODER_QUEUE = "_RTCRtpReceiver__decoder_queue"
 CODECS = "_RTCRtpReceiver__codecs"
+NACKS = "_RTCRtpReceiver__nack_generator"
 RTCP_HANDLER = "_handle_rtcp_packet"
 
 # What each mend needs of a receiver.
 BUFFER_NAMES = (JITTER_BUFFER, MAPPER, CODECS, DECODER_QUEUE)
+GUARD_NAMES = (*BUFFER_NAMES, NACKS)
 BITRATE_NAMES = (ESTIMATOR,)
 CLOCK_NAMES = (MAPPER, RTCP_HANDLER)
 
@@ -46,6 +50,7 @@ class FrameClock:
     _elapsed: int = 0
     _report: tuple[float, int] | None = None  # sender's wall clock in seconds since 1970, RTP timestamp at that moment
     _completed: OrderedDict[int, tuple[float, float]] = field(default_factory=OrderedDict)
+    last_packet: float | None = None  # ``perf_counter`` of the newest packet, whether it completed a frame or not
 
     def map(self, timestamp: int) -> int:
         """Presentation time of a 32-bit RTP timestamp, from 0, across wraps; takes the place of aiortc's own mapper."""
@@ -108,12 +113,18 @@ class TunedBuffer:
     """
 
     def __init__(
-        self, receiver: RTCRtpReceiver, clock: FrameClock, options: TransportOptions, tap: Tap | None = None
+        self,
+        receiver: RTCRtpReceiver,
+        clock: FrameClock,
+        options: TransportOptions,
+        nacks: Nacks | None = None,
+        tap: Tap | None = None,
     ) -> None:
         self._receiver = receiver
         self._clock = clock
+        self._nacks = nacks
         self._tap = tap
-        self._assembler = FrameAssembler(marker=options.marker_frames, guard=options.stall_guard)
+        self._assembler = FrameAssembler(marker=options.marker_frames, guard=nacks is not None)
 
     def add(self, packet: Any) -> tuple[bool, JitterFrame | None]:
         """Take in a depayloaded packet; returns whether to send a PLI, and a frame for the decoder."""
@@ -121,7 +132,11 @@ class TunedBuffer:
         behind = waiting.qsize() > DECODER_BACKLOG
         if behind:
             self._assembler.require_key_frame()
-        done = self._assembler.add(packet, packet._data, time.perf_counter())
+        self._clock.last_packet = now = time.perf_counter()
+        flushes = self._assembler.flushes
+        done = self._assembler.add(packet, packet._data, now)
+        if self._nacks is not None and self._assembler.flushes > flushes:
+            self._nacks.give_up()
         if behind and done.frames:
             waiting.drop_waiting()  # the key frame that has come needs none of them
         if not done.frames:
@@ -145,41 +160,11 @@ class StampedBuffer:
 
     def add(self, packet: Any) -> tuple[bool, JitterFrame | None]:
         """As aiortc does."""
+        self._clock.last_packet = time.perf_counter()
         pli, frame = self._buffer.add(packet)
         if frame is not None:
             self._clock.completed(EncodedFrame(b"", frame.timestamp, time.perf_counter()))
         return pli, frame
-
-
-class EarlyBitrate:
-    """Announces a generous bit rate from the first packets on, then lets aiortc's estimator speak.
-
-    Chromium takes a REMB at its word only in its first two seconds, and aiortc sends none before the third.
-    """
-
-    def __init__(self, estimator: Any, bps: int, for_ms: int = 3000, every_ms: int = 100) -> None:
-        self._estimator = estimator
-        self._bps = bps
-        self._for_ms = for_ms
-        self._every_ms = every_ms
-        self._first: int | None = None
-        self._sent = 0
-
-    def add(
-        self, arrival_time_ms: int, abs_send_time: int, payload_size: int, ssrc: int
-    ) -> tuple[int, list[int]] | None:
-        """As aiortc's estimator: returns a bit rate to announce and for which sources, or ``None``."""
-        estimate: tuple[int, list[int]] | None = self._estimator.add(
-            arrival_time_ms=arrival_time_ms, abs_send_time=abs_send_time, payload_size=payload_size, ssrc=ssrc
-        )
-        if self._first is None:
-            self._first, self._sent = arrival_time_ms, arrival_time_ms - self._every_ms
-        if arrival_time_ms - self._first >= self._for_ms:
-            return estimate
-        if arrival_time_ms - self._sent < self._every_ms:
-            return None
-        self._sent = arrival_time_ms
-        return self._bps, list(self._estimator.ssrcs)
 
 
 def missing(receiver: RTCRtpReceiver, names: Iterable[str]) -> list[str]:
@@ -194,13 +179,19 @@ def tune_receiver(receiver: RTCRtpReceiver, options: TransportOptions, tap: Tap 
     clock = FrameClock()
     if hasattr(receiver, MAPPER):
         setattr(receiver, MAPPER, clock)
-    if (options.marker_frames or options.stall_guard) and not missing(receiver, BUFFER_NAMES):
+    guard = options.stall_guard and not missing(receiver, GUARD_NAMES)
+    nacks = Nacks() if guard else None
+    if nacks is not None:
+        setattr(receiver, NACKS, nacks)
+    if (options.marker_frames or guard) and not missing(receiver, BUFFER_NAMES):
         setattr(receiver, DECODER_QUEUE, DecoderQueue())  # its thread has not begun
-        setattr(receiver, JITTER_BUFFER, TunedBuffer(receiver, clock, options, tap))
+        setattr(receiver, JITTER_BUFFER, TunedBuffer(receiver, clock, options, nacks, tap))
     elif hasattr(receiver, JITTER_BUFFER):
         setattr(receiver, JITTER_BUFFER, StampedBuffer(getattr(receiver, JITTER_BUFFER), clock))
     if options.early_remb and not missing(receiver, BITRATE_NAMES):
-        setattr(receiver, ESTIMATOR, EarlyBitrate(getattr(receiver, ESTIMATOR), options.early_remb_bps))
+        flooded = nacks.flooded if nacks is not None else lambda: False
+        early = EarlyBitrate(getattr(receiver, ESTIMATOR), options.early_remb_bps, flooded)
+        setattr(receiver, ESTIMATOR, early)
     if not missing(receiver, CLOCK_NAMES):
         handle = getattr(receiver, RTCP_HANDLER)
 

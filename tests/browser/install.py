@@ -29,6 +29,9 @@ PROGRAMS = (
     Program("chromium", ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"), "browser tests"),
     Program("firefox-esr", ("firefox-esr", "firefox"), "Firefox tests"),
     Program("simple-whip-client", ("whip-client",), "tests of a WHIP sender"),
+    Program("tcc", ("cc", "tcc"), "tests of a WHIP sender"),  # for a library it needs: tests/load/whip_client.py
+    Program("coturn", ("turnserver",), "tests of a TURN server"),
+    Program("nftables", ("nft",), "tests of a router that forwards ports"),
     Program("nodejs", ("node", "nodejs"), "tests of the page's modules"),
 )
 

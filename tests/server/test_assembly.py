@@ -210,9 +210,20 @@ def test_a_key_frame_without_its_first_packet_is_none() -> None:
 
 def test_a_key_frame_that_does_not_come_is_asked_for() -> None:
     line = Line()
-    play(line, stream(*[1] * 60, keys=()))
-    assert [round(b - a, 1) for a, b in zip(line.asked, line.asked[1:], strict=False)] == [0.5] * (len(line.asked) - 1)
-    assert len(line.asked) == 3
+    play(line, stream(*[1] * 240, keys=()))
+    waits = [round(b - a, 1) for a, b in zip(line.asked, line.asked[1:], strict=False)]
+    assert waits == [0.5, 1.0, 2.0, 2.0, 2.0]
+    assert line.asked[0] - 100.0 < 0.25
+
+
+@pytest.mark.parametrize("first", [1000, 0])
+def test_a_stream_whose_first_packets_overtook_each_other_begins_whole(first: int) -> None:
+    line, frames = Line(), stream(3, 1, 2, first=first)
+    key = frames[0]
+    assert line.send(key[2], *frames[1], key[1]) == []
+    assert line.send(key[0]) == [data(key), data(frames[1])]
+    assert play(line, frames[2:]) == [data(frames[2])]
+    assert line.asked == []
 
 
 @pytest.mark.parametrize("first", [1000, 65530])

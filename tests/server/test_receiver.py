@@ -16,8 +16,10 @@ from aiortc.rtp import RtcpSenderInfo, RtcpSrPacket, RtpPacket
 from server.transport import FrameClock, TransportOptions, install, tune_receiver, uninstall
 from server.transport import receiver as tuned
 from server.transport.assembly import EncodedFrame
+from server.transport.bitrate import EarlyBitrate
 from server.transport.ice import UNREAD, BoundConnection
-from server.transport.receiver import NTP_EPOCH, REMEMBERED, EarlyBitrate, StampedBuffer, TunedBuffer
+from server.transport.nacks import Nacks
+from server.transport.receiver import NTP_EPOCH, REMEMBERED, StampedBuffer, TunedBuffer
 
 INSTALL = sys.modules["server.transport.install"]  # the package shows the function of that name
 KEY = b"\x10\x02\x00\x9d\x01\x2a" + bytes(8)
@@ -133,6 +135,23 @@ def test_a_tuned_receiver_completes_on_the_marker_bit() -> None:
     assert (pli, frame.data, frame.timestamp) == (False, KEY, 5000)
     clock.map(5000)
     assert clock.take_completed(0) is not None
+
+
+@pytest.mark.parametrize("guard", [True, False])
+def test_a_packet_is_heard_of_though_no_frame_is_whole(guard: bool) -> None:
+    made = receiver()
+    clock = tune_receiver(made, TransportOptions(marker_frames=guard, stall_guard=guard))
+    assert clock.last_packet is None
+    assert feed(made, 10, 5000, KEY, marker=0) == (False, None)
+    assert clock.last_packet is not None
+
+
+def test_what_is_missing_is_asked_for_by_a_generator_of_our_own_if_stalls_are_broken() -> None:
+    made, plain = receiver(), receiver()
+    tune_receiver(made, TransportOptions())
+    tune_receiver(plain, TransportOptions(stall_guard=False))
+    assert isinstance(getattr(made, tuned.NACKS), Nacks)
+    assert not isinstance(getattr(plain, tuned.NACKS), Nacks)
 
 
 def test_frames_completed_together_reach_the_decoder_in_order() -> None:
@@ -276,6 +295,7 @@ def without(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
         (tuned.DECODER_QUEUE, {"frames complete on the marker bit", "stall guard"}),
         (tuned.MAPPER, {"frames complete on the marker bit", "stall guard", "capture time"}),
         (tuned.ESTIMATOR, {"early bit rate"}),
+        (tuned.NACKS, {"stall guard"}),
     ],
 )
 def test_a_missing_name_switches_off_what_needs_it_and_says_so(
@@ -288,7 +308,7 @@ def test_a_missing_name_switches_off_what_needs_it_and_says_so(
     made = RTCRtpReceiver("video", SimpleNamespace(state="new", _stats_id="t"))
     tune_receiver(made, TransportOptions())
     tuned_buffer = isinstance(getattr(made, tuned.JITTER_BUFFER, None), TunedBuffer)
-    assert tuned_buffer is ("stall guard" not in off)
+    assert tuned_buffer is ("frames complete on the marker bit" not in off)
 
 
 def test_an_unknown_version_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
