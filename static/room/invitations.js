@@ -111,7 +111,7 @@ export async function showInvitations(root, room) {
 
 function row(room, { id, role, label, expires, used }, again) {
   const words = label || ROLES[role]?.words || role;
-  const facts = joined([label && ROLES[role]?.words, t("until {time}", { time: until(expires) }), usedWords(used)]);
+  const facts = joined([label && ROLES[role]?.words, t("until {time} ## a link works", { time: until(expires) }), usedWords(used)]);
   const revoke = action(
     t("Revoke"),
     async () => {

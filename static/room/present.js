@@ -26,7 +26,7 @@ export function entries({ present = [], cameras = [] }, strangers) {
     const seenBy = [...new Set(entry.views.map(({ camera }) => camera))].filter((id) => named.has(id));
     const where = seenBy.length ? t("in {cameras} ## the pictures of cameras", { cameras: listed(seenBy.map((id) => isolated(named.get(id)))) }) : null;
     const sure = entry.identity === "known" && Number.isFinite(entry.probability) ? percent(Math.min(0.99, entry.probability)) : null;
-    const since = Number.isNaN(Date.parse(entry.since)) ? null : t("since {time}", { time: hourAndMinute(entry.since) });
+    const since = Number.isNaN(Date.parse(entry.since)) ? null : t("since {time} ## somebody is here", { time: hourAndMinute(entry.since) });
     return { key: entry.key, kind: entry.identity, name: entry.name ?? null, words, about: joined([where, since]), sure, cameras: seenBy };
   });
   return shown.toSorted((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
