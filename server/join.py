@@ -94,6 +94,8 @@ def setup_join(app: web.Application, door: Door | None, find_pass: FindPass | No
             return response
         if given is None and (refused := door.guard.admit(request, token)) is not None:
             return refused
+        if given is not None and door.guard.holds(request.cookies.get(COOKIE, "")):
+            return response  # a device that may do everything already goes on as it is
         age = _MONTH if given is None else int((given.expires - datetime.now(UTC)).total_seconds())
         response.set_cookie(COOKIE, token, max_age=age, secure=True, httponly=True, samesite="Strict", path="/")
         return response

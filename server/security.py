@@ -87,6 +87,10 @@ class JoinGuard:
         self.token = token
         self._guesses = guesses or WrongGuesses()
 
+    def holds(self, token: str) -> bool:
+        """Whether this is the join token."""
+        return secrets.compare_digest(token.encode("utf-8", "replace"), self.token.encode())
+
     def admit(self, request: web.Request, token: str | None) -> web.StreamResponse | None:
         """``None`` lets in; otherwise the refusal to answer with."""
         address = request.remote or "0.0.0.0"
@@ -96,7 +100,7 @@ class JoinGuard:
             response = refusal(request, 429, "Too many wrong tokens", f"Wait {wait} seconds. {_HOW_TO_JOIN}")
             response.headers[hdrs.RETRY_AFTER] = str(wait)
             return response
-        if secrets.compare_digest(token.encode("utf-8", "replace"), self.token.encode()):
+        if self.holds(token):
             return None
         self._guesses.count(address)
         response = refusal(request, 401, "That link is no longer valid", _HOW_TO_JOIN)

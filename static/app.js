@@ -2,6 +2,7 @@
 
 import { Announcer } from "./announce.js";
 import { Awake } from "./awake.js";
+import { Banner } from "./banner.js";
 import { Calibrate } from "./calibrate.js";
 import { Camera, CameraError } from "./camera.js";
 import { CameraName } from "./camera_name.js";
@@ -25,6 +26,7 @@ import { present, visiting } from "./words.js";
 
 const KEPT_RESULTS = 900;
 const STALLED = 1200; // ms without a result, while pictures are sent, after which the connection is given up
+const PAUSED = t("The host has paused recognition for this camera.");
 let config = null;
 let session = null;
 let broken = null; // the connection that broke last, until another has taken its place
@@ -34,7 +36,6 @@ let attempt = 0; // counts starts and stops: what an older one still waits for i
 const again = new Reconnector();
 const awake = new Awake();
 let lastBytes = null;
-let paused = ""; // what is said for as long as the host has paused recognition
 let clock = new CaptureClock(performance.timeOrigin);
 let timeline = new Timeline();
 let latency = new Latency();
@@ -66,9 +67,10 @@ const measured = {
 // For tests and measurements: docs/page.md.
 Object.defineProperty(window, "visavis", { value: measured });
 
+const banner = new Banner($("banner"));
 const camera = new Camera({
   onEnded: () => wanted && fail(new CameraError(t("The camera has stopped"), t("It was unplugged, or another program took it. Start it again."))),
-  onMuted: (muted) => banner(muted ? t("The camera gives no picture at the moment.") : ""),
+  onMuted: (muted) => banner.say(muted ? t("The camera gives no picture at the moment.") : ""),
 });
 const stage = new Stage({
   faces: (time, now) => timeline.at(time, now),
@@ -186,7 +188,7 @@ function reconnect(reason, after = null) {
   if (!wanted) return;
   setState("reconnecting");
   const retry = () => wanted && connect().catch((error) => (error instanceof SessionError ? reconnect(error.message) : fail(error)));
-  banner(again.schedule(reason, after, retry));
+  banner.say(again.schedule(reason, after, retry));
   say(t("Reconnecting."));
 }
 
@@ -203,8 +205,8 @@ function stop() {
   calibrate.show();
   stage.clear();
   forgetResults();
-  recognising(true);
-  banner("");
+  banner.last("");
+  banner.say("");
   awake.off();
   measured.session = null;
   if (document.fullscreenElement) document.exitFullscreen();
@@ -253,7 +255,7 @@ function onResult({ result, arrived }) {
   if (measured.firstResultAt === null) measured.firstResultAt = arrived;
   if (measured.state !== "live") {
     again.reset();
-    banner("");
+    banner.say("");
     tellWay();
     setState("live");
     say(t("The camera is live."));
@@ -277,7 +279,7 @@ function onWay(fallback) {
 }
 
 function tellWay() {
-  if (measured.fallback) notice(t("This network lets no WebRTC through. Single pictures are sent instead: fewer a second, and more data."));
+  if (measured.fallback) banner.notice(t("This network lets no WebRTC through. Single pictures are sent instead: fewer a second, and more data."));
 }
 
 function onCommand(message) {
@@ -289,15 +291,15 @@ function onCommand(message) {
     broken = null;
     measured.session = message.session;
     showVisit({ room: message.room ?? visit.room, guest: message.guest ?? visit.guest, name: message.name ?? visit.name });
-    recognising(message.recognising !== false);
+    banner.last(message.recognising === false ? PAUSED : "");
     calibrate.tell(true);
     if (message.reading) reading.tell(message.reading);
   }
   if (message.type === "reading") reading.tell(message);
   if (message.type === "named") showVisit({ ...shownVisit, name: message.name });
-  if (message.type === "recognising") recognising(message.on);
+  if (message.type === "recognising") banner.last(message.on ? "" : PAUSED);
   if (message.type === "people" || message.type === "hello" || message.type === "enrolled") panel.people();
-  if (message.type === "notice") banner(message.code === "no_video" ? t("The server gets no picture from this camera.") : "");
+  if (message.type === "notice") banner.say(message.code === "no_video" ? t("The server gets no picture from this camera.") : "");
 }
 
 /** Say what is special about this visit: the server has the last word, since it may take a device for a guest. */
@@ -312,13 +314,6 @@ function showVisit(facts) {
     place.hidden = !words;
     place.querySelector("span").textContent = words;
   });
-}
-
-/** Whether the host lets this camera's pictures be looked at. */
-function recognising(on) {
-  const before = paused;
-  paused = on ? "" : t("The host has paused recognition for this camera.");
-  if ($("banner").textContent === before) banner("");
 }
 
 /** A guest's device: who is known, and what is read of faces, is the host's business. */
@@ -338,18 +333,6 @@ function storage(kind) {
 
 function say(text) {
   $("status").textContent = text;
-}
-
-function banner(text) {
-  const words = text || paused;
-  $("banner").textContent = words;
-  $("banner").hidden = !words;
-}
-
-/** A banner that goes by itself. */
-function notice(text) {
-  banner(text);
-  setTimeout(() => $("banner").textContent === text && banner(""), 6000);
 }
 
 function forgetResults() {
@@ -409,7 +392,7 @@ async function changeCamera(choice) {
     await session?.replace(camera.track);
     calibrate.tell(false);
     listDevices();
-    notice(t("{problem}. The one before is used again.", { problem: error.message }));
+    banner.notice(t("{problem}. The one before is used again.", { problem: error.message }));
   }
 }
 

@@ -38,6 +38,7 @@ export class Session extends EventTarget {
   #sender;
   #sequence = new Sequence();
   #ended = false;
+  #through = false;
   #probing = false;
   #timer = null;
 
@@ -76,12 +77,14 @@ export class Session extends EventTarget {
 
   #result(data) {
     const arrived = performance.now();
+    this.#connected();
     const result = parse(data);
     if (result?.type !== "result" || !this.#sequence.accept(result)) return;
     this.#emit("result", { result, arrived });
   }
 
   #command(data) {
+    this.#connected();
     const message = parse(data);
     if (message) this.#emit("command", message);
     if (message?.type === "bye") this.#lost(message.reason ?? "bye");
@@ -91,10 +94,17 @@ export class Session extends EventTarget {
     const state = this.#pc.connectionState;
     if (state === "connected") {
       clearTimeout(this.#timer);
-      this.#emit("connected", null);
+      this.#connected();
     } else if (state === "failed" || state === "closed") {
       this.#lost(state);
     }
+  }
+
+  /** Say once that it is through: what comes over a channel may come before the browser says so. */
+  #connected() {
+    if (this.#through || this.#ended) return;
+    this.#through = true;
+    this.#emit("connected", null);
   }
 
   #lost(reason) {

@@ -20,7 +20,7 @@ from server.rooms.roles import ALLOWED
 from tests.server.loopback import Camera, Page
 from tests.server.test_live_session import RATE, portrait, samples
 from tests.server.viewing import Viewing
-from tests.server.whole import Answer, Whole, seed, serving_all
+from tests.server.whole import TOKEN, Answer, Whole, seed, serving_all
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +203,7 @@ def test_what_is_no_invitation_lets_nobody_in(whole: Whole) -> None:
     assert whole.ask("GET", "/rooms/attic", lan=True).status == 401
 
 
-def asked(whole: Whole, url: str, token: str | None = None) -> tuple[int, Any]:
+def asked(whole: Whole, url: str, token: str | None = None, cookie: str | None = None) -> tuple[int, Any]:
     """Status and headers of what is answered over the LAN; no redirection is followed."""
 
     class Stay(urllib.request.HTTPRedirectHandler):
@@ -211,7 +211,8 @@ def asked(whole: Whole, url: str, token: str | None = None) -> tuple[int, Any]:
             return None
 
     opener = urllib.request.build_opener(Stay, urllib.request.HTTPSHandler(context=whole.context))
-    request = urllib.request.Request(f"{whole.lan}{url}", headers={"Authorization": f"Bearer {token}"} if token else {})
+    said = {"Authorization": f"Bearer {token}"} if token else {"Cookie": f"visavis_join={cookie}"} if cookie else {}
+    request = urllib.request.Request(f"{whole.lan}{url}", headers=said)
     try:
         with opener.open(request) as response:
             return response.status, response.headers
@@ -227,6 +228,13 @@ def test_a_link_leads_to_its_page_and_gives_a_cookie_as_long_as_it_lasts(whole: 
         assert {"Secure", "HttpOnly", "SameSite=Strict"} <= set(headers["Set-Cookie"].split("; "))
         age = int(headers["Set-Cookie"].partition("Max-Age=")[2].split(";")[0])
         assert 590 <= age <= 600
+
+
+def test_a_device_that_may_do_everything_keeps_its_cookie(whole: Whole) -> None:
+    link = f"/join/{invite(whole, 'attic', 'viewer')}"
+    status, headers = asked(whole, link, cookie=TOKEN)
+    assert (status, headers["Location"], headers["Set-Cookie"]) == (303, "/room/attic", None)
+    assert asked(whole, link, cookie="another")[1]["Set-Cookie"] is not None
 
 
 def test_a_viewer_at_the_front_page_is_led_to_the_wall(whole: Whole) -> None:
