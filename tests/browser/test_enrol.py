@@ -68,7 +68,7 @@ def in_sight(page, selector):
     )
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "dark"), (SMALL, "light"), (DESKTOP, "light")])
+@pytest.mark.parametrize(("size", "scheme"), [(SMALL, "dark"), (DESKTOP, "light")])
 def test_a_face_is_learnt_by_the_ring(tmp_path, one_face, size, scheme):
     with live(tmp_path / "data", one_face.path) as (server, browser):
         page = browser.new_page(viewport=size, color_scheme=scheme)

@@ -27,7 +27,7 @@ def person(server, name):
     return json.load(urllib.request.urlopen(f"{server.url}/api/v1/people/{row['id']}", timeout=5))
 
 
-@pytest.mark.parametrize(("size", "scheme"), SIZES)
+@pytest.mark.parametrize(("size", "scheme"), SIZES[:1])  # the ring at a desktop: test_enrol.py
 def test_guided_then_known_then_corrected(tmp_path, one_face, size, scheme):
     with running_server(tmp_path / "data", *KEEPS) as server, camera_browser(one_face.path) as browser:
         context = browser.new_context(viewport=size, color_scheme=scheme)

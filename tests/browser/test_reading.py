@@ -128,7 +128,7 @@ def shot(page: Any, tmp_path: Path, name: str) -> None:
     page.screenshot(path=tmp_path / f"{name}.png")
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "dark"), (SMALL, "light"), (DESKTOP, "light")])
+@pytest.mark.parametrize(("size", "scheme"), [(SMALL, "dark"), (DESKTOP, "light")])
 def test_the_host_chooses_what_is_said_and_it_is_said_at_once(tmp_path, one_face, network, size, scheme):
     with serving(tmp_path / "data") as url, camera_browser(one_face.path) as browser:
         page = browser.new_page(viewport=size, color_scheme=scheme)
@@ -304,7 +304,7 @@ def test_networks_that_are_missing_are_missed_in_words(tmp_path, one_face, monke
         assert page.is_disabled("#calibrate-open")
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (SMALL, "dark"), (DESKTOP, "dark")])
+@pytest.mark.parametrize(("size", "scheme"), [(SMALL, "light"), (DESKTOP, "dark")])
 def test_a_bank_card_sets_up_distances_and_is_remembered(tmp_path, with_card, size, scheme):
     with serving(tmp_path / "data") as url, camera_browser(with_card.path) as browser:
         page = browser.new_context(viewport=size, color_scheme=scheme).new_page()

@@ -68,6 +68,7 @@ class SilentPeer:
 
     id = "stranger"
     visit = Visit()
+    relays = True
 
     def __init__(self) -> None:
         self.results: list[dict[str, Any]] = []

@@ -225,7 +225,7 @@ def measure(number: int, watching: int, seconds: float, *, one: bool = False, wa
                 seen, sent = _said(watchers), _said(senders)
             _go(senders)
             for part in (senders, watchers):
-                part.wait(30)
+                part.communicate(timeout=30)
     return Run(
         cameras=number,
         viewers=watching,

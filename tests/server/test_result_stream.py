@@ -28,8 +28,9 @@ async def events(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, d
 async def test_events_are_what_the_channel_says(house: House, serving) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
     page = await house.visit()
     number = (await page.hears("hello"))["session"]
+    peers = house.peers  # what is served outlives this test for a while, and the house has more to hold on to
     async with (
-        serving(parts=(lambda app: setup_sessions(app, house.peers),)) as served,
+        serving(parts=(lambda app: setup_sessions(app, peers),)) as served,
         aiohttp.ClientSession() as client,
     ):
         url = f"{served.local}/api/v1/sessions/{number}/events"
