@@ -34,17 +34,22 @@ class Watching:
 
     def setup(self, app: web.Application) -> None:
         """Add them."""
-        app.router.add_options(WHEP, offer_options)
+        app.router.add_options(WHEP, self._options)
         app.router.add_post(WHEP, self._post)
         app.router.add_options(VIEWER + "/{id}", session_options)
         app.router.add_patch(VIEWER + "/{id}", self._patch)
         app.router.add_delete(VIEWER + "/{id}", self._delete)
         describe(app, WATCH_OPERATIONS)
 
+    async def _options(self, request: web.Request) -> web.Response:
+        if self._rooms.camera(request.match_info["room"], request.match_info["id"]) is None:
+            return _ended()
+        return await offer_options(request)
+
     async def _post(self, request: web.Request) -> web.Response:
         session = self._rooms.camera(request.match_info["room"], request.match_info["id"])
         if session is None:
-            return problem(404, "Not Found", "This camera has ended or never was.")
+            return _ended()
         offer = await read_offer(request)
         if isinstance(offer, web.Response):
             return offer
@@ -74,3 +79,7 @@ class Watching:
             return problem(404, "Not Found", "This viewer has ended or never was.")
         await viewer.close("deleted")
         return web.Response(status=200)
+
+
+def _ended() -> web.Response:
+    return problem(404, "Not Found", "This camera has ended or never was.")

@@ -146,7 +146,8 @@ class SourceLink(Link):
                 told = None  # there were pictures in between
             if reason != told:
                 told = reason
-                logger.warning("session %s: %s: %s", self.id, self.address.shown, reason)
+                # No address: what is secret in a path may not look like it.
+                logger.warning("session %s: its source is down: %s", self.id, reason)
             failures += 1
             self.status = Status.later(reason, pause)
             await asyncio.sleep(pause)
