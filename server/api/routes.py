@@ -16,6 +16,7 @@ from server.problems import problem
 from server.request_json import read_json
 from server.storage import BadName
 from server.storage.api_keys import ApiKey, TooManyKeys
+from server.wording import sentence
 
 BASE = "/api/v1/keys"
 _DOCUMENT = web.AppKey("document", dict[str, bytes])
@@ -87,9 +88,9 @@ def setup_keys(app: web.Application, keys: Keys) -> None:
         try:
             key, token = await keys.make(wish["name"], wish["scopes"])
         except (BadName, BadScope) as error:
-            return problem(400, "Bad Request", _sentence(error))
+            return problem(400, "Bad Request", sentence(error))
         except TooManyKeys as error:
-            return problem(409, "Conflict", _sentence(error))
+            return problem(409, "Conflict", sentence(error))
         return web.json_response({**_body(key), "key": token}, status=201)
 
     async def revoke(request: web.Request) -> web.StreamResponse:
@@ -130,8 +131,3 @@ def _body(key: ApiKey) -> dict[str, Any]:
         "created": key.created.isoformat(),
         "used": used,
     }
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."

@@ -23,6 +23,7 @@ from server.people.photos.archive import ARCHIVE_BYTES, BadArchive, is_archive
 from server.problems import problem
 from server.request_json import read_json
 from server.storage import BadName, NameTaken, NoSuchPerson, clean_room
+from server.wording import sentence
 
 ONE = BASE + "/{id:[0-9a-f]{32}}"
 GROUP = ONE + "/groups/{group:[0-9a-f]{32}}"
@@ -185,13 +186,13 @@ def _said(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except (NoSuchAlbum, NoSuchGroup) as error:
-            return problem(404, "Not Found", _sentence(error))
+            return problem(404, "Not Found", sentence(error))
         except DifferentPerson as error:
-            return problem(409, "different_person", _sentence(error))
+            return problem(409, "different_person", sentence(error))
         except (AlbumRefused, BadSplit, NameTaken, NoSuchPerson) as error:
-            return problem(409, "Conflict", _sentence(error))
+            return problem(409, "Conflict", sentence(error))
         except (BadName, BadArchive, _Wrong) as error:
-            return problem(400, "Bad Request", _sentence(error))
+            return problem(400, "Bad Request", sentence(error))
         except TimeoutError:
             return problem(408, "Request Timeout", "The file took too long to arrive.")
 
@@ -228,8 +229,3 @@ async def _receive(request: web.Request, body: io.BytesIO, size: int) -> None:
             if not chunk:
                 return
             body.write(chunk)
-
-
-def _sentence(error: Exception) -> str:
-    words = str(error)
-    return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")

@@ -19,6 +19,7 @@ from server.people.photos.verdicts import REVIEWS
 from server.problems import problem
 from server.request_json import read_json
 from server.storage import BadName, NameTaken, NoSuchPerson, clean_room
+from server.wording import sentence
 
 BASE = "/api/v1/imports"
 UPLOAD_TIMEOUT = 600.0  # seconds that one file may take to arrive
@@ -50,11 +51,11 @@ def _said(handler: Handler) -> Handler:
         except NoSuchImport as error:
             return problem(404, "Not Found", str(error))
         except (ImportRefused, NameTaken, NoSuchPerson) as error:
-            return problem(409, "Conflict", _sentence(error))
+            return problem(409, "Conflict", sentence(error))
         except LookupError:  # dropped meanwhile
             return problem(404, "Not Found", "There is no such photo in this import.")
         except (BadName, BadArchive) as error:
-            return problem(400, "Bad Request", _sentence(error))
+            return problem(400, "Bad Request", sentence(error))
         except TimeoutError:
             return problem(408, "Request Timeout", "The file took too long to arrive.")
 
@@ -196,8 +197,3 @@ async def _receive(request: web.Request, body: io.BytesIO, size: int) -> None:
             if not chunk:
                 return
             body.write(chunk)
-
-
-def _sentence(error: Exception) -> str:
-    words = str(error)
-    return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")

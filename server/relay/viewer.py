@@ -54,10 +54,10 @@ class Viewer:
         self.id = secrets.token_urlsafe(16)
         self.session = session
         self.invitation = invitation  # that it came by
+        self._watcher = session.camera.feed.subscribe()  # first: a feed that has ended makes no connection
         self.negotiation = Negotiation(options)
         self._pc = self.negotiation.pc
         self._ended = ended
-        self._watcher = session.camera.feed.subscribe()
         self._sender: RTCRtpSender | None = None
         self._forwarder: Forwarder | None = None
         self._channel: RTCDataChannel | None = None

@@ -18,6 +18,7 @@ from server.rooms.operations import ROOM_OPERATIONS
 from server.rooms.rooms import Rooms
 from server.storage.names import BadName, clean_name, clean_room
 from server.storage.rooms import Invitation, TooManyRooms
+from server.wording import sentence
 
 BASE = "/api/v1/rooms"
 
@@ -59,7 +60,7 @@ class RoomRoutes:
         try:
             fresh = await self._rooms.open(name)
         except TooManyRooms as error:
-            return problem(409, "Conflict", _sentence(error))
+            return problem(409, "Conflict", sentence(error))
         return web.json_response(self._rooms.summary(name), status=201 if fresh else 200)
 
     async def _state(self, request: web.Request) -> web.Response:
@@ -130,7 +131,7 @@ class RoomRoutes:
         except BadName as error:
             return _bad(error)
         except TooManyRooms as error:
-            return problem(409, "Conflict", _sentence(error))
+            return problem(409, "Conflict", sentence(error))
         # Where the LAN is off, the link is for other programs on this computer.
         page = self._door.page_url() if self._door is not None else f"{request.scheme}://{request.host}/"
         url, trust = f"{page}join/{token}", None if self._door is None else self._door.trust_url
@@ -176,9 +177,4 @@ def _no_camera() -> web.Response:
 
 
 def _bad(error: Exception) -> web.Response:
-    return problem(400, "Bad Request", _sentence(error))
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."
+    return problem(400, "Bad Request", sentence(error))

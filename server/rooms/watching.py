@@ -16,6 +16,7 @@ from server.rooms.operations import WATCH_OPERATIONS
 from server.rooms.rooms import Rooms
 from server.sdp import OfferError
 from server.transport import IceServer
+from server.wording import sentence
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class Watching:
             words = "As many pictures are sent to viewers as this server can; try again later."
             return problem(503, "Full", words, Retry_After="10")
         except OfferError as error:
-            refused = problem(error.status, "Offer refused", f"{str(error)[:1].upper()}{str(error)[1:]}.")
+            refused = problem(error.status, "Offer refused", sentence(error))
             if error.status == 503:
                 refused.headers["Retry-After"] = RETRY_AFTER
             return refused

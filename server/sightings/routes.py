@@ -37,6 +37,7 @@ from server.storage import events as hooks
 from server.storage import sightings as table
 from server.storage.events import KINDS, MAX_URL, TooManyWebhooks, Webhook
 from server.storage.sightings import SeenRow, Wanted
+from server.wording import sentence
 
 ID = "{id:[0-9a-f]{32}}"
 MOST_ROWS = 100_000
@@ -154,7 +155,7 @@ class SightingRoutes:
         try:
             await self.people.run(lambda s: hooks.add_webhook(s.engine, hook))
         except TooManyWebhooks as error:
-            return problem(409, "Conflict", _sentence(error))
+            return problem(409, "Conflict", sentence(error))
         return web.json_response({**webhook_body(hook), "secret": hook.secret}, status=201)
 
     async def remove(self, request: web.Request) -> web.StreamResponse:
@@ -245,7 +246,7 @@ def _asking(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except (BadPage, _Wrong) as error:
-            return problem(400, "Bad Request", _sentence(error))
+            return problem(400, "Bad Request", sentence(error))
 
     return ask
 
@@ -321,8 +322,3 @@ def _is_address(url: object) -> bool:
 def _sheet(name: str, text: str) -> web.Response:
     disposition = {hdrs.CONTENT_DISPOSITION: f'attachment; filename="{name}"'}
     return web.Response(text=text, content_type="text/csv", charset="utf-8", headers=disposition)
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."

@@ -16,6 +16,7 @@ from server.sources.address import BadAddress
 from server.sources.operations import SOURCE_OPERATIONS
 from server.sources.sources import Fetched, Sources, TooManySources
 from server.storage import BadName, clean_room
+from server.wording import sentence
 
 BASE = "/api/v1/rooms/{room}/sources"
 RETRY_AFTER = 5  # seconds
@@ -52,9 +53,9 @@ async def _add(request: web.Request) -> web.Response:
     try:
         fetched = await request.app[_SOURCES].add(request.match_info["room"], wish["url"], wish.get("name"))
     except (BadAddress, BadName) as error:
-        return problem(400, "Bad Request", _sentence(error))
+        return problem(400, "Bad Request", sentence(error))
     except TooManySources as error:
-        return problem(409, "Conflict", _sentence(error))
+        return problem(409, "Conflict", sentence(error))
     except Full:
         words = f"The server has as many sessions as it can serve; try again in {RETRY_AFTER} s."
         return problem(503, "Full", words, Retry_After=str(RETRY_AFTER))
@@ -76,7 +77,7 @@ def _refused(request: web.Request) -> web.Response | None:
     try:
         clean_room(request.match_info["room"])
     except BadName as error:
-        return problem(400, "Bad Request", _sentence(error))
+        return problem(400, "Bad Request", sentence(error))
     return None
 
 
@@ -91,8 +92,3 @@ def _body(fetched: Fetched) -> dict[str, Any]:
         "retry_in": status.retry_in,
         "camera": None if fetched.link is None else fetched.link.id,
     }
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."

@@ -31,6 +31,7 @@ from server.videos.naming import NothingToNameBy, enrol_as, samples_of
 from server.videos.operations import BASE, MAX_FILE_NAME, OPERATIONS
 from server.videos.paths import LONGEST
 from server.videos.videos import NoSuchVideo, NotReady, TooMuch, Video, Videos
+from server.wording import sentence
 
 ONE = BASE + "/{id:[0-9a-f]{32}}"
 CHUNK = 1 << 20
@@ -234,11 +235,11 @@ def _said(handler: Handler) -> Handler:
         except TimeoutError:
             return problem(408, "Request Timeout", "The video stopped arriving.")
         except BadPage as error:
-            return problem(400, "Bad Request", _sentence(error))
+            return problem(400, "Bad Request", sentence(error))
         except BadName as error:
-            return problem(400, "Bad Name", _sentence(error))
+            return problem(400, "Bad Name", sentence(error))
         except (DifferentPerson, NothingToNameBy) as error:
-            return problem(409, "Conflict", _sentence(error))
+            return problem(409, "Conflict", sentence(error))
         except (NameTaken, NoSuchPerson):
             return problem(409, "Conflict", "Somebody of this name was enrolled or removed a moment ago. Try again.")
         except FileNotFoundError:  # erased, or begun anew, meanwhile
@@ -265,11 +266,6 @@ def _named(disposition: str, file: str) -> str:
     name = file.replace("\\", "/").rpartition("/")[2] or "video"
     plain = re.sub(r"[^A-Za-z0-9._ -]", "_", name)
     return f"{disposition}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith(".") else ".")
 
 
 async def _chunks(request: web.Request, idle: float = UPLOAD_IDLE) -> AsyncIterator[bytes]:
