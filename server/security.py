@@ -20,8 +20,10 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from server.api.door import KeyDoor, key_in
-from server.passes import PASS, FindPass
+from server.api.keys import API_KEY
+from server.passes import PASS, FindPass, pass_in
 from server.problems import problem
+from server.visitor import LOCAL, VISITOR, Visitor
 
 COOKIE = "visavis_join"
 HEADERS = {
@@ -150,9 +152,17 @@ def access_middleware(
         changes = request.method not in _SAFE_METHODS or hdrs.UPGRADE in request.headers
         if refused is None and changes:
             refused = _refused_origin(request)
+        if refused is None:
+            request[VISITOR] = _visitor(request)
         return refused if refused is not None else await handler(request)
 
     return access
+
+
+def _visitor(request: web.Request) -> Visitor:
+    if (given := pass_in(request)) is not None:
+        return Visitor(given.role, "link", given.id, given.room)
+    return Visitor("owner", "key", request[API_KEY].id) if API_KEY in request else LOCAL
 
 
 def _refused_outside(request: web.Request, guard: JoinGuard | None) -> web.StreamResponse | None:

@@ -63,6 +63,9 @@ class Settings:
         "Folder of people, join token and certificates.",
         shown="the user's data folder",
     )
+    master_key: str = setting(
+        kinds.TEXT, "", "What wraps the keys of people: 32 bytes in base64.", shown="a file of its own", secret=True
+    )
     models_dir: Path = setting(
         kinds.FOLDER, default_cache_dir, "Folder of the model packs.", shown="the user's cache folder"
     )

@@ -17,6 +17,7 @@ from server.storage import (
     UNDO_DAYS,
     Added,
     Change,
+    Forgotten,
     NewPerson,
     NewSample,
     NoSuchPerson,
@@ -235,8 +236,8 @@ class People:
         """Take a change back."""
         return await self._correct(lambda: self._store.undo(change_id))
 
-    async def forget(self, person_id: str) -> bool:
-        """Erase somebody for good; ``False`` if they are gone already."""
+    async def forget(self, person_id: str) -> Forgotten | None:
+        """Erase somebody for good; ``None`` if they are gone already."""
         return await self._change(lambda: self._store.forget(person_id), lambda _done: [person_id])
 
     async def set_target(self, room: str | None, one_in: float | None) -> None:

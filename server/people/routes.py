@@ -110,7 +110,7 @@ class PeopleRoutes:
 
     async def forget(self, request: web.Request) -> web.Response:
         """Erase somebody for good."""
-        if not await self._people.forget(request.match_info["id"]):
+        if await self._people.forget(request.match_info["id"]) is None:
             raise NoSuchPerson("nobody of this id is enrolled")
         return web.Response(status=204)
 

@@ -4,6 +4,7 @@ from server.storage import reading
 from server.storage.names import MAX_NAME, BadName, clean_name, clean_room, name_key
 from server.storage.rows import (
     Change,
+    Forgotten,
     NameTaken,
     NewPerson,
     NewSample,
@@ -26,6 +27,7 @@ __all__ = [
     "Added",
     "BadName",
     "Change",
+    "Forgotten",
     "NameTaken",
     "NewPerson",
     "NewSample",

@@ -117,8 +117,9 @@ def changes(connection: sa.Connection) -> list[Change]:
     return [_change(row) for row in connection.execute(query)]
 
 
-def forget_changes(connection: sa.Connection, ids: Collection[str]) -> set[str]:
-    """Erase every change that touched one of these rows; returns the people those changes touched."""
+def forget_changes(connection: sa.Connection, ids: Collection[str]) -> tuple[set[str], int]:
+    """Erase every change that touched one of these rows; returns the people those changes touched, and how many
+    changes there were."""
     touched: set[str] = set()
     for chunk in chunks(ids):
         touched |= set(
@@ -129,7 +130,7 @@ def forget_changes(connection: sa.Connection, ids: Collection[str]) -> set[str]:
         about = sa.and_(CHANGE_ROW.c.change_id.in_(chunk), CHANGE_ROW.c.table == PERSON.name)
         people |= set(connection.execute(sa.select(CHANGE_ROW.c.row).where(about)).scalars())
         connection.execute(CHANGE.delete().where(CHANGE.c.id.in_(chunk)))
-    return people
+    return people, len(touched)
 
 
 def erase_expired(connection: sa.Connection, keep: timedelta) -> bool:

@@ -129,6 +129,20 @@ class PersonDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How much of somebody was erased. ``keys`` are the ids of the keys that are destroyed."""
+
+    person: str
+    samples: int = 0
+    crops: int = 0
+    negatives: int = 0
+    sightings: int = 0
+    events: int = 0
+    changes: int = 0
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """A correction that can be undone until a time. ``people`` are the ids of those it concerns."""
 

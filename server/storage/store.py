@@ -8,7 +8,7 @@ does so in one transaction and returns a :class:`Change`, which :meth:`PeopleSto
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,13 @@ import sqlalchemy as sa
 from pipeline.gallery import Person
 from server.storage import reading
 from server.storage.engine import erase_traces, open_engine, writing
+from server.storage.events import EVENT
+from server.storage.inbox import SIGHTING
 from server.storage.journal import Journal, changes, erase_expired, forget_changes, undo
 from server.storage.names import clean_name, clean_room, unique_key
 from server.storage.rows import (
     Change,
+    Forgotten,
     Kind,
     NameTaken,
     NewPerson,
@@ -226,22 +229,23 @@ class PeopleStore:
 
     # -- for good --------------------------------------------------------------------------------------------------
 
-    def forget(self, person_id: str) -> bool:
+    def forget(self, person_id: str) -> Forgotten | None:
         """Erase somebody with everything kept of them, also what was removed and could still be undone, from the file's
-        free pages and its log too; ``False`` if they are gone already."""
+        free pages and its log too; ``None`` if they are gone already."""
         with writing(self.engine) as connection:
             rows = {person_id}
             for table in (SAMPLE, NEGATIVE):
                 rows |= set(connection.execute(sa.select(table.c.id).where(table.c.person_id == person_id)).scalars())
             if connection.execute(sa.select(PERSON.c.id).where(PERSON.c.id == person_id)).first() is None:
-                return False
+                return None
+            erased = _counted(connection, person_id)
             # Whoever was merged into them is the same person under another name.
-            touched = forget_changes(connection, rows)
+            touched, changed = forget_changes(connection, rows)
             merged = sa.and_(PERSON.c.id.in_(touched), PERSON.c.deleted.is_not(None))
             has_samples = sa.exists().where(SAMPLE.c.person_id == PERSON.c.id)
             connection.execute(PERSON.delete().where(sa.or_(PERSON.c.id == person_id, sa.and_(merged, ~has_samples))))
         erase_traces(self.engine)
-        return True
+        return replace(erased, changes=changed)
 
     def erase_expired(self) -> None:
         """Erase for good what was removed so long ago that it cannot be undone any more."""
@@ -285,6 +289,23 @@ class _ChangeTransaction:
         self._transaction.__exit__(kind, error, trace)
         if isinstance(error, sa.exc.IntegrityError):
             raise _name_taken(error) from error
+
+
+def _counted(connection: sa.Connection, person_id: str) -> Forgotten:
+    """What the tables hold of somebody."""
+
+    def count(table: sa.Table, where: sa.ColumnElement[bool] | None = None) -> int:
+        query = sa.select(sa.func.count()).select_from(table).where(table.c.person_id == person_id)
+        return int(connection.execute(query if where is None else query.where(where)).scalar_one())
+
+    return Forgotten(
+        person_id,
+        samples=count(SAMPLE),
+        crops=count(SAMPLE, SAMPLE.c.crop.is_not(None)) + count(SEEN, SEEN.c.crop.is_not(None)),
+        negatives=count(NEGATIVE),
+        sightings=count(SEEN) + count(SIGHTING),
+        events=count(EVENT),
+    )
 
 
 def _name_taken(error: sa.exc.IntegrityError) -> Exception:

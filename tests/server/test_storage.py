@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import sqlite3
 import stat
 import unicodedata
@@ -15,6 +17,7 @@ from alembic.migration import MigrationContext
 from hypothesis import given
 from hypothesis import strategies as st
 
+import server.storage
 from pipeline.gallery import Entry
 from server.storage import (
     MAX_NAME,
@@ -288,11 +291,8 @@ def test_an_error_does_not_carry_what_was_to_be_kept(store: PeopleStore) -> None
 
 
 def test_the_schema_is_what_the_steps_make(store: PeopleStore, path: Path) -> None:
-    import server.storage.events
-    import server.storage.inbox
-    import server.storage.model_change
-    import server.storage.threshold  # noqa: F401  (each adds its tables)
-
+    for module in pkgutil.iter_modules(server.storage.__path__, "server.storage."):
+        importlib.import_module(module.name)  # each adds its tables
     with store.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     PeopleStore(path).close()  # nothing to do the second time
