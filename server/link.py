@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from server.live.messages import message
 from server.received_frame import ReceivedFrame
 from server.relay.feed import Feed, Watchable
+from server.visitor import LOCAL, Visitor
 
 logger = logging.getLogger(__name__)
 
@@ -31,14 +32,15 @@ MOVED = "moved"  # the session goes on over another link
 @dataclass(frozen=True, slots=True)
 class Visit:
     """What a page said of its visit: the room whose people it knows beside everyone's, whether it is a guest, whose
-    additions are its own, the session it had before its connection broke, by its secret, what its camera is called, and
-    the invitation it came by."""
+    additions are its own, the session it had before its connection broke, by its secret, what its camera is called,
+    the invitation it came by, and who asked."""
 
     room: str | None = None
     guest: bool = False
     resume: str | None = None
     name: str | None = None
     invitation: str | None = None
+    visitor: Visitor = LOCAL
 
 
 EVERYONE = Visit()

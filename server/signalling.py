@@ -19,6 +19,7 @@ from server.problems import problem
 from server.sdp import OfferError
 from server.storage.names import clean_name, clean_room
 from server.transport import IceServer
+from server.visitor import visitor_of
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ def visit_of(request: web.Request) -> Visit:
         resume=resume,
         name=clean_name(name) if name is not None else given.label if given is not None else None,
         invitation=None if given is None else given.id,
+        visitor=visitor_of(request),
     )
 
 
