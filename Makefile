@@ -15,12 +15,14 @@ OPENCV_LIBRARIES := libgl1 libglib2.0-0
 run: $(VENV)/.installed
 	@$(BIN)/visavis $(ARGS)
 
+# Browsers want the machine to themselves; everything else goes side by side.
 test: $(VENV)/.installed-for-tests
 	@$(BIN)/python tests/browser/install.py
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m browser
+	@$(BIN)/python -m pytest -m "not browser" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
