@@ -235,9 +235,8 @@ async function offerSignIn() {
   if (["link", "unknown"].includes(kindOf(await visitor())) || $("error").hidden) return;
   $("error-title").textContent = t("You are signed out");
   $("error-advice").textContent = t("Nothing is recognised until you sign in again.");
-  $("error-link").hidden = false;
-  $("error-link").href = signInPath();
-  $("error-link").textContent = t("Sign in");
+  $("sign-in").href = signInPath();
+  $("sign-in").hidden = false;
   $("start").hidden = true;
 }
 
@@ -251,7 +250,7 @@ async function offerSecureLink() {
 
 function hideError() {
   $("error").hidden = true;
-  $("error-link").hidden = true;
+  $("error-link").hidden = $("sign-in").hidden = true;
   $("start").hidden = false;
   $("start").textContent = t("Start the camera");
 }

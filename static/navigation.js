@@ -30,11 +30,9 @@ const open = PAGES.filter(([href, , ...roles]) => (named ? roles.includes(state.
 for (const nav of document.querySelectorAll("nav[data-pages]")) {
   nav.setAttribute("aria-label", t("Pages"));
   if (kind === "link") continue; // a link leads to one page
-  for (const [href, name] of open) {
-    const link = element("a", { href, textContent: name });
-    if (location.pathname === href) link.setAttribute("aria-current", "page");
-    nav.append(link);
-  }
+  const links = open.map(([href, name]) => element("a", { href, textContent: name }));
+  for (const link of links) if (link.getAttribute("href") === location.pathname) link.setAttribute("aria-current", "page");
+  nav.append(element("div", {}, ...links));
   if (kind === "account") nav.append(account());
   const here = nav.querySelector("[aria-current]");
   here?.scrollIntoView({ block: "nearest", inline: "center" }); // in sight where not all fit

@@ -9,7 +9,7 @@ import { toast } from "../toast.js";
 import { oneTimeLink } from "./link_sheet.js";
 import { refill, row, rowButton, rows } from "./rows.js";
 
-const LOOK = 3000; // ms between looks whether the new device has come
+const LOOK = 2000; // ms between looks whether the new device has come
 
 /** The section; `again()` asks about the account anew. */
 export class Devices {

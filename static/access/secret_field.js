@@ -11,9 +11,9 @@ export function showable(input) {
   button.setAttribute("aria-pressed", "false");
   button.ariaLabel = t("Show the password");
   button.addEventListener("click", () => {
-    const shown = input.type === "password";
-    input.type = shown ? "text" : "password";
-    button.setAttribute("aria-pressed", String(shown));
+    const hides = input.type === "text";
+    input.type = hides ? "password" : "text";
+    button.setAttribute("aria-pressed", String(!hides));
     input.focus();
   });
   const row = element("div", { className: "secret" });

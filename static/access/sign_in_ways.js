@@ -1,7 +1,7 @@
 // How I come in: my name, my password, my passkeys.
 
 import { ask, element } from "../dom.js";
-import { joined, t } from "../language.js";
+import { joined, t, woven } from "../language.js";
 import { get, post, put, remove } from "../people/api.js";
 import { askText, sheet } from "../people/dialogs.js";
 import { button, failure, paragraph } from "../people/parts.js";
@@ -11,6 +11,13 @@ import { browserHasThem, deviceName, failed, isBareAddress, make } from "./passk
 import { roleWords } from "./roles.js";
 import { refill, row, rowButton, rows } from "./rows.js";
 import { ADVICE, secretField, SHORTEST } from "./secret_field.js";
+
+/** What follows for who has no way in besides the session of now. */
+function lockedOut(role) {
+  if (role !== "owner") return [t("You have neither a passkey nor a password yet. When this device is signed out, only the owner can let you in again.")];
+  const command = element("code", { translate: false, dir: "ltr", textContent: "visavis owner" });
+  return woven("You have neither a passkey nor a password yet. When this device is signed out, only {command} on the computer Visavis runs on lets you in again.", { command });
+}
 
 /** The section; `read(me)` is called with each new answer about this account. */
 export class SignInWays {
@@ -38,7 +45,7 @@ export class SignInWays {
 
   #write(me) {
     const bare = !me.password && me.passkeys.length === 0;
-    const warning = bare ? [element("div", { className: "card notice" }, paragraph(me.role === "owner" ? t("You have neither a passkey nor a password yet. When this device is signed out, only the computer Visavis runs on can let you in again, by visavis owner.") : t("You have neither a passkey nor a password yet. When this device is signed out, only the owner can let you in again.")))] : [];
+    const warning = bare ? [element("div", { className: "card notice" }, element("p", {}, ...lockedOut(me.role)))] : [];
     const name = row({ name: me.name, facts: t("Your name · {role}", { role: roleWords(me.role) }) }, rowButton(t("Change…"), t("Change your name…"), "name", () => this.#rename(me)));
     const password = row({ name: t("Password"), facts: me.password ? t("Works at every address of this server.") : t("None yet.") }, rowButton(me.password ? t("Change…") : t("Set…"), me.password ? t("Change your password…") : t("Set a password…"), "password", () => this.#password(me)));
     const passkeys = me.passkeys.map((one) => this.#passkey(one, me));

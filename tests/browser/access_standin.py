@@ -286,7 +286,7 @@ class AccessStandin:
                 return web.json_response({"account": shown(made), **self._once(made)}, status=201)
             case "POST", ["accounts", id, "link"]:
                 return web.json_response(self._once(self.accounts[id]), status=201)
-            case ("PATCH" | "DELETE"), ["accounts", id]:
+            case (("PATCH" | "DELETE"), ["accounts", id]):
                 one = self.accounts[id]
                 owners = [other for other in self.accounts.values() if other.role == "owner" and not other.disabled]
                 stays = method == "PATCH" and body.get("role", one.role) == "owner" and not body.get("disabled")
