@@ -19,8 +19,10 @@ import { Reconnector } from "./reconnect.js";
 import { RoomReading } from "./room_reading.js";
 import { heard } from "./server_words.js";
 import { SessionError, visitOf } from "./session.js";
+import { signInPath } from "./signed_out.js";
 import { Stage } from "./stage.js";
 import { CaptureClock, Timeline } from "./timeline.js";
+import { kindOf, visitor } from "./visitor.js";
 import { Who } from "./who.js";
 import { present, visiting } from "./words.js";
 
@@ -105,7 +107,7 @@ function setState(state) {
 async function loadConfig() {
   const response = await fetch("/api/v1/config").catch(() => null);
   if (!response) throw new SessionError(t("The server does not answer."));
-  if (!response.ok) throw new SessionError(t("The server does not answer as it should. Load the page again."));
+  if (!response.ok) throw new SessionError(t("The server does not answer as it should. Load the page again."), { status: response.status });
   config = await response.json();
   $("retention").textContent = heard(config.retention);
   if (config.guest) forGuest();
@@ -187,7 +189,7 @@ function reconnect(reason, after = null) {
   timeline.clear();
   if (!wanted) return;
   setState("reconnecting");
-  const retry = () => wanted && connect().catch((error) => (error instanceof SessionError ? reconnect(error.message) : fail(error)));
+  const retry = () => wanted && connect().catch((error) => (error instanceof SessionError && !error.forbidden ? reconnect(error.message) : fail(error)));
   banner.say(again.schedule(reason, after, retry));
   say(t("Reconnecting."));
 }
@@ -225,6 +227,17 @@ function fail(error) {
   $("start").textContent = t("Try again");
   $("start").hidden = error.canRetry === false; // another address is the way out, not another try
   if (error.canRetry === false) offerSecureLink();
+  if (error.status === 401) offerSignIn();
+}
+
+/** The server no longer knows who this is. Whoever came by a link has nothing to sign in with: the server's own words stay. */
+async function offerSignIn() {
+  if (["link", "unknown"].includes(kindOf(await visitor())) || $("error").hidden) return;
+  $("error-title").textContent = t("You are signed out");
+  $("error-advice").textContent = t("Nothing is recognised until you sign in again.");
+  $("sign-in").href = signInPath();
+  $("sign-in").hidden = false;
+  $("start").hidden = true;
 }
 
 async function offerSecureLink() {
@@ -237,7 +250,7 @@ async function offerSecureLink() {
 
 function hideError() {
   $("error").hidden = true;
-  $("error-link").hidden = true;
+  $("error-link").hidden = $("sign-in").hidden = true;
   $("start").hidden = false;
   $("start").textContent = t("Start the camera");
 }

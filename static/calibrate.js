@@ -6,7 +6,7 @@ import { number } from "./figures.js";
 import { cameraKey, degrees } from "./known_cameras.js";
 import { t } from "./language.js";
 import { metres as inMetres, span } from "./reading.js";
-import { heard } from "./server_words.js";
+import { errorWords } from "./server_words.js";
 
 const STANDING = 5; // seconds to get to one's place
 const HOLDING = 3; // … and to hold up a card
@@ -88,7 +88,7 @@ export class Calibrate {
   /** A message of the commands channel that may be the answer. */
   message(message) {
     if (this.#command === null || message.id !== this.#command) return;
-    if (message.type === "error") return this.#failed(message.code === "bad_message" ? MISFIT : heard(message.message));
+    if (message.type === "error") return this.#failed(message.code === "bad_message" ? MISFIT : errorWords(message));
     if (message.type !== "camera") return;
     this.#stopWaiting();
     this.#known.keep(this.#key, message);

@@ -2,6 +2,7 @@
 
 import { $, describe, element } from "./dom.js";
 import { number, percent } from "./figures.js";
+import { JoinPanel } from "./join_panel.js";
 import { fromRight, t } from "./language.js";
 import { PeopleList } from "./people_list.js";
 import { EXPLAINED } from "./quality.js";
@@ -19,15 +20,14 @@ const ms = (value) => (value === null ? "–" : number(value, value < 10 ? 1 : 0
 
 /** The panel. `room` is the visit's, or null. `changed(names)` is called when the list of people was read, `opened()` when the panel was opened. */
 export class Panel {
-  #say;
   #opened;
   #people;
+  #join;
   #guest = false;
   #invited = false;
   #opener = null; // what had the focus before
 
   constructor({ room, changed, opened, say }) {
-    this.#say = say;
     this.#opened = opened;
     this.#people = new PeopleList({ changed });
     TABS.forEach((tab) => $(`tab-${tab}`).addEventListener("click", () => this.#select(tab)));
@@ -35,7 +35,7 @@ export class Panel {
     $("panel-close").addEventListener("click", () => this.toggle(false));
     $("phone-wall-link").href = room ? `/room/${encodeURIComponent(room)}` : "/rooms";
     $("phone-wall-link").textContent = room ? t("The wall of room {room}", { room }) : t("All rooms");
-    $("phone-copy").addEventListener("click", () => this.#copy());
+    this.#join = new JoinPanel(say);
   }
 
   get open() {
@@ -47,6 +47,7 @@ export class Panel {
     $("panel").hidden = !open;
     for (const button of [$("more"), $("quality")]) button.setAttribute("aria-expanded", String(open));
     if (!open) {
+      this.#join.hide();
       (this.#opener?.isConnected ? this.#opener : $("more")).focus({ preventScroll: true });
       return;
     }
@@ -54,7 +55,7 @@ export class Panel {
     if (tab) this.#select(tab);
     document.querySelector("[role=tab][aria-selected=true]").focus({ preventScroll: true });
     this.people();
-    this.#phone();
+    if (!this.#invited) this.#join.show(); // a link lets in its own device alone
     this.#opened();
   }
 
@@ -101,27 +102,6 @@ export class Panel {
     const rows = Object.entries(PARTS).map(([part, name]) => row(name, latency.parts[part]));
     const whole = latency.p50 === null ? t("measuring…") : t("in all");
     $("latency").tBodies[0].replaceChildren(row(whole, latency), ...rows);
-  }
-
-  async #phone() {
-    if (this.#invited) return; // the link lets in this device alone
-    const response = await fetch("/api/v1/join").catch(() => null);
-    const join = response?.ok ? await response.json() : {};
-    $("phone-on").hidden = !join.url;
-    $("phone-off").hidden = Boolean(join.url);
-    if (!join.url) return;
-    $("phone-qr").src = `data:image/svg+xml,${encodeURIComponent(join.qr)}`;
-    $("phone-url").textContent = $("phone-url").href = join.url;
-    $("phone-trust").href = join.trust_url;
-  }
-
-  async #copy() {
-    try {
-      await navigator.clipboard.writeText($("phone-url").href);
-      this.#say(t("The link is copied."));
-    } catch {
-      this.#say(t("The link could not be copied; select it and copy it by hand."));
-    }
   }
 
   #select(chosen) {

@@ -13,6 +13,11 @@ export function heard(text) {
   return translated(text) ?? text.split(/(?<=[.!?]) (?=\S)/).map((sentence) => translated(sentence) ?? sentence).join(between);
 }
 
+/** What a message "error" of the data channel says. */
+export function errorWords({ code, message }) {
+  return code === "not_allowed" ? t("Your role here does not allow that. Ask whoever let you in.") : heard(message);
+}
+
 function translated(text) {
   patterns ??= SENTENCES.flatMap(patternsOf);
   for (const { pattern, say } of patterns) {

@@ -12,6 +12,11 @@ export class SessionError extends Error {
     super(message);
     Object.assign(this, { retry, after, status, advice });
   }
+
+  /** Whether it is about who asks: another try as the same would be refused as well. */
+  get forbidden() {
+    return this.status === 401 || this.status === 403;
+  }
 }
 
 /** One side of a connection: what is asked of the server at `path`, and at the place that it answers with. */

@@ -3,7 +3,7 @@
 import { $, element } from "./dom.js";
 import { Guide } from "./guide.js";
 import { t } from "./language.js";
-import { heard } from "./server_words.js";
+import { errorWords } from "./server_words.js";
 import { toast, undo } from "./toast.js";
 import { question, Why } from "./why.js";
 import { chance, enrolling, SCOPES, scopes } from "./words.js";
@@ -166,7 +166,7 @@ export class Who {
     if (message.code === "looks_like") return this.#choose(message);
     if (message.code === "review_failed") return this.#review(message);
     this.#step("name");
-    this.#status(heard(message.message));
+    this.#status(errorWords(message));
   }
 
   /** The face resembles somebody: who is it? The pictures wait for the answer. */
@@ -187,7 +187,7 @@ export class Who {
     const final = this.#refused || message.final === true;
     this.#waiting = !final;
     this.#step(final ? "name" : "choose");
-    this.#status(heard(message.message));
+    this.#status(errorWords(message));
     $("who-add").hidden = $("who-rename").hidden = true;
     $("who-new").textContent = t("Keep them all the same");
     if (!final) $("who-new").focus();
@@ -206,7 +206,7 @@ export class Who {
 
   #noted(message) {
     this.#noting = null;
-    if (message.type === "error") return this.#status(heard(message.message));
+    if (message.type === "error") return this.#status(errorWords(message));
     const name = this.#face.name;
     this.#dialog.close();
     toast(t("Noted: this is not {name}.", { name }), message.change && undo(message.change, t("Taken back: this may be {name}.", { name }))); // what a guest notes ends with the visit

@@ -5,7 +5,7 @@ import { enumerated, number, percent } from "./figures.js";
 import { isolated, t, tn } from "./language.js";
 import { Portrait } from "./portrait.js";
 import { readingFacts } from "./reading.js";
-import { heard } from "./server_words.js";
+import { errorWords, heard } from "./server_words.js";
 import { chance } from "./words.js";
 
 const EVERY = 1000; // milliseconds between questions while the card is open
@@ -93,7 +93,7 @@ export class Why {
   message(message) {
     if (this.#command === null || message.id !== this.#command) return;
     if (message.type === "why") this.#fill(message);
-    else if (message.type === "error") this.#gone(heard(message.message));
+    else if (message.type === "error") this.#gone(errorWords(message));
   }
 
   #question() {

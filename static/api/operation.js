@@ -2,6 +2,7 @@
 
 import { element } from "../dom.js";
 import { field, paragraph } from "../people/parts.js";
+import { signedOut } from "../signed_out.js";
 import { address, bodies, command, kind } from "./document.js";
 
 const MOST = 20_000; // characters of an answer that are shown
@@ -62,6 +63,7 @@ async function asked(path) {
   try {
     const abort = new AbortController();
     const response = await fetch(path, { headers: { Accept: "application/json, */*" }, signal: abort.signal });
+    if (response.status === 401) signedOut();
     const type = response.headers.get("Content-Type") ?? "";
     const title = `${response.status} ${response.statusText}`;
     if (!/json|text\/(plain|csv|vtt)/.test(type)) {

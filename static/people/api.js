@@ -2,12 +2,13 @@
 
 import { t } from "../language.js";
 import { heard } from "../server_words.js";
+import { signedOut } from "../signed_out.js";
 
 const ROOT = "/api/v1";
 
 const WORDS = {
   0: t("The server cannot be reached. Is it still running, and are you in its network?"),
-  401: t("This device has not joined. Open the link that Visavis shows on the computer it runs on."),
+  401: t("You are signed out. Sign in again, or open the link that you came by."),
   403: t("The server does not allow that from here."),
   404: t("That is no longer there. Somebody may have removed it."),
   409: t("That does not go together with what is there now."),
@@ -39,6 +40,11 @@ export function refusalWords(status, problem) {
   return WORDS[status] ?? (status >= 500 ? t("Something went wrong on the server.") : t("The server refused that."));
 }
 
+let ahead = 0; // ms by which the server's clock is before this device's
+
+/** When a time of the server's is, on this device's clock (ms since 1970). */
+export const onThisClock = (iso) => Date.parse(iso) - ahead;
+
 /** Ask the server; resolves to what it answered (`null` for nothing), throws a `Refusal`. */
 export async function call(method, path, body, { signal, keepalive } = {}) {
   const init = { method, signal, keepalive, headers: { Accept: "application/json" } };
@@ -53,6 +59,8 @@ export async function call(method, path, body, { signal, keepalive } = {}) {
     if (error.name === "AbortError") throw error;
     throw new Refusal(0);
   }
+  const now = Date.parse(response.headers.get("Date")) - Date.now();
+  if (Number.isFinite(now)) ahead = Math.abs(now) < 2000 ? 0 : now; // it is to the second
   const text = await response.text().catch(() => "");
   return answer(response.status, text, response.headers.get("Retry-After"));
 }
@@ -93,5 +101,6 @@ function answer(status, text, after) {
     if (status < 400) throw new Refusal(502, { detail: t("The server answered something that makes no sense.") });
   }
   if (status >= 200 && status < 300) return value;
+  if (status === 401) signedOut();
   throw new Refusal(status, value, /^\d+$/.test(after ?? "") ? Number(after) : null);
 }

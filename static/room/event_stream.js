@@ -2,6 +2,7 @@
 
 import { t } from "../language.js";
 import { refusalWords } from "../people/api.js";
+import { signedOut } from "../signed_out.js";
 import { SessionError } from "../signalling.js";
 
 const QUIET = 40_000; // ms without a word (the server says something every fifteen seconds) after which nobody is there
@@ -48,6 +49,7 @@ export async function listen(path, heard, signal) {
     if (!response.ok) {
       const problem = await response.json().catch(() => null);
       const { status } = response;
+      if (status === 401) signedOut();
       throw new SessionError(refusalWords(status, problem), { status, retry: ![401, 403, 404].includes(status), after: Number(response.headers.get("Retry-After")) || null });
     }
     const parser = new EventParser();

@@ -2,10 +2,12 @@
 
 import { ask, element } from "../dom.js";
 import { joined, t, woven } from "../language.js";
+import { DEVICES, devicesWords, usedWords, VALID } from "../link_words.js";
 import { get, post, remove } from "../people/api.js";
 import { sheet } from "../people/dialogs.js";
 import { button, failure, field, paragraph } from "../people/parts.js";
 import { until } from "../people/words.js";
+import { shownLink } from "../shown_link.js";
 import { toast } from "../toast.js";
 import { action, attempt } from "./parts.js";
 
@@ -14,14 +16,6 @@ const ROLES = {
   viewer: { words: t("A viewer"), means: t("Watches this room's cameras and sees who is here.") },
   host: { words: t("Another host"), means: t("Both, and renames, pauses and ends cameras, invites others, closes the room.") },
 };
-const VALID = [
-  [10, t("10 minutes")],
-  [60, t("1 hour")],
-  [60 * 24, t("1 day")],
-  [60 * 24 * 7, t("7 days")],
-  [60 * 24 * 30, t("30 days")],
-];
-
 const path = (room) => `/rooms/${encodeURIComponent(room)}/invitations`;
 
 /** Ask what the link is for, make it, and show it; `made()` is called when there is a new one. */
@@ -32,6 +26,7 @@ export async function invite(room, made) {
   );
   const valid = element("select", {}, ...VALID.map(([minutes, words]) => element("option", { value: minutes, textContent: words, selected: minutes === 60 })));
   const label = element("input", { maxLength: 80, autocomplete: "off", spellcheck: false });
+  const devices = element("input", { type: "number", inputMode: "numeric", min: 1, max: DEVICES, step: 1, placeholder: t("any number ## of devices") });
   const refused = element("p", { className: "refused", role: "alert" });
   const go = element("button", { type: "submit", className: "primary", textContent: t("Make a link") });
   const form = element(
@@ -40,12 +35,18 @@ export async function invite(room, made) {
     element("fieldset", { className: "choices" }, element("legend", { className: "visually-hidden", textContent: t("What for") }), ...roles),
     field(t("Works for"), valid),
     field(t("Name (optional)"), label, t("Stands in the list of links, and names the camera.")),
+    field(t("For how many devices (optional)"), devices, t("Once so many have come by it, it lets in no more.")),
     refused,
     element("div", { className: "row end" }, button(t("Cancel"), () => close()), go),
   );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const wish = { role: form.querySelector(":checked").value, minutes: Number(valid.value), ...(label.value.trim() ? { label: label.value.trim() } : {}) };
+    const wish = {
+      role: form.querySelector(":checked").value,
+      minutes: Number(valid.value),
+      ...(label.value.trim() ? { label: label.value.trim() } : {}),
+      ...(devices.value ? { devices: Number(devices.value) } : {}),
+    };
     attempt(
       go,
       async () => {
@@ -64,32 +65,15 @@ export async function invite(room, made) {
 }
 
 /** A link that was just made: this once. */
-function shown({ role, label, expires, url, qr, trust_url: trust }, close) {
-  const about = paragraph(joined([ROLES[role]?.words ?? role, label, t("works until {time}", { time: until(expires) })]));
+function shown({ role, label, expires, devices, url, qr, trust_url: trust }, close) {
+  const about = paragraph(joined([ROLES[role]?.words ?? role, label, devicesWords(devices), t("works until {time}", { time: until(expires) })]));
   const done = element("div", { className: "row end" }, button(t("Done"), () => close(), "primary"));
-  const said = element("p", { className: "soft", role: "status" });
-  const link = element("input", { readOnly: true, value: url, spellcheck: false, dir: "ltr" });
-  link.addEventListener("focus", () => link.select());
-  const copy = button(t("Copy the link"), async () => {
-    try {
-      await navigator.clipboard.writeText(url);
-      said.textContent = t("The link is copied.");
-    } catch {
-      link.focus();
-      said.textContent = t("The link could not be copied; select it and copy it by hand.");
-    }
-  });
-  const share = navigator.share ? [button(t("Share…"), () => navigator.share({ title: "Visavis", url }).catch(() => {}))] : []; // closing the sheet is no fault
-  const code = qr ? [element("img", { src: `data:image/svg+xml,${encodeURIComponent(qr)}`, alt: t("QR code of the link"), width: 220, height: 220 })] : [];
   const how = element("a", { href: trust ?? "", target: "_blank", rel: "noopener", textContent: t("how that is done") });
   const command = element("code", { translate: false }, "--no-lan");
   const hint = trust ? woven("The first time, the device has to trust this server: {how}.", { how }) : woven("This server is not open to other devices. Start it without {1}.", { 1: command });
   return [
     about,
-    ...code,
-    field(t("The link"), link, t("It is shown this once. Whoever has it can use it.")),
-    element("div", { className: "row" }, copy, ...share),
-    said,
+    ...shownLink({ url, qr }, t("It is shown this once. Whoever has it can use it.")),
     element("p", { className: "soft" }, ...hint),
     done,
   ];
@@ -109,9 +93,9 @@ export async function showInvitations(root, room) {
   }
 }
 
-function row(room, { id, role, label, expires, used }, again) {
+function row(room, { id, role, label, expires, devices, used }, again) {
   const words = label || ROLES[role]?.words || role;
-  const facts = joined([label && ROLES[role]?.words, t("until {time} ## a link works", { time: until(expires) }), usedWords(used)]);
+  const facts = joined([label && ROLES[role]?.words, t("until {time} ## a link works", { time: until(expires) }), devicesWords(devices), usedWords(used)]);
   const revoke = action(
     t("Revoke"),
     async () => {
@@ -125,11 +109,6 @@ function row(room, { id, role, label, expires, used }, again) {
   revoke.ariaLabel = t("Revoke: {label}", { label: words });
   revoke.dataset.key = id;
   return element("li", {}, element("div", {}, element("span", { className: "name", textContent: words }), element("small", { textContent: facts })), revoke);
-}
-
-function usedWords(used) {
-  if (!used) return t("not used yet");
-  return t("last used {time}", { time: until(used) });
 }
 
 /** Change what is in `root`, and let the focus be where it was. */

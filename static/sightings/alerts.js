@@ -3,6 +3,7 @@
 import { element } from "../dom.js";
 import { t } from "../language.js";
 import { paragraph } from "../people/parts.js";
+import { signedOut } from "../signed_out.js";
 import { toast } from "../toast.js";
 import { clock } from "./day.js";
 
@@ -36,7 +37,10 @@ export class Alerts {
     const source = (this.#source = new EventSource("/api/v1/events"));
     for (const kind of ["named", "unknown", "left"]) source.addEventListener(kind, (event) => this.#take(kind, JSON.parse(event.data)));
     source.onopen = () => (this.#status.textContent = "");
-    source.onerror = () => (this.#status.textContent = t("The server is not heard. Trying again."));
+    source.onerror = () => {
+      this.#status.textContent = t("The server is not heard. Trying again.");
+      if (source.readyState === EventSource.CLOSED) signedOut(); // refused; a browser does not say why
+    };
     addEventListener("pagehide", () => source.close(), { once: true });
   }
 

@@ -334,6 +334,7 @@ class RoomStandin:
         now = datetime.now(UTC)
         over = now + timedelta(minutes=body["minutes"])
         row = {"id": f"i{len(self.invitations)}", "role": body["role"], "label": body.get("label"), "used": None,
+               "devices": body.get("devices"),
                "created": now.isoformat(), "expires": over.isoformat()}  # fmt: skip
         self.invitations.append(row)
         url = "https://testhost:8443/i/correct-horse-battery-staple"

@@ -225,9 +225,13 @@ def test_a_host_invites_and_revokes(room: RoomStandin, opened: Opens, size: str,
     page.check("input[value=viewer]")
     page.select_option("dialog[open] select", label="7 days")
     page.fill("dialog[open] input[maxlength]", "Anna")
+    page.fill("dialog[open] input[type=number]", "0")
+    page.get_by_role("button", name="Make a link").click()
+    assert not [question for question, _ in room.asked if "invitations" in question]  # for no device: no link
+    page.fill("dialog[open] input[type=number]", "2")
     page.get_by_role("button", name="Make a link").click()
     page.wait_for_function("() => document.querySelector('dialog[open] img')?.naturalWidth > 0")
-    assert room.asked[-1][1] == {"role": "viewer", "minutes": 10_080, "label": "Anna"}
+    assert room.asked[-1][1] == {"role": "viewer", "minutes": 10_080, "label": "Anna", "devices": 2}
     assert page.input_value("dialog[open] input").startswith("https://testhost:8443/")
     in_reach(page)
     shot(page, f"link-{size}")
@@ -240,6 +244,7 @@ def test_a_host_invites_and_revokes(room: RoomStandin, opened: Opens, size: str,
     page.click("#tab-invited")
     page.wait_for_selector("#invited .name >> text=Anna")
     assert "A viewer · until " in page.inner_text("#invited li")
+    assert " · for 2 devices · " in page.inner_text("#invited li")
     in_reach(page)
     page.get_by_role("button", name="Revoke: Anna").click()
     page.click("#ask-yes")

@@ -60,7 +60,7 @@ SAYS = {
 # Texts that are the same in every language, or no text for people.
 UNTRANSLATED = {
     *("CSV", "JSON", "Visavis"),
-    *("visavis serve --inbox", "inbox = true", "visavis --sightings"),  # to be typed
+    *("visavis serve --inbox", "inbox = true", "visavis --sightings", "visavis owner"),  # to be typed
     "Not connected",  # a state's own name (quality.js); what is said of it stands in NAMED
 }
 
