@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 POLL = 1.0  # seconds between two looks whether another process (visavis people import) has written
-MOMENT = 0.005  # seconds between two looks at the clock at least
+TICK, MOMENT = 0.2, 0.005  # seconds between two looks at the clock at most, and at least
 ERASE_EVERY = 3600.0  # seconds between two looks for what can no longer be undone
 
 
@@ -423,9 +423,9 @@ class People:
                 logger.error("people: the store could not be read: %s", type(error).__name__)
 
     async def _keeping_time(self) -> None:
-        """Look at the clock when the next one's time is over, and every second in case it was set."""
+        """Look at the clock when the next one's time is over, and now and then in case it was set."""
         while True:
-            await asyncio.sleep(max(MOMENT, self.lapse.wait(POLL)))
+            await asyncio.sleep(max(MOMENT, self.lapse.wait(TICK)))
             self._keep_time()
 
     def _target_of(self, room: str | None) -> float | None:
