@@ -159,7 +159,12 @@ async def _config(request: web.Request) -> web.Response:
 
 def consent_asked(settings: Settings) -> dict[str, Any]:
     """What is asked of whoever enrols somebody."""
-    return {"required": settings.consent == "require", "days": settings.consent_days, "purpose": PURPOSE}
+    return {
+        "required": settings.consent == "require",
+        "days": settings.consent_days,
+        "grace": settings.consent_grace_days,
+        "purpose": PURPOSE,
+    }
 
 
 def retention(settings: Settings) -> str:
