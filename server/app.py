@@ -20,6 +20,7 @@ from server.front_operations import OPERATIONS
 from server.guests import guest_middleware, is_guest
 from server.join import Door, setup_join
 from server.passes import FindPass, pass_in
+from server.people.consent import PURPOSE
 from server.problems import problem_middleware
 from server.rooms.roles import pass_middleware
 from server.security import access_middleware, add_headers
@@ -151,8 +152,19 @@ async def _config(request: web.Request) -> web.Response:
             "invited": pass_in(request) is not None,
             "secure": True,  # TLS, or loopback, which browsers trust as well: there is no third listener
             "retention": retention(request.app[SETTINGS]),
+            "consent": consent_asked(request.app[SETTINGS]),
         }
     )
+
+
+def consent_asked(settings: Settings) -> dict[str, Any]:
+    """What is asked of whoever enrols somebody."""
+    return {
+        "required": settings.consent == "require",
+        "days": settings.consent_days,
+        "grace": settings.consent_grace_days,
+        "purpose": PURPOSE,
+    }
 
 
 def retention(settings: Settings) -> str:

@@ -31,6 +31,7 @@ from server.client_types import (
     Attendance,
     Change,
     Config,
+    Consent,
     Event,
     Group,
     Inbox,
@@ -39,6 +40,7 @@ from server.client_types import (
     MergePreview,
     NamedGroup,
     NamedStranger,
+    NewConsent,
     Person,
     PersonChanged,
     PersonDetail,
@@ -103,9 +105,13 @@ class Visavis:
 
     # -- people ----------------------------------------------------------------------------------------------------
 
-    def people(self, room: str | None = None) -> list[Person]:
-        """Everybody, or those of a room (``""``: everyone's)."""
-        return cast(list[Person], self._get("/people", room=room)["people"])
+    def people(
+        self,
+        room: str | None = None,
+        consent: Literal["over", "withdrawn", "not_recorded", "soon"] | None = None,
+    ) -> list[Person]:
+        """Everybody, or those of a room (``""``: everyone's), or whose consent stands so."""
+        return cast(list[Person], self._get("/people", room=room, consent=consent)["people"])
 
     def person(self, id: str) -> PersonDetail:
         """Somebody with samples."""
@@ -127,6 +133,18 @@ class Visavis:
         """Erase somebody for good."""
         self._send("DELETE", f"/people/{id}")
 
+    def consents(self, id: str) -> list[Consent]:
+        """Every record of why somebody may be recognised, the newest first."""
+        return cast(list[Consent], self._get(f"/people/{id}/consents")["consents"])
+
+    def record_consent(self, id: str, consent: NewConsent) -> Consent:
+        """Say anew why somebody may be recognised."""
+        return cast(Consent, self._send("POST", f"/people/{id}/consents", consent)["consent"])
+
+    def withdraw_consent(self, id: str) -> Consent:
+        """Let somebody not be recognised from now on; they are erased some days later."""
+        return cast(Consent, self._send("POST", f"/people/{id}/consents/withdraw")["consent"])
+
     def merge_preview(self, id: str, into: str) -> MergePreview:
         """What merging one into another would give."""
         return cast(MergePreview, self._get(f"/people/{id}/merge", into=into))
@@ -143,9 +161,11 @@ class Visavis:
         """Take a change back."""
         return cast(Change, self._send("POST", f"/changes/{change}/undo")["change"])
 
-    def enrol(self, name: str, photos: Iterable[Source], room: str | None = None) -> Saved:
-        """Add photos of somebody, new or known; all of them or none. Raises :class:`Refused` with the words about the
-        first photo that cannot be used."""
+    def enrol(
+        self, name: str, photos: Iterable[Source], room: str | None = None, consent: NewConsent | None = None
+    ) -> Saved:
+        """Add photos of somebody, new or known; all of them or none. ``consent`` says why they may be recognised.
+        Raises :class:`Refused` with the words about the first photo that cannot be used."""
         draft = self._send("POST", "/imports", {"room": room})["id"]
         try:
             for number, photo in enumerate(photos, 1):
@@ -153,7 +173,7 @@ class Visavis:
                 for file in said["files"]:
                     if file["verdict"] not in ("used", "duplicate"):
                         raise Refused(422, file["verdict"], f"{file['file']}: {file['words']}")
-            return cast(Saved, self._send("POST", f"/imports/{draft}/commit"))
+            return cast(Saved, self._send("POST", f"/imports/{draft}/commit", _with({}, consent)))
         except BaseException:
             self._let_go(f"/imports/{draft}")
             raise
@@ -164,9 +184,9 @@ class Visavis:
         """Whom nobody has named yet, where the inbox is on."""
         return cast(Inbox, self._get("/inbox"))
 
-    def name_stranger(self, id: str, name: str) -> NamedStranger:
+    def name_stranger(self, id: str, name: str, consent: NewConsent | None = None) -> NamedStranger:
         """Say who a stranger is."""
-        return cast(NamedStranger, self._send("POST", f"/inbox/{id}/name", {"name": name}))
+        return cast(NamedStranger, self._send("POST", f"/inbox/{id}/name", _with({"name": name}, consent)))
 
     def sightings(self, person: str) -> list[InboxSighting]:
         """When somebody was seen before they were named."""
@@ -190,9 +210,10 @@ class Visavis:
         """How the groups of an album stand."""
         return cast(Album, self._get(f"/albums/{id}"))
 
-    def name_group(self, album: str, group: str, name: str) -> NamedGroup:
+    def name_group(self, album: str, group: str, name: str, consent: NewConsent | None = None) -> NamedGroup:
         """Say who a group is: its best faces are enrolled."""
-        return cast(NamedGroup, self._send("POST", f"/albums/{album}/groups/{group}/name", {"name": name}))
+        said = _with({"name": name}, consent)
+        return cast(NamedGroup, self._send("POST", f"/albums/{album}/groups/{group}/name", said))
 
     def merge_groups(self, album: str, groups: Iterable[str]) -> Group:
         """Make one group of some."""
@@ -407,6 +428,10 @@ class Visavis:
 def _read(response: HTTPResponse) -> bytes:
     with response:
         return response.read()
+
+
+def _with(body: dict[str, Any], consent: NewConsent | None) -> dict[str, Any]:
+    return body if consent is None else {**body, "consent": consent}
 
 
 def _span(begin: datetime | None, end: datetime | None) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 
 class AlbumRefused(TypedDict):
@@ -53,6 +53,12 @@ class ConfigVideo(TypedDict):
     maxBitrate: int
 
 
+class ConfigConsent(TypedDict):
+    required: bool
+    days: int
+    purpose: str
+
+
 class Config(TypedDict):
     version: str
     protocol: int
@@ -64,6 +70,26 @@ class Config(TypedDict):
     invited: bool
     secure: bool
     retention: str
+    consent: ConfigConsent
+
+
+class Consent(TypedDict):
+    purpose: str
+    basis: Literal[
+        "consent",
+        "contract",
+        "legal_obligation",
+        "vital_interests",
+        "public_task",
+        "legitimate_interests",
+        "not_recorded",
+    ]
+    given: str
+    expires: str | None
+    withdrawn: str | None
+    recorded: str
+    recorded_by: str
+    state: Literal["holds", "over", "withdrawn", "not_recorded"]
 
 
 class EventDataPerson(TypedDict):
@@ -180,6 +206,13 @@ class NamedStranger(TypedDict):
     seen: int
 
 
+class NewConsent(TypedDict):
+    purpose: str
+    basis: Literal["consent", "contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests"]
+    given: NotRequired[str]
+    expires: NotRequired[str | None]
+
+
 class Person(TypedDict):
     id: str
     name: str
@@ -189,6 +222,7 @@ class Person(TypedDict):
     negatives: int
     created: str
     cover: str | None
+    consent: Consent
 
 
 class PersonChanged(TypedDict):
@@ -210,6 +244,7 @@ class PersonDetail(TypedDict):
     negatives: list[PersonDetailNegatives]
     created: str
     cover: str | None
+    consent: Consent
 
 
 class Photo(TypedDict):

@@ -29,6 +29,7 @@ OPERATIONS = {
                 invited=FLAG,
                 secure=FLAG,
                 retention=TEXT,
+                consent=record(required=FLAG, days=COUNT, grace=COUNT, purpose=TEXT),
             )
         },
     ),

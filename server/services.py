@@ -35,6 +35,8 @@ from server.live.session import LiveSession, SessionOptions
 from server.media.decoder import Decoder, DecoderDown
 from server.peers import PeerRegistry
 from server.people import People, PeopleOptions
+from server.people.consent_routes import setup_consents
+from server.people.grace import Grace
 from server.people.import_routes import setup_imports
 from server.people.inbox import Inbox, erase_inbox
 from server.people.inbox_routes import setup_inbox
@@ -87,7 +89,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         return LiveSession(
             link, change.models, people, executor, config, policy, options, inbox, room=visit.room, guest=visit.guest,
             reading=readings.of(visit.room), reader=readings.reader(visit.room, change.models), recorder=recorder,
-            camera=LiveCamera(visit.name, visit.invitation),
+            camera=LiveCamera(visit.name, visit.invitation), by=str(visit.visitor),
         )  # fmt: skip
 
     def sessions() -> list[LiveSession]:
@@ -111,6 +113,8 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
     async with contextlib.AsyncExitStack() as stack:
         people = await _open_people(settings, models)
         stack.push_async_callback(people.close)
+        grace = Grace(people, settings.consent_grace_days, people.forget)
+        stack.push_async_callback(grace.close)
         readings = await Readings.open(people, models, settings.provider)
         inbox = await _open_inbox(settings, people, models)
         if inbox is not None:
@@ -184,6 +188,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
                 lambda app: setup_sources(app, sources),
                 lambda app: setup_reading(app, readings, lambda: change.models, show_reading),
                 lambda app: setup_people(app, people, lambda: change.models, settings.max_samples),
+                lambda app: setup_consents(app, people),
                 lambda app: setup_imports(app, imports),
                 lambda app: setup_photos(app, photos),
                 lambda app: setup_groups(app, AlbumRoutes(albums, people, lambda: change.models.matcher)),
@@ -207,11 +212,6 @@ def ready_models(settings: Settings, pack: Pack) -> FaceModels:
     return models
 
 
-def people_options(settings: Settings) -> PeopleOptions:
-    """The settings that concern people."""
-    return PeopleOptions(settings.max_samples, settings.undo_days, settings.approximate_above)
-
-
 def _load_models(settings: Settings, name: str) -> FaceModels:
     return ready_models(settings, load_pack(name, settings.models_dir, settings.provider, logger.info))
 
@@ -219,8 +219,9 @@ def _load_models(settings: Settings, name: str) -> FaceModels:
 async def _open_people(settings: Settings, models: FaceModels) -> People:
     manifest = models.manifest
     try:
+        options = PeopleOptions.of(settings)
         return await People.open(
-            settings.data_dir / "people.sqlite3", manifest.digest, manifest.embedder.dimension, people_options(settings)
+            settings.data_dir / "people.sqlite3", manifest.digest, manifest.embedder.dimension, options
         )
     except StorageError as error:
         raise StartError(str(error)) from error

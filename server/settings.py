@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from platformdirs import user_config_path, user_data_path
 
@@ -103,6 +103,19 @@ class Settings:
         kinds.SWITCH, False, "Keep a small picture of the face with each sample, so that another pack can read it anew."
     )
     undo_days: float = setting(kinds.number(0, 365), 7.0, "Days in which a correction of people can be undone.")
+    consent: Literal["require", "ask"] = setting(
+        kinds.choice("require", "ask"),
+        "require",
+        "Whether nobody is kept without saying why they may be recognised, or are kept and shown as not recorded.",
+    )
+    consent_days: int = setting(
+        kinds.whole(0, 3650), 365, "Days after which a consent is over, unless somebody says otherwise; 0: never."
+    )
+    consent_grace_days: int = setting(
+        kinds.whole(0, 365),
+        30,
+        "Days after which somebody whose consent is over or withdrawn, and who is recognised no more, is erased.",
+    )
     inbox: bool = setting(
         kinds.SWITCH,
         False,

@@ -88,7 +88,7 @@ const visit = visitOf(location.search);
 const called = new CameraName(storage("sessionStorage"), visit);
 visit.name = called.name;
 const reading = new RoomReading(visit);
-const panel = new Panel({ room: visit.room, changed: (names) => who.suggest(names), opened: () => measured.state !== "live" && reading.read(), say });
+const panel = new Panel({ room: visit.room, changed: (people) => who.suggest(people), opened: () => measured.state !== "live" && reading.read(), say });
 const calibrate = new Calibrate({
   command: (kind, ...fields) => session?.command(kind, ...fields) ?? null,
   largest: () => measured.results.at(-1)?.faces.toSorted((a, b) => b.box[2] - a.box[2])[0] ?? null,

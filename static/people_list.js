@@ -1,5 +1,6 @@
 // The people in the panel: who they are, by room, and what is most often done about them.
 
+import { mark } from "./consent_words.js";
 import { $, confirmForget, element } from "./dom.js";
 import { joined, t, tn } from "./language.js";
 import { get, patch, post, Refusal, remove } from "./people/api.js";
@@ -22,11 +23,12 @@ export function inRoom(people, filter) {
 }
 
 /** How many pictures, and whose, in words. */
-export function summary({ samples, room }) {
-  return joined([tn(samples, "{count} picture", "{count} pictures"), room && t("room {room}", { room })]);
+export function summary(person) {
+  const { samples, room } = person;
+  return joined([tn(samples, "{count} picture", "{count} pictures"), room && t("room {room}", { room }), mark(person)?.words]);
 }
 
-/** The list. `changed(names)` is called when it was read. */
+/** The list. `changed(people)` is called when it was read. */
 export class PeopleList {
   #changed;
   #people = [];
@@ -47,7 +49,7 @@ export class PeopleList {
       if (!(error instanceof Refusal)) throw error;
       return; // what was read before stays; the connection's own words say what is wrong
     }
-    this.#changed(this.#people.map(({ name }) => name));
+    this.#changed(this.#people);
     // A row that somebody writes in is not taken from under their fingers.
     if (!$("people-list").querySelector("form")) this.#show();
   }

@@ -1,5 +1,6 @@
 // 'Who is this?': the sheet that names a face, asks when in doubt, and takes a wrong name back.
 
+import { ConsentPart, Unsaid, withConsent } from "./consent.js";
 import { $, element } from "./dom.js";
 import { Guide } from "./guide.js";
 import { t } from "./language.js";
@@ -24,6 +25,8 @@ export class Who {
   #waiting = false; // pictures wait on the server for an answer
   #refused = false; // somebody insisted already on pictures that do not agree
   #greeting = null; // the timer of a ring that is closed
+  #consent = new ConsentPart();
+  #kept = () => true; // whether whom is named stays known when the visit ends
   #send;
   #guide;
   #why;
@@ -32,6 +35,9 @@ export class Who {
     this.#send = command;
     this.#guide = new Guide(look);
     this.#why = new Why({ ask: (track) => command("why", track), look });
+    $("who-agree").append(this.#consent.drawn);
+    this.#consent.watch($("who-name"));
+    $("who-scope").addEventListener("change", () => (this.#consent.needless = !this.#kept()));
     $("who-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#save();
@@ -66,20 +72,24 @@ export class Who {
     $("who-not").textContent = face.name ? t("This is not {name}", face) : "";
     $("who-not").hidden = !(known || perhaps);
     $("who-name").value = "";
+    this.#consent.about("");
+    this.#consent.reset();
     this.#step("name");
     this.#dialog.showModal();
     // On a phone the keyboard would hide what a known face was touched for.
     $(known ? "who-why" : perhaps ? "who-same" : "who-name").focus();
   }
 
-  /** Names to offer while typing. */
-  suggest(names) {
-    $("who-known").replaceChildren(...names.map((name) => element("option", { value: name })));
+  /** Whom to offer while typing; `people` as the server lists them. */
+  suggest(people) {
+    $("who-known").replaceChildren(...people.map(({ name }) => element("option", { value: name })));
+    this.#consent.know(people);
   }
 
   /** Offer whom a new name is for, as far as this visit leaves a choice. */
   visit(visit) {
     const choices = scopes(visit);
+    this.#kept = () => this.#dialog.querySelector("input[name=scope]:checked")?.value !== "session" && !visit.guest;
     $("who-scope").hidden = choices.length === 0;
     $("who-scope-choices").replaceChildren(
       ...choices.map((scope, i) => {
@@ -90,6 +100,7 @@ export class Who {
         return element("label", {}, input, element("span", {}, words, means));
       }),
     );
+    this.#consent.needless = !this.#kept();
   }
 
   /** A message of the commands channel that may be about this. */
@@ -114,6 +125,7 @@ export class Who {
 
   #saveAs(name) {
     $("who-name").value = name;
+    this.#consent.about(name);
     this.#save();
   }
 
@@ -124,8 +136,15 @@ export class Who {
       $("who-name").focus();
       return;
     }
+    let consent;
+    try {
+      consent = this.#consent.read();
+    } catch (error) {
+      if (!(error instanceof Unsaid)) throw error;
+      return this.#status(error.message);
+    }
     const scope = this.#dialog.querySelector("input[name=scope]:checked")?.value;
-    this.#command = this.#send("enrol", this.#face.track, name, scope ? { ...how, scope } : how);
+    this.#command = this.#send("enrol", this.#face.track, name, withConsent(scope ? { ...how, scope } : how, consent));
     if (this.#command === null) return this.#status(t("There is no connection now. Try again in a moment."));
     this.#waiting = false;
     this.#refused = how.confirm === "new";
@@ -221,7 +240,7 @@ export class Who {
     if (!naming) this.#why.hide();
     $("who-why").setAttribute("aria-expanded", String(this.#why.open));
     $("who-name").disabled = !naming;
-    $("who-naming").hidden = $("who-about").hidden = $("who-consent").hidden = !naming;
+    $("who-naming").hidden = $("who-about").hidden = $("who-consent").hidden = $("who-agree").hidden = !naming;
     $("who-save").hidden = $("who-guide").hidden = !naming;
     $("who-finish").hidden = true;
     $("who-cancel").hidden = false;

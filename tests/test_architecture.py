@@ -27,6 +27,7 @@ TOP_LEVEL = {*PACKAGES, "static", "tests", "docs", ".ci", ".git", ".gitignore"} 
     "Makefile",
 }
 MAX_LINES = 450
+WRITTEN = "Written by ``python -m tests."
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 
@@ -161,7 +162,8 @@ def test_nothing_below_the_server_reads_a_clock() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: name_of(path))
 def test_a_file_is_one_idea(path: Path) -> None:
-    assert len(path.read_text("utf-8").splitlines()) <= MAX_LINES
+    lines = path.read_text("utf-8").splitlines()
+    assert len(lines) <= MAX_LINES or WRITTEN in lines[0]
 
 
 def test_every_package_says_what_it_is() -> None:

@@ -65,10 +65,10 @@ def running_server(
     log, said = data_dir / "server.log", data_dir / "server.out"
     command = [*before, sys.executable, "-m", "server", "--no-lan", "--http-port", "0"]
     command += ["--data-dir", str(data_dir), *flags]
+    # Whom it enrols are faces of a file: nobody is there to be asked.
+    ours = {"PYTHONUNBUFFERED": "1", "VISAVIS_CONSENT": "ask"}
     with log.open("a") as errors, said.open("w") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=errors, env={**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})}
-        )
+        process = subprocess.Popen(command, stdout=output, stderr=errors, env={**os.environ, **ours, **(environ or {})})
     try:
         yield RunningServer(process, _wait_for_url(process, said, log), log)
     finally:

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,12 @@ import numpy as np
 
 from pipeline.face_models import FaceModels
 from pipeline.templates import fuse_template
+from server.commands import people_consent
+from server.commands.consent_options import BY, consent_of, consent_options
 from server.commands.models_option import models_options
 from server.commands.report import show, table
 from server.people import People, PeopleOptions
+from server.people.consent import consent_fields
 from server.people.photos.archive import BadArchive
 from server.people.photos.draft import Entry
 from server.people.photos.export import BadExport, export_people, is_export, read_export, restore_person
@@ -30,7 +34,16 @@ from server.people.photos.folder import FILES, BadFolder, Photos, Saved, import_
 from server.people.photos.imports import ImportRefused, Imports
 from server.people.photos.verdicts import REVIEWS, Review
 from server.settings import Settings, configure
-from server.storage import BadName, NameTaken, PeopleStore, StorageError, clean_room
+from server.storage import (
+    BadName,
+    ConsentMissing,
+    NameTaken,
+    NewConsent,
+    PeopleStore,
+    PersonRow,
+    StorageError,
+    clean_room,
+)
 from server.storage.reading import list_people
 
 FILE = "people.sqlite3"
@@ -44,6 +57,10 @@ def people() -> None:
     """List, import and export the people this server knows."""
 
 
+for command in (people_consent.show, people_consent.renew, people_consent.withdraw):
+    people.add_command(command)
+
+
 @people.command("list")
 @ROOM
 @DATA
@@ -54,14 +71,23 @@ def list_(room: str | None, data_dir: Path | None, as_json: bool) -> None:
         room = clean_room(room)
         with store.engine.connect() as connection:
             rows = [row for row in list_people(connection) if room is None or row.room == room]
+    now = datetime.now(UTC)
     if as_json:
         found = [
-            {"id": r.id, "name": r.name, "room": r.room, "samples": r.samples, "created": r.created.isoformat()}
+            {
+                "id": r.id,
+                "name": r.name,
+                "room": r.room,
+                "samples": r.samples,
+                "created": r.created.isoformat(),
+                "consent": consent_fields(r.consent, now),
+            }
             for r in rows
         ]
         click.echo(json.dumps({"people": found}, ensure_ascii=False, indent=1))
     elif rows:
-        table(("name", "room", "photos", "since"), [(r.name, r.room, r.samples, f"{r.created:%Y-%m-%d}") for r in rows])
+        lines = [(r.name, r.room, r.samples, f"{r.created:%Y-%m-%d}", _state(r, now)) for r in rows]
+        table(("name", "room", "photos", "since", "consent"), lines)
     else:
         click.echo("Nobody is enrolled.")
 
@@ -83,6 +109,7 @@ def export(folder: Path, room: str | None, data_dir: Path | None, as_json: bool)
 @ROOM
 @click.option("--review", type=click.Choice(REVIEWS), help="How strictly faces are compared; see the setting review.")
 @click.option("--dry-run", is_flag=True, help="Judge every photo, keep nothing.")
+@consent_options
 @DATA
 @JSON
 @models_options
@@ -94,26 +121,34 @@ def import_(
     dry_run: bool,
     data_dir: Path | None,
     as_json: bool,
+    **why: str | None,
 ) -> None:
     """Enrol from photos, NAME/photo.jpg or NAME.jpg, or put an exported folder back."""
     with _plainly():
-        room = clean_room(room)
+        room, consent = clean_room(room), consent_of(PeopleOptions.of(_settings()).terms, **why)
         path = (data_dir or _settings().data_dir) / FILE
         if source.is_dir() and is_export(source):
             if dry_run or room or review:
                 raise click.UsageError(
                     "an exported folder is put back as it was: leave --room, --review, --dry-run out"
                 )
-            asyncio.run(_restore(models, source, path, as_json))
+            asyncio.run(_restore(models, source, path, consent, as_json))
             return
         with open_photos(source) as photos:
             if not photos.paths:
                 raise click.ClickException(f"{source}: there is no file in it; expected NAME/photo.jpg or NAME.jpg")
-            asyncio.run(_import(models, photos, path, room, review, dry_run, as_json))
+            asyncio.run(_import(models, photos, path, room, review, consent, dry_run, as_json))
 
 
 async def _import(
-    models: FaceModels, photos: Photos, path: Path, room: str | None, review: Review | None, dry_run: bool, json_: bool
+    models: FaceModels,
+    photos: Photos,
+    path: Path,
+    room: str | None,
+    review: Review | None,
+    consent: NewConsent | None,
+    dry_run: bool,
+    json_: bool,
 ) -> None:
     settings = _settings()
     rows: list[dict[str, Any]] = []
@@ -132,6 +167,8 @@ async def _import(
                     save=not dry_run,
                     read=lambda: bar.update(1),
                     said=lambda what: rows.append(_row(what)),
+                    consent=consent,
+                    by=BY,
                 )
         finally:
             imports.close()
@@ -139,7 +176,7 @@ async def _import(
     _print(rows, saved, time.perf_counter() - started, dry_run, json_)
 
 
-async def _restore(models: FaceModels, folder: Path, path: Path, as_json: bool) -> None:
+async def _restore(models: FaceModels, folder: Path, path: Path, consent: NewConsent | None, as_json: bool) -> None:
     exported = read_export(folder)
     people = await _open(models, path)
     try:
@@ -160,7 +197,10 @@ async def _restore(models: FaceModels, folder: Path, path: Path, as_json: bool) 
         restored = []
         for person in exported:
             agrees = agrees_with(person)
-            restored.append(await people.run(functools.partial(restore_person, person=person, agrees=agrees)))
+            put = functools.partial(
+                restore_person, person=person, agrees=agrees, consent=consent, how=people.recording(BY)
+            )
+            restored.append(await people.run(put))
     finally:
         await people.close()
     for one in restored:
@@ -168,6 +208,10 @@ async def _restore(models: FaceModels, folder: Path, path: Path, as_json: bool) 
             click.echo(one.words, err=True)
     found = [("people in the export", len(restored)), ("put back", sum(one.added for one in restored))]
     show(f"Imported from {folder}", found, as_json, left_out=[one.name for one in restored if one.words])
+
+
+def _state(row: PersonRow, now: datetime) -> str:
+    return "" if row.consent is None else row.consent.state(now).replace("_", " ")
 
 
 def _row(what: Entry | BadFolder) -> dict[str, Any]:
@@ -194,8 +238,7 @@ def _print(rows: list[dict[str, Any]], saved: list[Saved], seconds: float, dry_r
 
 
 async def _open(models: FaceModels, path: Path) -> People:
-    manifest, found = models.manifest, _settings()
-    options = PeopleOptions(found.max_samples, found.undo_days, found.approximate_above)
+    manifest, options = models.manifest, PeopleOptions.of(_settings())
     return await People.open(path, manifest.digest, manifest.embedder.dimension, options)
 
 
@@ -213,7 +256,7 @@ def _plainly() -> Iterator[None]:
     """What a person can get wrong, as one line."""
     try:
         yield
-    except (BadArchive, BadExport, BadName, ImportRefused, NameTaken, StorageError) as error:
+    except (BadArchive, BadExport, BadName, ConsentMissing, ImportRefused, NameTaken, StorageError) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -16,6 +16,7 @@ from server.media.decoding import Decode, Unreadable
 from server.people import People
 from server.people.photos.archive import PhotoArchive
 from server.people.photos.reading import Photo, read
+from server.storage import NewConsent
 from server.videos.naming import enrol_as
 
 T = TypeVar("T")
@@ -125,7 +126,9 @@ class Albums:
         """As :meth:`Album.ignore`."""
         return await self._change(id, lambda album: album.ignore(group, ignored))
 
-    async def name(self, id: str, group: str, name: str) -> tuple[Person, int]:
+    async def name(
+        self, id: str, group: str, name: str, consent: NewConsent | None = None, by: str = "server"
+    ) -> tuple[Person, int]:
         """Enrol a group under a name, or add it to whoever bears it; the person and how many faces it had.
 
         Raises :class:`server.groups.album.NoSuchGroup` and what :func:`server.videos.naming.enrol_as` raises.
@@ -135,7 +138,7 @@ class Albums:
             album = opened.album
             named = album.get(group)
             samples = await self._compute(lambda: named.samples(self._keep_crops))
-            person = await enrol_as(self._people, opened.models, samples, name, album.room)
+            person = await enrol_as(self._people, opened.models, samples, name, album.room, consent, by)
             count = len(named.faces)
             album.named(group)
             return person, count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from server.api.operations import Media, Operation, Parameter
 from server.api.schemas import BOX, COUNT, FLAG, ID, IN_ROOM, NAME, ROOM, SHARE, TEXT, listed, maybe, one_of, record
+from server.people.consent_operations import MAY_CONSENT
 from server.people.operations import JPEG
 from server.people.photos.archive import ARCHIVE_BYTES
 
@@ -97,6 +98,6 @@ OPERATIONS = {
         {200: record("NamedGroup", person=record(id=ID, name=NAME, room=maybe(ROOM)), faces=COUNT)},
         errors=(404, 409),
         path=_GROUP,
-        body=record(name=NAME),
+        body=record(None, MAY_CONSENT, name=NAME),
     ),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from aiohttp import web
@@ -18,11 +18,13 @@ from server.groups.albums import FACES, FILES, AlbumRefused, Albums, NoSuchAlbum
 from server.groups.operations import BASE, MAX_CHOSEN, OPERATIONS
 from server.media.decoding import FILE_BYTES, PIXELS, Unreadable
 from server.people import People
+from server.people.consent import BadConsent, said_consent
 from server.people.inbox import DifferentPerson
 from server.people.photos.archive import ARCHIVE_BYTES, BadArchive, is_archive
 from server.problems import problem
 from server.request_json import read_json
-from server.storage import BadName, NameTaken, NoSuchPerson, clean_room
+from server.storage import BadName, ConsentMissing, NameTaken, NoSuchPerson, clean_room
+from server.visitor import visitor_of
 from server.wording import sentence
 
 ONE = BASE + "/{id:[0-9a-f]{32}}"
@@ -113,9 +115,10 @@ class AlbumRoutes:
 
     async def name(self, request: web.Request) -> web.StreamResponse:
         """Say who it is."""
-        name = await _wish(request, "name")
+        wish = await _wishes(request, "name", {"consent"})
+        consent = said_consent(self._people, wish)
         id, group = request.match_info["id"], request.match_info["group"]
-        person, faces = await self._albums.name(id, group, name)
+        person, faces = await self._albums.name(id, group, wish["name"], consent, str(visitor_of(request)))
         said = {"id": person.id, "name": person.name, "room": person.room}
         return web.json_response({"person": said, "faces": faces})
 
@@ -189,9 +192,11 @@ def _said(handler: Handler) -> Handler:
             return problem(404, "Not Found", sentence(error))
         except DifferentPerson as error:
             return problem(409, "different_person", sentence(error))
+        except ConsentMissing as error:
+            return problem(409, "consent_missing", sentence(error))
         except (AlbumRefused, BadSplit, NameTaken, NoSuchPerson) as error:
             return problem(409, "Conflict", sentence(error))
-        except (BadName, BadArchive, _Wrong) as error:
+        except (BadName, BadArchive, BadConsent, _Wrong) as error:
             return problem(400, "Bad Request", sentence(error))
         except TimeoutError:
             return problem(408, "Request Timeout", "The file took too long to arrive.")
@@ -204,13 +209,17 @@ async def _page(_request: web.Request) -> web.StreamResponse:
 
 
 async def _wish(request: web.Request, field: str) -> Any:
+    return (await _wishes(request, field))[field]
+
+
+async def _wishes(request: web.Request, field: str, optional: Collection[str] = ()) -> dict[str, Any]:
     try:
         wish = await read_json(request)
     except ValueError:
         wish = None
-    if not isinstance(wish, dict) or wish.keys() != {field}:
+    if not isinstance(wish, dict) or field not in wish or wish.keys() - {field, *optional}:
         raise _Wrong(f'send an object as JSON: {{"{field}": …}}')
-    return wish[field]
+    return wish
 
 
 def _ids(said: object) -> list[str]:

@@ -14,7 +14,7 @@ from pipeline.matcher import Matcher
 from pipeline.results import Observation
 from pipeline.templates import fuse_template
 from server.live.coverage import Coverage, Pose
-from server.storage import NewSample
+from server.storage import NewConsent, NewSample
 from tracking import Embedding
 
 Mode = Literal["quick", "guided"]
@@ -49,6 +49,7 @@ class Enrolment:
     name: str
     confirm: str | None = None
     mode: Mode = "quick"
+    consent: NewConsent | None = None
     samples: list[NewSample] = field(default_factory=list)
     hint: str | None = None
     coverage: Coverage = field(default_factory=Coverage)

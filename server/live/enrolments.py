@@ -17,8 +17,10 @@ from server.live.enrolment import MODES, NEEDED, Enrolment
 from server.live.messages import BadMessage, Command
 from server.live.sample_review import objection
 from server.live.session_people import SCOPES, Scope, SessionPeople
-from server.storage import BadName, NameTaken, clean_name
-from server.wording import stated
+from server.people.consent import BadConsent
+from server.storage import BadName, ConsentMissing, NameTaken, clean_name
+from server.storage.consent_values import missing
+from server.wording import sentence, stated
 from tracking import IdentityState, Opinion
 
 WAIT = 60.0  # seconds that samples wait for a word about whose they are
@@ -92,6 +94,11 @@ class LiveEnrolments:
         except BadName as error:
             self._voice.fail(command.id, "bad_name", f"{error}.")
             return
+        try:
+            consent = self._people.read_consent(command.body)
+        except BadConsent as error:
+            self._voice.fail(command.id, "bad_consent", sentence(error))
+            return
         if track in self._running:
             self._voice.fail(command.id, "already_enrolling", "This face is being learnt already.")
             return
@@ -99,16 +106,34 @@ class LiveEnrolments:
         if waiting is not None and confirm is not None:
             enrolment = waiting.enrolment
             enrolment.command, enrolment.name, enrolment.confirm = command.id, name, confirm
+            enrolment.consent = consent or enrolment.consent
             kept = waiting.scope if wanted is None else scope
             self._voice.spawn(self._save(enrolment, kept, _Answer(confirm, waiting.alike)), "save enrolment")
             return
         if all(face.track != track for face in faces):
             self._voice.fail(command.id, "no_such_track", "This face is no longer in the picture.")
             return
-        self._pipeline.watch(track)
-        enrolment = Enrolment(command.id, track, name, confirm, mode)
-        self._running[track] = (enrolment, scope)
+        enrolment = Enrolment(command.id, track, name, confirm, mode, consent)
+        if consent is None and self._people.wants_consent(None, scope):
+            self._voice.spawn(self._begin_if_lawful(enrolment, scope), "begin enrolment")
+        else:
+            self._begin(enrolment, scope)
+
+    def _begin(self, enrolment: Enrolment, scope: Scope) -> None:
+        self._pipeline.watch(enrolment.track)
+        self._running[enrolment.track] = (enrolment, scope)
         self._report(enrolment)
+
+    async def _begin_if_lawful(self, enrolment: Enrolment, scope: Scope) -> None:
+        """Nobody's face is learnt before it was said why it may be, unless that is written down already."""
+        same = await self._people.find(enrolment.name, scope)
+        if self._people.wants_consent(None if same is None else same.id, scope):
+            self._lacks_consent(enrolment, missing(enrolment.name))
+        elif enrolment.track not in self._running:
+            self._begin(enrolment, scope)
+
+    def _lacks_consent(self, enrolment: Enrolment, words: object) -> None:
+        self._voice.fail(enrolment.command, "consent_missing", sentence(words), track=enrolment.track)
 
     def cancel(self, command: Command) -> None:
         """``cancel_enrol``: nothing of it is kept. Raises :class:`server.live.messages.BadMessage`."""
@@ -191,13 +216,16 @@ class LiveEnrolments:
             if person is None:
                 return
             if person is NOBODY:
-                saved = await self._people.add_person(enrolment.name, enrolment.samples, scope)
+                saved = await self._people.add_person(enrolment.name, enrolment.samples, scope, enrolment.consent)
             else:
                 saved = person
-                if not await self._people.add_samples(person.id, enrolment.samples, scope):
+                if not await self._people.add_samples(person.id, enrolment.samples, scope, enrolment.consent):
                     text = f"{person.name} was forgotten a moment ago. Try again."
                     self._voice.fail(enrolment.command, "no_such_person", text, track=enrolment.track)
                     return
+        except ConsentMissing as error:
+            self._lacks_consent(enrolment, error)
+            return
         except NameTaken:
             text = "Somebody of this name was enrolled a moment ago. Try again."
             self._voice.fail(enrolment.command, "bad_name", text, track=enrolment.track)
@@ -221,7 +249,7 @@ class LiveEnrolments:
             return gallery.person(answer.alike) or NOBODY
         same = await self._people.find(enrolment.name, scope)
         if same is not None and answer.confirm != "rename":
-            known = gallery.template(same.id)
+            known = await self._people.known_template(same)
             if known is not None and self._matcher.similarity(known, template) < self._matcher.threshold(1):
                 text = f"There is a {same.name} already who looks different. Choose another name."
                 fields = {"track": enrolment.track, "name": same.name}
@@ -233,6 +261,9 @@ class LiveEnrolments:
         if answer.alike is not None and answer.confirm == "rename":
             alike = gallery.person(answer.alike)
         if alike is not None and answer.confirm == "rename":
+            if enrolment.consent is None and self._people.wants_consent(alike.id, scope):
+                self._lacks_consent(enrolment, missing(alike.name))
+                return None
             renamed = await self._people.rename(alike.id, enrolment.name, scope)
             return Person(alike.id, enrolment.name, alike.room) if renamed else NOBODY
         if alike is not None and answer.confirm == "add":

@@ -93,6 +93,7 @@ class LiveSession:
         reader: AttributeReader | None = None,
         recorder: Recorder | None = None,
         camera: LiveCamera | None = None,
+        by: str = "server",
     ) -> None:
         self.id = link.id
         self.resume = secrets.token_urlsafe(16)  # who knows it may go on with this session after its connection broke
@@ -104,7 +105,7 @@ class LiveSession:
         self._resumed = False
         self._models = models
         self._executor = executor
-        self._known = SessionPeople(people, room, guest, self._people_changed)
+        self._known = SessionPeople(people, room, guest, self._people_changed, by)
         config = replace(config, crops=options.keep_crops)
         self._pipeline = FramePipeline(models, self._known.gallery, config, policy)
         self._enrolments = LiveEnrolments(self, self._pipeline, models.matcher, self._known, options.review)

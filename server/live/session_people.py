@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from pipeline.gallery import Entry, Gallery, Person
 from pipeline.templates import fuse_template
 from server.people import People
-from server.storage import NameTaken, NewSample, name_key
+from server.people.consent import said_consent
+from server.people.known_template import known_template
+from server.storage import NameTaken, NewConsent, NewSample, name_key
 from server.storage.rows import Change, NoSuchPerson
 from tracking import Embedding
 
@@ -33,12 +35,15 @@ class _Own:
 class SessionPeople:
     """People as one session sees and changes them. A guest's changes never reach the store.
 
-    ``changed`` is called after every change, by whomever. :meth:`gallery` may be called from any thread, everything
-    else from the loop's.
+    ``changed`` is called after every change, by whomever; ``by`` is who enrols, as it is written down. :meth:`gallery`
+    may be called from any thread, everything else from the loop's.
     """
 
-    def __init__(self, people: People, room: str | None, guest: bool, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, people: People, room: str | None, guest: bool, changed: Callable[[], None], by: str = "server"
+    ) -> None:
         self._people = people
+        self._by = by
         self._room = room
         self._guest = guest
         self._changed = changed
@@ -87,20 +92,43 @@ class SessionPeople:
                 return found
         return await self._people.find(name, self._place(scope))
 
-    async def add_person(self, name: str, samples: Sequence[NewSample], scope: Scope) -> Person:
-        """Enrol somebody new. Raises :class:`server.storage.BadName` or :class:`server.storage.NameTaken`."""
+    def read_consent(self, body: Mapping[str, Any]) -> NewConsent | None:
+        """What a message says of why somebody may be recognised. Raises :class:`server.people.consent.BadConsent`."""
+        return said_consent(self._people, body)
+
+    def wants_consent(self, person_id: str | None, scope: Scope) -> bool:
+        """Whether it has to be said why somebody (new, without an id) may be recognised; not of what goes with the
+        session."""
+        if scope == "session" or person_id in self._own:
+            return False
+        require = self._people.terms.require
+        return require if person_id is None else self._people.lapse.wants_consent(person_id, require)
+
+    async def known_template(self, person: Person) -> Embedding | None:
+        """What somebody looks like here, also while they must not be recognised."""
+        template = self.gallery().template(person.id)
+        return await known_template(self._people, person) if template is None else template
+
+    async def add_person(
+        self, name: str, samples: Sequence[NewSample], scope: Scope, consent: NewConsent | None = None
+    ) -> Person:
+        """Enrol somebody new. Raises :class:`server.storage.BadName`, :class:`server.storage.NameTaken` or
+        :class:`server.storage.ConsentMissing`."""
         if scope != "session":
-            return await self._people.add_person(name, samples, self._place(scope))
+            return await self._people.add_person(name, samples, self._place(scope), consent, self._by)
         if await self.find(name, scope) is not None:
             raise NameTaken("somebody bears this name already")
         person = Person(secrets.token_hex(16), name)
         self._keep(_Own(person, False, [(secrets.token_hex(16), s) for s in samples]))
         return person
 
-    async def add_samples(self, person_id: str, samples: Sequence[NewSample], scope: Scope) -> bool:
-        """Add to somebody; ``False`` if they are gone. What the session adds for itself leaves the store alone."""
+    async def add_samples(
+        self, person_id: str, samples: Sequence[NewSample], scope: Scope, consent: NewConsent | None = None
+    ) -> bool:
+        """Add to somebody; ``False`` if they are gone. What the session adds for itself leaves the store alone. Raises
+        :class:`server.storage.ConsentMissing`."""
         if scope != "session" and person_id not in self._own:
-            return await self._people.add_samples(person_id, samples)
+            return await self._people.add_samples(person_id, samples, consent, self._by)
         own = self._layer(person_id)
         if own is None:
             return False

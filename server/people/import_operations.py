@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from server.api.operations import Media, Operation, Parameter
 from server.api.schemas import BOX, COUNT, ID, NAME, ROOM, SHARE, TEXT, listed, maybe, one_of, record
+from server.people.consent_operations import MAY_CONSENT
 from server.people.operations import CHANGE
 from server.people.photos.archive import ARCHIVE_BYTES
 from server.people.photos.verdicts import REVIEWS, Verdict
@@ -88,5 +89,7 @@ OPERATIONS = {
         "enrolment",
         "people",
         {200: record("Saved", people=listed(record(id=ID, name=NAME, added=COUNT)), change=CHANGE)},
+        body=record(None, MAY_CONSENT),
+        needs_body=False,
     ),
 }

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from server.api.operations import describe
 from server.media.decoding import FILE_BYTES, PIXELS, Unreadable
+from server.people.consent import BadConsent, said_consent
 from server.people.import_operations import OPERATIONS
 from server.people.photos.archive import ARCHIVE_BYTES, BadArchive, is_archive, person_names
 from server.people.photos.draft import Entry
@@ -18,7 +19,8 @@ from server.people.photos.imports import FILES, ImportRefused, Imports, NoSuchIm
 from server.people.photos.verdicts import REVIEWS
 from server.problems import problem
 from server.request_json import read_json
-from server.storage import BadName, NameTaken, NoSuchPerson, clean_room
+from server.storage import BadName, ConsentMissing, NameTaken, NoSuchPerson, clean_room
+from server.visitor import visitor_of
 from server.wording import sentence
 
 BASE = "/api/v1/imports"
@@ -50,11 +52,13 @@ def _said(handler: Handler) -> Handler:
             return await handler(request)
         except NoSuchImport as error:
             return problem(404, "Not Found", str(error))
+        except ConsentMissing as error:
+            return problem(409, "consent_missing", sentence(error))
         except (ImportRefused, NameTaken, NoSuchPerson) as error:
             return problem(409, "Conflict", sentence(error))
         except LookupError:  # dropped meanwhile
             return problem(404, "Not Found", "There is no such photo in this import.")
-        except (BadName, BadArchive) as error:
+        except (BadName, BadArchive, BadConsent) as error:
             return problem(400, "Bad Request", sentence(error))
         except TimeoutError:
             return problem(408, "Request Timeout", "The file took too long to arrive.")
@@ -138,7 +142,13 @@ async def _correct(request: web.Request) -> web.Response:
 
 
 async def _commit(request: web.Request) -> web.Response:
-    saved = await request.app[IMPORTS].commit(request.match_info["id"])
+    imports = request.app[IMPORTS]
+    imports.get(request.match_info["id"])
+    wish = await _wish(request, {"consent"})
+    if isinstance(wish, web.Response):
+        return wish
+    consent = said_consent(imports.people, wish)
+    saved = await imports.commit(request.match_info["id"], consent, str(visitor_of(request)))
     change = saved.change
     return web.json_response(
         {

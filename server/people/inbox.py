@@ -24,7 +24,8 @@ from pipeline.matcher import Matcher
 from pipeline.templates import choose_samples, fuse_template
 from server.live.strangers import Noticed, StrangerSighting
 from server.people import People
-from server.storage import NewPerson, NewSample, clean_name
+from server.people.known_template import known_template
+from server.storage import NewConsent, NewPerson, NewSample, clean_name
 from server.storage import inbox as table
 from server.storage.inbox import Sighting, Stranger
 from tracking import Embedding
@@ -147,7 +148,14 @@ class Inbox:
         async with self._lock:
             await self._take_all()
 
-    async def name(self, id: str, name: object, room: str | None = None) -> tuple[Person, int]:
+    async def name(
+        self,
+        id: str,
+        name: object,
+        room: str | None = None,
+        consent: NewConsent | None = None,
+        by: str = "server",
+    ) -> tuple[Person, int]:
         """Say who a stranger is: their samples become a person's, new or the one of that name, and the past sightings
         take the name. Without ``room`` it is the one they were seen in. Returns the person and the number of sightings.
 
@@ -160,13 +168,13 @@ class Inbox:
             room = entry.room if room is None else room
             same = await self._people.find(name, room)
             if same is not None:
-                template = self._people.gallery_of(same.room).template(same.id)
+                template = await known_template(self._people, same)
                 alike = None if template is None else self._matcher.similarity(template, self._templates[id])
                 if alike is not None and alike < self._matcher.threshold(1):
                     raise DifferentPerson(f"there is a {same.name} already who looks different; choose another name")
             samples = tuple(self._new_samples(entry))
             new = NewPerson(name, samples, room) if same is None else NewPerson(same.name, samples, same.room, same.id)
-            (person,) = (await self._people.enrol([new])).people
+            (person,) = (await self._people.enrol([new], consent, by)).people
             await self._given(entry, person.id)
             return person, entry.seen
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from server.api.operations import Operation
 from server.api.schemas import COUNT, FLAG, ID, NAME, ROOM, SHARE, TEXT, TIME, listed, maybe, record
+from server.people.consent_operations import MAY_CONSENT
 from server.people.operations import JPEG
 
 BASE = "/api/v1/inbox"
@@ -41,7 +42,7 @@ OPERATIONS = {
         "strangers",
         "people",
         {200: record("NamedStranger", person=record(id=ID, name=NAME, room=maybe(ROOM)), seen=COUNT)},
-        body=record(None, {"room": maybe(ROOM)}, name=NAME),
+        body=record(None, {"room": maybe(ROOM), **MAY_CONSENT}, name=NAME),
     ),
     f"DELETE {BASE}/{{id}}": Operation("Forget a stranger", "strangers", "people", {204: None}, erases=True),
     "GET /api/v1/people/{id}/sightings": Operation(

@@ -6,13 +6,15 @@ from aiohttp import web
 
 from server.api.operations import describe
 from server.people import People
+from server.people.consent import BadConsent, said_consent
 from server.people.inbox import DifferentPerson, Inbox, NoSuchStranger, keeps
 from server.people.inbox_operations import OPERATIONS
 from server.problems import problem
 from server.request_json import read_json
-from server.storage import BadName, NameTaken, NoSuchPerson
+from server.storage import BadName, ConsentMissing, NameTaken, NoSuchPerson
 from server.storage.inbox import Sighting, Stranger, sightings_of
 from server.storage.names import clean_room
+from server.visitor import visitor_of
 
 INBOX = web.AppKey("inbox", Inbox)
 OFF = "The inbox is switched off; start the server with the setting inbox to have one."
@@ -32,11 +34,37 @@ def setup_inbox(app: web.Application, inbox: Inbox | None, people: People, days:
         found = await people.run(lambda store: sightings_of(store.engine, person))
         return web.json_response({"sightings": [_sighting(sighting) for sighting in found]})
 
+    async def name(request: web.Request) -> web.Response:
+        _inbox(request)
+        try:
+            body = await read_json(request)
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            return problem(400, "Bad Request", 'Send an object as JSON: {"name": …}.')
+        try:
+            room, consent = clean_room(body.get("room")), said_consent(people, body)
+            id, by = request.match_info["id"], str(visitor_of(request))
+            person, seen = await _inbox(request).name(id, body.get("name"), room, consent, by)
+        except NoSuchStranger as error:
+            return _gone(error)
+        except BadName as error:
+            return problem(400, "Bad Name", _sentence(error))
+        except BadConsent as error:
+            return problem(400, "Bad Consent", _sentence(error))
+        except ConsentMissing as error:
+            return problem(409, "consent_missing", _sentence(error))
+        except DifferentPerson as error:
+            return problem(409, "different_person", _sentence(error))
+        except (NameTaken, NoSuchPerson):
+            return problem(409, "Conflict", "Somebody of this name was enrolled or removed a moment ago. Try again.")
+        return web.json_response({"person": {"id": person.id, "name": person.name, "room": person.room}, "seen": seen})
+
     app.router.add_get("/api/v1/inbox", show)
     app.router.add_get("/api/v1/people/{id:[0-9a-f]{32}}/sightings", sightings)
     app.router.add_delete("/api/v1/inbox", _forget_all)
     app.router.add_get("/api/v1/inbox/{id}/crop", _crop)
-    app.router.add_post("/api/v1/inbox/{id}/name", _name)
+    app.router.add_post("/api/v1/inbox/{id}/name", name)
     app.router.add_delete("/api/v1/inbox/{id}", _forget)
     describe(app, OPERATIONS)
     if inbox is not None:
@@ -71,28 +99,6 @@ async def _crop(request: web.Request) -> web.Response:
     if crop is None:
         return problem(404, "Not Found", "There is no picture of this entry.")
     return web.Response(body=crop, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
-
-
-async def _name(request: web.Request) -> web.Response:
-    inbox = _inbox(request)
-    try:
-        body = await read_json(request)
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        return problem(400, "Bad Request", 'Send an object as JSON: {"name": …}.')
-    try:
-        room = clean_room(body.get("room"))
-        person, seen = await inbox.name(request.match_info["id"], body.get("name"), room)
-    except NoSuchStranger as error:
-        return _gone(error)
-    except BadName as error:
-        return problem(400, "Bad Name", _sentence(error))
-    except DifferentPerson as error:
-        return problem(409, "different_person", _sentence(error))
-    except (NameTaken, NoSuchPerson):
-        return problem(409, "Conflict", "Somebody of this name was enrolled or removed a moment ago. Try again.")
-    return web.json_response({"person": {"id": person.id, "name": person.name, "room": person.room}, "seen": seen})
 
 
 def _gone(error: NoSuchStranger) -> web.Response:

@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 from server.api.operations import Media, Operation, Parameter
-from server.api.schemas import COUNT, FLAG, ID, IN_ROOM, NAME, NUMBER, ROOM, SHARE, TEXT, TIME, listed, maybe, record
+from server.api.schemas import (
+    COUNT,
+    FLAG,
+    ID,
+    IN_ROOM,
+    NAME,
+    NUMBER,
+    ROOM,
+    SHARE,
+    TEXT,
+    TIME,
+    listed,
+    maybe,
+    one_of,
+    record,
+)
+from server.people.consent_operations import CONSENT, MAY_CONSENT
 
 _ROW = {
     "id": ID,
@@ -14,6 +30,7 @@ _ROW = {
     "negatives": COUNT,
     "created": TIME,
     "cover": maybe(ID),
+    "consent": CONSENT,
 }
 PERSON = record("Person", **_ROW)
 SAMPLE = record(
@@ -45,7 +62,13 @@ OPERATIONS = {
         "read",
         {200: record("People", people=listed(PERSON))},
         errors=(422,),
-        query={"room": IN_ROOM},
+        query={
+            "room": IN_ROOM,
+            "consent": Parameter(
+                "Only those whose consent stands so; `soon`: it is over within 30 days",
+                one_of("over", "withdrawn", "not_recorded", "soon"),
+            ),
+        },
     ),
     "GET /api/v1/people/{id}": Operation("Somebody with samples and marks", "people", "read", {200: PERSON_DETAIL}),
     "PATCH /api/v1/people/{id}": Operation(
@@ -93,7 +116,7 @@ OPERATIONS = {
         "people",
         "people",
         {201: PERSON_CHANGED},
-        body=record(samples=listed(ID), name=NAME),
+        body=record(None, MAY_CONSENT, samples=listed(ID), name=NAME),
     ),
     "GET /api/v1/samples/{id}/crop": Operation("A sample's picture", "people", "read", {200: JPEG}),
     "POST /api/v1/samples/{id}/move": Operation(

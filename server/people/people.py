@@ -5,25 +5,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from pipeline.gallery import APPROXIMATE_ABOVE, Entry, Gallery, Person
+from pipeline.gallery import Gallery, Person
+from server.people.lapse import Lapse
+from server.people.loading import Wanted, build, load
+from server.people.options import PeopleOptions
 from server.storage import (
-    UNDO_DAYS,
     Added,
     Change,
     Forgotten,
+    NewConsent,
     NewPerson,
     NewSample,
     NoSuchPerson,
     PeopleStore,
     PersonDetail,
     PersonRow,
+    Recording,
     SampleRow,
     reading,
 )
@@ -33,17 +37,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 POLL = 1.0  # seconds between two looks whether another process (visavis people import) has written
+TICK, MOMENT = 0.2, 0.005  # seconds between two looks at the clock at most, and at least
 ERASE_EVERY = 3600.0  # seconds between two looks for what can no longer be undone
-
-
-@dataclass(frozen=True, slots=True)
-class PeopleOptions:
-    """How people are kept: samples in a template, days in which a correction can be undone, people above whom the
-    search is approximate."""
-
-    max_samples: int = 16
-    undo_days: float = UNDO_DAYS
-    approximate_above: int = APPROXIMATE_ABOVE
 
 
 class People:
@@ -69,7 +64,9 @@ class People:
         self._galleries: dict[str | None, Gallery] = {None: Gallery.build([], dimension, digest)}
         self._joined: dict[str, tuple[Gallery, Gallery, Gallery]] = {}  # room → everyone's, the room's, both
         self._compacting: set[str | None] = set()
-        self._watch: asyncio.Task[None] | None = None
+        self._watches: list[asyncio.Task[None]] = []
+        self.terms = options.terms
+        self.lapse = Lapse(options.clock)
 
     @classmethod
     async def open(cls, path: Path, digest: str, dimension: int, options: PeopleOptions | None = None) -> Self:
@@ -84,15 +81,18 @@ class People:
         except BaseException:
             thread.shutdown(wait=False)
             raise
-        people._watch = asyncio.create_task(people._watching(), name="people: watch the store")
+        people._watches = [
+            asyncio.create_task(people._watching(), name="people: watch the store"),
+            asyncio.create_task(people._keeping_time(), name="people: whose time is over"),
+        ]
         return people
 
     async def close(self) -> None:
         """Finish what is being written, then let go of the file."""
-        if self._watch is not None:
-            self._watch.cancel()
+        for watch in self._watches:
+            watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
+                await watch
         await asyncio.gather(*self._changes, return_exceptions=True)
         await self._run(self._store.close)
         self._thread.shutdown()
@@ -122,6 +122,20 @@ class People:
             both = everyone.joined(own).with_target(self._target_of(room))
             made = self._joined[room] = (everyone, own, both)
         return made[2]
+
+    # -- why they may be recognised --------------------------------------------------------------------------------
+
+    def lawful(self, person_id: str) -> bool:
+        """Whether there is a reason in law why somebody may be recognised now; from any thread."""
+        return self.lapse.lawful(person_id)
+
+    def consented(self, person_id: str) -> bool:
+        """Whether that reason is their own consent; from any thread."""
+        return self.lapse.consented(person_id)
+
+    def recording(self, by: str) -> Recording:
+        """How whoever asks writes down why somebody may be recognised."""
+        return Recording(self.terms.require, by, self.lapse.clock())
 
     # -- questions -------------------------------------------------------------------------------------------------
 
@@ -173,20 +187,31 @@ class People:
 
     # -- changes ---------------------------------------------------------------------------------------------------
 
-    async def enrol(self, batch: Sequence[NewPerson]) -> Added:
-        """Enrol people and add samples: all of it or nothing."""
+    async def enrol(self, batch: Sequence[NewPerson], consent: NewConsent | None = None, by: str = "server") -> Added:
+        """Enrol people and add samples: all of it or nothing. ``consent`` is of whoever brings none of their own."""
+        batch = [new if new.consent else replace(new, consent=consent) for new in batch]
+        how = self.recording(by)
         return await self._change(
-            lambda: self._store.enrol(batch, self._digest), lambda added: [person.id for person in added.people]
+            lambda: self._store.enrol(batch, self._digest, how), lambda added: [person.id for person in added.people]
         )
 
-    async def add_person(self, name: str, samples: Sequence[NewSample], room: str | None = None) -> Person:
+    async def add_person(
+        self,
+        name: str,
+        samples: Sequence[NewSample],
+        room: str | None = None,
+        consent: NewConsent | None = None,
+        by: str = "server",
+    ) -> Person:
         """Enrol somebody new."""
-        return (await self.enrol([NewPerson(name, tuple(samples), room)])).people[0]
+        return (await self.enrol([NewPerson(name, tuple(samples), room)], consent, by)).people[0]
 
-    async def add_samples(self, person_id: str, samples: Sequence[NewSample]) -> bool:
+    async def add_samples(
+        self, person_id: str, samples: Sequence[NewSample], consent: NewConsent | None = None, by: str = "server"
+    ) -> bool:
         """Add samples to somebody; ``False`` if they are gone."""
         try:
-            await self.enrol([NewPerson("", tuple(samples), id=person_id)])
+            await self.enrol([NewPerson("", tuple(samples), id=person_id)], consent, by)
         except NoSuchPerson:
             return False
         return True
@@ -205,16 +230,29 @@ class People:
 
     async def merge(self, source: str, target: str, same_face: float = 1.0) -> Change:
         """Give everything of one person to another. Marks 'not this person' of either that resemble the other by
-        ``same_face`` (cosine) contradict it, and go."""
+        ``same_face`` (cosine) contradict it, and go. Raises ``ValueError`` where one of them may be recognised and the
+        other may not."""
+        if self.lapse.allows(source) != self.lapse.allows(target) and self.lapse.of(source) and self.lapse.of(target):
+            raise ValueError("one of them may not be recognised any more: renew that, or forget them, before merging")
         return await self._correct(
             lambda: self._store.merge(
                 source, target, self._store.read(reading.contradicted, source, target, self._digest, same_face)
             )
         )
 
-    async def split(self, person_id: str, samples: Collection[str], name: str) -> tuple[Person, Change]:
+    async def split(
+        self,
+        person_id: str,
+        samples: Collection[str],
+        name: str,
+        consent: NewConsent | None = None,
+        by: str = "server",
+    ) -> tuple[Person, Change]:
         """Make somebody new of some of a person's samples."""
-        return await self._change(lambda: self._store.split(person_id, samples, name), lambda result: result[1].people)
+        how = self.recording(by)
+        return await self._change(
+            lambda: self._store.split(person_id, samples, name, consent, how), lambda result: result[1].people
+        )
 
     async def move_sample(self, sample_id: str, person_id: str) -> Change:
         """Give a sample to somebody else."""
@@ -257,6 +295,10 @@ class People:
         """Work with the store in its thread, for parts that have tables of their own."""
         return await self._run(lambda: work(self._store))
 
+    async def change(self, work: Callable[[PeopleStore], T], person_id: str) -> T:
+        """The same for what changes whether somebody is recognised."""
+        return await self._change(lambda: work(self._store), lambda _done: [person_id])
+
     # -- keeping in step -------------------------------------------------------------------------------------------
 
     async def _correct(self, work: Callable[[], Change]) -> Change:
@@ -269,10 +311,13 @@ class People:
         pack: tuple[str, int] | None = None,
     ) -> T:
         # What is written is seen by all, even if whoever asked for it has gone in the meantime.
-        change = asyncio.create_task(self._write(work, touched, pack), name="people: change")
-        self._changes.add(change)
-        change.add_done_callback(self._changes.discard)
-        return await asyncio.shield(change)
+        return await asyncio.shield(self._spawn(self._write(work, touched, pack), "people: change"))
+
+    def _spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        task = asyncio.create_task(work, name=name)
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+        return task
 
     async def _write(
         self, work: Callable[[], T], touched: Callable[[T], Collection[str]] | None, pack: tuple[str, int] | None
@@ -294,33 +339,25 @@ class People:
     async def _reload(self, pack: tuple[str, int] | None = None) -> None:
         """Everything from the store, from now on as another pack sees it if one is named."""
         digest, dimension = pack or (self._digest, self._dimension)
-
-        def load() -> tuple[list[Entry], dict[str, float], int]:
-            entries = self._store.read(reading.gallery_entries, digest, dimension, self._options.max_samples)
-            return entries, self._store.targets(), self._store.version()
-
-        entries, targets, self._seen = await self._run(load)
-        rooms: dict[str | None, list[Entry]] = {None: []}
-        for entry in entries:
-            rooms.setdefault(entry[0].room, []).append(entry)
+        what = Wanted(digest, dimension, self._options.max_samples, self.lapse.clock())
+        # The version first: what another process writes while the rest is read is then seen as newer.
+        self._seen, found, targets = await self._run(
+            lambda: (self._store.version(), load(self._store, what), self._store.targets())
+        )
         self._version += 1
-        version = self._version
-
-        def build() -> dict[str | None, Gallery]:
-            above = self._options.approximate_above
-            return {room: Gallery.build(members, dimension, digest, version, above) for room, members in rooms.items()}
-
-        galleries = await asyncio.to_thread(build)
+        galleries = await asyncio.to_thread(build, found, what, self._version, self._options.approximate_above)
         self._targets = targets
         galleries[None] = galleries[None].with_target(self._target_of(None))
         # All at once, so that nobody sees one pack's people with another's numbers.
         self._digest, self._dimension, self._galleries, self._joined = digest, dimension, galleries, {}
+        self.lapse.replace(found.records, what.at)
+        self._keep_time()
 
     async def _refresh(self, ids: Collection[str]) -> None:
         """Some people from the store."""
-        entries: list[Entry] = await self._read(
-            reading.gallery_entries, self._digest, self._dimension, self._options.max_samples, list(ids)
-        )
+        what = Wanted(self._digest, self._dimension, self._options.max_samples, self.lapse.clock())
+        found = await self._run(lambda: load(self._store, what, ids))
+        entries = found.entries
         self._version += 1
         for room in {*self._galleries, *(person.room for person, _, _ in entries)}:
             members = [entry for entry in entries if entry[0].room == room]
@@ -332,6 +369,22 @@ class People:
             if members or gone:
                 self._galleries[room] = before.changed(members, gone, self._version)
                 self._compact_aside(room)
+        self.lapse.update(ids, found.records, what.at)
+        self._keep_time()
+
+    def _keep_time(self) -> None:
+        """Leave out whose time is over, at once and whatever the store is doing; take back in whose is not any more."""
+        over, back = self.lapse.settle()
+        for room, gallery in tuple(self._galleries.items()):
+            gone = [id for id in over if gallery.person(id) is not None]
+            if gone:
+                self._version += 1
+                self._galleries[room] = gallery.changed([], gone, self._version)
+                self._compact_aside(room)
+        if back:
+            self._spawn(self._write(lambda: None, lambda _nothing: back, None), "people: take back in")
+        if over:
+            self._tell()
 
     def _compact_aside(self, room: str | None) -> None:
         """Fold a large gallery's pending changes into it while it goes on being searched and changed."""
@@ -350,9 +403,7 @@ class People:
                 self._compacting.discard(room)
 
         self._compacting.add(room)
-        task = asyncio.create_task(compact(), name="people: compact")
-        self._changes.add(task)
-        task.add_done_callback(self._changes.discard)
+        self._spawn(compact(), "people: compact")
 
     async def _watching(self) -> None:
         """Follow what other processes write, and erase what can no longer be undone."""
@@ -370,6 +421,12 @@ class People:
                     await self._run(self._store.erase_expired)
             except Exception as error:  # a full disk today must not end following for ever
                 logger.error("people: the store could not be read: %s", type(error).__name__)
+
+    async def _keeping_time(self) -> None:
+        """Look at the clock when the next one's time is over, and now and then in case it was set."""
+        while True:
+            await asyncio.sleep(max(MOMENT, self.lapse.wait(TICK)))
+            self._keep_time()
 
     def _target_of(self, room: str | None) -> float | None:
         one_in = self._targets.get(room or "", self._targets.get(""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 from pipeline.gallery import Gallery
 from pipeline.matcher import Matcher
 from pipeline.templates import LEAST_WEIGHT, choose_samples
+from server.people.consent import consent_fields
 from server.storage import PersonDetail, PersonRow, SampleRow
 from tracking import Embedding
 
 
-def person_fields(row: PersonRow, max_samples: int) -> dict[str, Any]:
+def person_fields(row: PersonRow, max_samples: int, now: datetime) -> dict[str, Any]:
     """Somebody as listed."""
     return {
         "id": row.id,
@@ -26,10 +28,13 @@ def person_fields(row: PersonRow, max_samples: int) -> dict[str, Any]:
         "negatives": row.negatives,
         "created": row.created.isoformat(),
         "cover": row.cover,
+        "consent": consent_fields(row.consent, now),
     }
 
 
-def person_page(detail: PersonDetail, gallery: Gallery, matcher: Matcher, max_samples: int) -> dict[str, Any]:
+def person_page(
+    detail: PersonDetail, gallery: Gallery, matcher: Matcher, max_samples: int, now: datetime
+) -> dict[str, Any]:
     """Somebody with samples and marks. Compares every sample, so not on the event loop."""
     comparable = [sample for sample in detail.samples if sample.digest == gallery.digest]
     fits = dict(zip((sample.id for sample in comparable), _fits(comparable, matcher), strict=True))
@@ -39,7 +44,7 @@ def person_page(detail: PersonDetail, gallery: Gallery, matcher: Matcher, max_sa
         qualities = np.array([sample.quality for sample in comparable])
         used = {comparable[i].id for i in choose_samples(vectors, qualities, max_samples)}
     return {
-        **person_fields(detail.row, max_samples),
+        **person_fields(detail.row, max_samples, now),
         "samples": [
             {
                 "id": sample.id,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from aiohttp import web
 from pipeline.face_models import FaceModels
 from server.api.operations import describe
 from server.people import People
+from server.people.consent import BadConsent, ends_soon, said_consent
 from server.people.operations import OPERATIONS
 from server.people.person_page import person_fields, person_page
 from server.problems import problem
@@ -19,6 +21,7 @@ from server.request_json import read_json
 from server.storage import (
     BadName,
     Change,
+    ConsentMissing,
     NameTaken,
     NoSuchChange,
     NoSuchPerson,
@@ -28,9 +31,11 @@ from server.storage import (
     UndoConflict,
     clean_room,
 )
+from server.visitor import visitor_of
 from tracking import Embedding
 
 BASE = "/api/v1"
+STATES = ("over", "withdrawn", "not_recorded")
 MAX_BODY = 64 * 1024
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
@@ -52,8 +57,10 @@ class PeopleRoutes:
     # -- reading ---------------------------------------------------------------------------------------------------
 
     async def everybody(self, request: web.Request) -> web.Response:
-        """Everybody, or those of one room (``?room=NAME``, empty for everyone's)."""
+        """Everybody, or those of one room (``?room=NAME``, empty for everyone's), or whose ``?consent=STATE``."""
         rows = await self._people.list()
+        if "consent" in request.query:
+            rows = _standing(rows, request.query["consent"], self._people.lapse.clock())
         if "room" in request.query:
             room = clean_room(request.query["room"])
             rows = [row for row in rows if row.room == room]
@@ -124,11 +131,13 @@ class PeopleRoutes:
 
     async def split(self, request: web.Request) -> web.Response:
         """Make somebody new of some samples."""
-        body = await _body(request, {"samples", "name"})
+        body = await _body(request, {"samples", "name", "consent"})
         samples = body.get("samples")
         if not isinstance(samples, list) or not all(isinstance(id, str) for id in samples):
             raise _BadBody("samples must be a list of ids")
-        person, change = await self._people.split(request.match_info["id"], samples, _text(body, "name"))
+        consent, by = said_consent(self._people, body), str(visitor_of(request))
+        name = _text(body, "name")
+        person, change = await self._people.split(request.match_info["id"], samples, name, consent, by)
         return web.json_response({"change": _change(change), "person": await self._detail(person.id)}, status=201)
 
     async def move_sample(self, request: web.Request) -> web.Response:
@@ -165,10 +174,11 @@ class PeopleRoutes:
         if detail is None:
             raise NoSuchPerson("nobody of this id is enrolled")
         gallery, matcher = self._people.gallery_of(detail.row.room), self._models().matcher
-        return await asyncio.to_thread(person_page, detail, gallery, matcher, self._max_samples)
+        now = self._people.lapse.clock()
+        return await asyncio.to_thread(person_page, detail, gallery, matcher, self._max_samples, now)
 
     def _row(self, row: PersonRow) -> dict[str, Any]:
-        return person_fields(row, self._max_samples)
+        return person_fields(row, self._max_samples, self._people.lapse.clock())
 
     def _template(self, row: PersonRow) -> Embedding | None:
         return self._people.gallery_of(row.room).template(row.id)
@@ -183,6 +193,14 @@ class PeopleRoutes:
         if similarity >= matcher.threshold(1, 0.1):
             return "perhaps", f"{names} resemble each other, but not enough to be sure."
         return "different", f"{names} look like two different people."
+
+
+def _standing(rows: Sequence[PersonRow], wanted: str, now: datetime) -> list[PersonRow]:
+    if wanted == "soon":
+        return [row for row in rows if row.consent is not None and ends_soon(row.consent, now)]
+    if wanted not in STATES:
+        raise _BadBody(f"consent is one of {', '.join((*STATES, 'soon'))}")
+    return [row for row in rows if row.consent is not None and row.consent.state(now) == wanted]
 
 
 def _change(change: Change) -> dict[str, Any]:
@@ -236,7 +254,9 @@ def _said(handler: Handler) -> Handler:
             return problem(409, "Conflict", _sentence(error))
         except BadName as error:
             return problem(422, "Bad name", _sentence(error))
-        except _BadBody as error:
+        except ConsentMissing as error:
+            return problem(409, "consent_missing", _sentence(error))
+        except (_BadBody, BadConsent) as error:
             return problem(400, "Bad request", _sentence(error))
         except ValueError as error:
             return problem(409, "Conflict", _sentence(error))

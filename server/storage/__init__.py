@@ -1,6 +1,8 @@
 """Everything that is kept, in SQLite by SQLAlchemy; blocking, called from the one thread that owns it."""
 
-from server.storage import reading
+from server.storage import consents, reading
+from server.storage.consent_values import Consent, ConsentMissing, NewConsent
+from server.storage.consents import Recording
 from server.storage.names import MAX_NAME, BadName, clean_name, clean_room, name_key
 from server.storage.rows import (
     Change,
@@ -27,8 +29,11 @@ __all__ = [
     "Added",
     "BadName",
     "Change",
+    "Consent",
+    "ConsentMissing",
     "Forgotten",
     "NameTaken",
+    "NewConsent",
     "NewPerson",
     "NewSample",
     "NoSuchChange",
@@ -37,11 +42,13 @@ __all__ = [
     "PeopleStore",
     "PersonDetail",
     "PersonRow",
+    "Recording",
     "SampleRow",
     "StorageError",
     "UndoConflict",
     "clean_name",
     "clean_room",
+    "consents",
     "name_key",
     "reading",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.gallery import Entry, Person
 from pipeline.templates import person_template
+from server.storage import consents
 from server.storage.journal import chunks
 from server.storage.names import unique_key
 from server.storage.rows import NegativeRow, PersonDetail, PersonRow, SampleRow, StorageError
@@ -36,6 +37,7 @@ def list_people(connection: sa.Connection, person_id: str | None = None) -> list
     )
     if person_id is not None:
         query = query.where(PERSON.c.id == person_id)
+    records = consents.newest(connection, None if person_id is None else [person_id])
     return [
         PersonRow(
             row.id,
@@ -46,6 +48,7 @@ def list_people(connection: sa.Connection, person_id: str | None = None) -> list
             row.negatives,
             # The best crop: quality in front makes it the greatest, the id after it says which.
             row.cover.split(" ")[1] if row.cover else None,
+            records.get(row.id),
         )
         for row in connection.execute(query)
     ]
@@ -162,18 +165,27 @@ def contradicted(connection: sa.Connection, one: str, other: str, digest: str, s
 
 
 def gallery_entries(
-    connection: sa.Connection, digest: str, dimension: int, max_samples: int, ids: Collection[str] | None = None
+    connection: sa.Connection,
+    digest: str,
+    dimension: int,
+    max_samples: int,
+    ids: Collection[str] | None = None,
+    at: datetime | None = None,
 ) -> list[Entry]:
-    """Who can be recognised with the pack ``digest``, each with template and negatives; all, or those of some ids.
+    """Who can and may be recognised with the pack ``digest`` at a time (UTC; now), each with template and negatives;
+    all, or those of some ids.
 
     The template is the fusion of the ``max_samples`` samples that :func:`pipeline.templates.choose_samples` keeps.
     """
     entries: list[Entry] = []
+    over = consents.left_out(connection, at or datetime.now(UTC), ids)
     for chunk in [None] if ids is None else chunks(ids):
         people = _live(sa.select(PERSON.c.id, PERSON.c.name, PERSON.c.room), chunk)
         named = {row.id: Person(row.id, row.name, row.room) for row in connection.execute(people)}
         negatives = _stacks(connection, NEGATIVE, digest, dimension, chunk)
         for person_id, (vectors, qualities) in _stacks(connection, SAMPLE, digest, dimension, chunk).items():
+            if person_id in over:
+                continue
             marks = negatives.get(person_id)
             template = person_template(vectors, qualities, max_samples)
             entries.append((named[person_id], template, None if marks is None else marks[0]))

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from server.storage.consent_values import Consent, NewConsent
 from tracking import Embedding
 
 Kind = Literal[
@@ -72,17 +73,19 @@ class NewSample:
 
 @dataclass(frozen=True, slots=True)
 class NewPerson:
-    """Samples for somebody new, or for whoever has the ``id``."""
+    """Samples for somebody new, or for whoever has the ``id``; ``consent`` says why they may be recognised."""
 
     name: str
     samples: tuple[NewSample, ...]
     room: str | None = None
     id: str | None = None
+    consent: NewConsent | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PersonRow:
-    """Somebody enrolled, as listed. ``created`` is UTC, ``cover`` a sample with a crop."""
+    """Somebody enrolled, as listed. ``created`` is UTC, ``cover`` a sample with a crop, ``consent`` the record that
+    counts."""
 
     id: str
     name: str
@@ -91,6 +94,7 @@ class PersonRow:
     room: str | None = None
     negatives: int = 0
     cover: str | None = None
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True, slots=True)

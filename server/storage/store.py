@@ -18,7 +18,9 @@ import numpy as np
 import sqlalchemy as sa
 
 from pipeline.gallery import Person
-from server.storage import reading
+from server.storage import consents, reading
+from server.storage.consent_values import NewConsent
+from server.storage.consents import AS_TOLD, Recording
 from server.storage.engine import erase_traces, open_engine, writing
 from server.storage.events import EVENT
 from server.storage.inbox import SIGHTING
@@ -92,11 +94,11 @@ class PeopleStore:
 
     # -- enrolling -------------------------------------------------------------------------------------------------
 
-    def enrol(self, batch: Sequence[NewPerson], digest: str) -> Added:
-        """Enrol people and add samples to some who are enrolled: all of it or nothing.
+    def enrol(self, batch: Sequence[NewPerson], digest: str, how: Recording = AS_TOLD) -> Added:
+        """Enrol people and add samples to some who are enrolled: all of it or nothing, with why they may be recognised.
 
-        Raises :class:`BadName`, :class:`NameTaken`, :class:`NoSuchPerson`, and ``ValueError`` for somebody without
-        samples.
+        Raises :class:`BadName`, :class:`NameTaken`, :class:`NoSuchPerson`, :class:`ConsentMissing`, and ``ValueError``
+        for somebody without samples.
         """
         if not batch or any(not new.samples for new in batch):
             raise ValueError("a person needs at least one sample")
@@ -108,6 +110,7 @@ class PeopleStore:
                     people.append(_insert_person(connection, journal, new.name, new.room))
                 else:
                     people.append(_person(connection, new.id))
+                consents.settle(connection, people[-1].id, people[-1].name, new.consent, how, new=new.id is None)
                 journal.insert(SAMPLE, _rows(people[-1].id, new.samples, digest, journal))
             words = _enrolled(people, sum(len(new.samples) for new in batch))
             return Added(tuple(people), journal.close(words, [person.id for person in people]))
@@ -161,11 +164,18 @@ class PeopleStore:
             _remove(journal, one)
             return journal.close(f"{one.name} merged into {other.name}", [source, target])
 
-    def split(self, person_id: str, samples: Collection[str], name: str) -> tuple[Person, Change]:
-        """Make somebody new of some of a person's samples.
+    def split(
+        self,
+        person_id: str,
+        samples: Collection[str],
+        name: str,
+        consent: NewConsent | None = None,
+        how: Recording = AS_TOLD,
+    ) -> tuple[Person, Change]:
+        """Make somebody new of some of a person's samples; why the one may be recognised says nothing of the other.
 
-        Raises :class:`BadName`, :class:`NameTaken`, :class:`NoSuchPerson`, :class:`NoSuchSample`, and ``ValueError``
-        if none or all are named.
+        Raises :class:`BadName`, :class:`NameTaken`, :class:`NoSuchPerson`, :class:`NoSuchSample`,
+        :class:`ConsentMissing`, and ``ValueError`` if none or all are named.
         """
         with self._change("split") as (connection, journal):
             person = _person(connection, person_id)
@@ -176,6 +186,7 @@ class PeopleStore:
             if not chosen or chosen == owned:
                 raise ValueError("choose some of the pictures, not none and not all")
             other = _insert_person(connection, journal, name, person.room)
+            consents.settle(connection, other.id, other.name, consent, how, new=True)
             journal.update(SAMPLE, sorted(chosen), person_id=other.id)
             words = f"{_pictures(len(chosen))} of {person.name} split off as {other.name}"
             return other, journal.close(words, [person_id, other.id])

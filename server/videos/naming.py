@@ -11,8 +11,9 @@ from pipeline.gallery import Person
 from pipeline.templates import choose_samples, fuse_template
 from server.people import People
 from server.people.inbox import DifferentPerson
+from server.people.known_template import known_template
 from server.people.model_change import embed_again
-from server.storage import NewPerson, NewSample, clean_name
+from server.storage import NewConsent, NewPerson, NewSample, clean_name
 from server.storage.model_change import CroppedSample
 from server.videos.appearances import Appearance
 from server.videos.files import PICTURES, Pick
@@ -40,7 +41,13 @@ def samples_of(one: Appearance, result: Path, models: FaceModels, keep_crops: bo
 
 
 async def enrol_as(
-    people: People, models: FaceModels, samples: list[NewSample], name: str, room: str | None = None
+    people: People,
+    models: FaceModels,
+    samples: list[NewSample],
+    name: str,
+    room: str | None = None,
+    consent: NewConsent | None = None,
+    by: str = "server",
 ) -> Person:
     """Give samples to whoever bears the name, or to somebody new.
 
@@ -50,14 +57,14 @@ async def enrol_as(
     name = clean_name(name)
     same = await people.find(name, room)
     if same is not None:
-        template = people.gallery_of(same.room).template(same.id)
+        template = await known_template(people, same)
         shown = fuse_template([sample.embedding for sample in samples], [sample.quality for sample in samples])
         alike = None if template is None else models.matcher.similarity(template, shown)
         if alike is not None and alike < models.matcher.threshold(1):
             raise DifferentPerson(f"there is a {same.name} already who looks different; choose another name")
     batch = tuple(samples)
     new = NewPerson(name, batch, room) if same is None else NewPerson(same.name, batch, same.room, same.id)
-    return (await people.enrol([new])).people[0]
+    return (await people.enrol([new], consent, by)).people[0]
 
 
 def _crop(pick: Pick, result: Path) -> CroppedSample | None:

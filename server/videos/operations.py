@@ -20,6 +20,7 @@ from server.api.schemas import (
     page_of,
     record,
 )
+from server.people.consent_operations import MAY_CONSENT
 from server.videos import limits
 
 BASE = "/api/v1/videos"
@@ -150,6 +151,6 @@ OPERATIONS = {
         "people",
         {200: record(None, None, person=_SOMEBODY, result=RESULT)},
         path={"track": _TRACK},
-        body=record(None, None, name=NAME),
+        body=record(None, MAY_CONSENT, name=NAME),
     ),
 }

@@ -18,10 +18,11 @@ from server.api.operations import describe
 from server.api.paging import BadPage, Key, asked, page_of
 from server.app import static_folder
 from server.people import People
+from server.people.consent import BadConsent, said_consent
 from server.people.inbox import DifferentPerson
 from server.problems import problem
 from server.request_json import read_json
-from server.storage import BadName, NameTaken, NoSuchPerson
+from server.storage import BadName, ConsentMissing, NameTaken, NoSuchPerson
 from server.videos import limits
 from server.videos.appearances import Appearance, appearances
 from server.videos.exports import as_csv, as_json, as_vtt, result_body
@@ -31,6 +32,7 @@ from server.videos.naming import NothingToNameBy, enrol_as, samples_of
 from server.videos.operations import BASE, MAX_FILE_NAME, OPERATIONS
 from server.videos.paths import LONGEST
 from server.videos.videos import NoSuchVideo, NotReady, TooMuch, Video, Videos
+from server.visitor import visitor_of
 from server.wording import sentence
 
 ONE = BASE + "/{id:[0-9a-f]{32}}"
@@ -154,8 +156,9 @@ class VideoRoutes:
             body = await read_json(request)
         except ValueError:
             body = None
-        if not isinstance(body, dict) or body.keys() != {"name"}:
+        if not isinstance(body, dict) or "name" not in body or body.keys() - {"name", "consent"}:
             return problem(400, "Bad Request", 'Send an object as JSON: {"name": …}.')
+        consent = said_consent(self.people, body)
         folder, number = self.videos.result(video.id), int(request.match_info["track"])
         found = await self._people_of(video)
         one = next((one for one in found if any(track.number == number for track in one.tracks)), None)
@@ -165,7 +168,8 @@ class VideoRoutes:
             return problem(409, "Conflict", f"This is {one.person.name} already.")
         models = self.models()
         samples = await asyncio.to_thread(samples_of, one, folder, models, self.keep_crops)
-        person = await enrol_as(self.people, models, samples, body["name"])
+        by = str(visitor_of(request))
+        person = await enrol_as(self.people, models, samples, body["name"], consent=consent, by=by)
         return web.json_response(
             {
                 "person": {"id": person.id, "name": person.name},
@@ -236,6 +240,10 @@ def _said(handler: Handler) -> Handler:
             return problem(408, "Request Timeout", "The video stopped arriving.")
         except BadPage as error:
             return problem(400, "Bad Request", sentence(error))
+        except BadConsent as error:
+            return problem(400, "Bad Consent", sentence(error))
+        except ConsentMissing as error:
+            return problem(409, "consent_missing", sentence(error))
         except BadName as error:
             return problem(400, "Bad Name", sentence(error))
         except (DifferentPerson, NothingToNameBy) as error:

@@ -1,5 +1,6 @@
 // One group: its faces, its name, and what can be wrong with it.
 
+import { ConsentPart } from "../consent.js";
 import { element } from "../dom.js";
 import { t, tn } from "../language.js";
 import { post, put } from "../people/api.js";
@@ -8,7 +9,7 @@ import { faces } from "../people/words.js";
 
 const SHOWN = 6; // faces of a group before it is opened
 
-/** A card for a group of an album. `page`: changed() looks again, toggle(id, on) chooses it, named(group, name) names it, say(words). */
+/** A card for a group of an album. `page`: changed() looks again, toggle(id, on) chooses it, named(group, name, consent) names it, people() gives who is enrolled, say(words). */
 export function groupCard(album, group, page) {
   const opened = { on: false };
   const strip = element("ul", { className: "strip" });
@@ -67,11 +68,14 @@ function naming(group, page, attempt) {
   const input = element("input", { maxLength: 80, autocomplete: "off", autocapitalize: "words", spellcheck: false, required: true, value: group.sure === "known" ? group.like.name : "" });
   input.setAttribute("list", "known-names");
   const save = element("button", { type: "submit", className: "primary", textContent: t("Save") });
-  const form = element("form", { className: "naming" }, field(t("Who is this?"), input), save);
+  const consent = new ConsentPart({ quiet: true });
+  consent.know(page.people());
+  consent.watch(input);
+  const form = element("form", { className: "naming" }, field(t("Who is this?"), input), save, consent.drawn);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     save.disabled = true;
-    await attempt(() => page.named(group, input.value.trim()));
+    await attempt(async () => page.named(group, input.value.trim(), consent.read()));
     save.disabled = false;
   });
   return form;

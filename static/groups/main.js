@@ -1,5 +1,6 @@
 // The groups page: photos in, groups of faces out, each named once.
 
+import { withConsent } from "../consent.js";
 import { ask, element } from "../dom.js";
 import { enumerated } from "../figures.js";
 import { t, tn } from "../language.js";
@@ -19,7 +20,7 @@ const keeps = paragraph("", "soft");
 const sending = element("div", { className: "stack" });
 const result = element("section", { className: "stack" });
 const names = element("datalist", { id: "known-names" });
-const state = { id: null, limits: null, groups: [], chosen: new Set(), startedAt: 0, photos: 0, refused: [] };
+const state = { id: null, limits: null, groups: [], chosen: new Set(), startedAt: 0, photos: 0, refused: [], people: [] };
 
 zone.querySelector(".zone-words").replaceChildren(element("b", { textContent: t("Drop photos, folders or a ZIP here") }), element("small", { textContent: t("Of anybody, several on a photo or one. Whoever is alike comes together, and you name each person once.") }));
 const queue = new Queue({
@@ -35,6 +36,7 @@ suggest();
 
 async function suggest() {
   const { people } = await get("/people").catch(() => ({ people: [] }));
+  state.people = people;
   names.replaceChildren(...people.map(({ name }) => element("option", { value: name })));
 }
 
@@ -100,7 +102,7 @@ function show({ groups, photos, faces, refused }) {
   result.replaceChildren(...parts);
 }
 
-const cards = (groups) => element("ul", { className: "groups" }, ...groups.map((group) => groupCard(state.id, group, { changed: look, toggle, chosen: state.chosen.has(group.id), say: toast, named })));
+const cards = (groups) => element("ul", { className: "groups" }, ...groups.map((group) => groupCard(state.id, group, { changed: look, toggle, chosen: state.chosen.has(group.id), say: toast, named, people: () => state.people })));
 
 function folded(words, groups, open) {
   return element("details", { className: "folded", open }, element("summary", { textContent: words }), cards(groups));
@@ -149,10 +151,11 @@ async function mergeChosen() {
   }
 }
 
-async function named(group, name) {
-  const { person, faces } = await post(`/albums/${state.id}/groups/${group.id}/name`, { name });
+async function named(group, name, consent) {
+  const { person, faces } = await post(`/albums/${state.id}/groups/${group.id}/name`, withConsent({ name }, consent));
   toast(tn(faces, "{name}: {count} face.", "{name}: {count} faces.", { name: person.name }));
-  await Promise.all([look(), suggest()]);
+  await suggest();
+  await look();
   result.querySelector(".group input[list]")?.focus();
 }
 

@@ -1,5 +1,7 @@
 // The tab that learns people from photos.
 
+import { ConsentPart, Unsaid } from "../consent.js";
+import { mayBeRecognised } from "../consent_words.js";
 import { element } from "../dom.js";
 import { enumerated } from "../figures.js";
 import { t, tn, woven } from "../language.js";
@@ -31,6 +33,8 @@ export class AddPhotos {
   #filter = element("label", { className: "check", hidden: true }, this.#only, element("span", {}));
   #saving = element("div", { className: "saving", hidden: true });
   #saved = element("div", {});
+  #consent = new ConsentPart({ many: true });
+  #lawful = new Set(); // names of people who need no more words
   #verdicts = new Verdicts({ decide: (entry, what) => this.#decide(entry, what), fileOf: (entry) => this.#importing.fileOf(entry) });
   #names;
 
@@ -68,6 +72,7 @@ export class AddPhotos {
   async show() {
     this.#saved.replaceChildren(); // once something else happened (an undo, say) it may be so no more
     const people = await this.#page.people().catch(() => []);
+    this.#lawful = new Set(people.filter(mayBeRecognised).map(({ name }) => name.toLocaleLowerCase()));
     this.#names.replaceChildren(...people.map(({ name }) => element("option", { value: name })));
   }
 
@@ -141,7 +146,7 @@ export class AddPhotos {
     this.#filter.hidden = sums.needs === 0;
     this.#filter.lastChild.textContent = t("Only what needs you ({number})", { number: sums.needs });
     this.#verdicts.draw(entries, { onlyNeeds: this.#only.checked, existing });
-    this.#drawSaving(sums, begun);
+    this.#drawSaving(sums, begun, entries);
     this.#room.disabled = begun;
   }
 
@@ -179,15 +184,17 @@ export class AddPhotos {
     if (hadFocus) ways[0].focus();
   }
 
-  #drawSaving(sums, begun) {
+  #drawSaving(sums, begun, entries) {
     const { queue, gone } = this.#importing;
     this.#saving.hidden = !begun || gone;
     if (this.#saving.hidden) return;
     if (!this.#saving.firstChild) {
       const words = paragraph("", "soft");
       words.setAttribute("role", "status");
-      this.#saving.append(words, element("div", { className: "row" }, button("", () => this.#commit(), "primary"), button(t("Discard"), () => this.#discard())));
+      this.#saving.append(this.#consent.drawn, words, element("div", { className: "row" }, button("", () => this.#commit(), "primary"), button(t("Discard"), () => this.#discard())));
     }
+    const fresh = entries.filter((entry) => entry.verdict === "used" && !this.#lawful.has(entry.name.toLocaleLowerCase()));
+    this.#consent.needless = fresh.length === 0;
     const [save] = this.#saving.querySelectorAll("button");
     save.textContent = saveWords(sums);
     save.disabled = queue.busy || sums.used === 0;
@@ -198,7 +205,8 @@ export class AddPhotos {
     const [save] = this.#saving.querySelectorAll("button");
     save.disabled = true;
     try {
-      const { people, change } = await this.#importing.commit();
+      const { people, change } = await this.#importing.commit(this.#consent.read());
+      this.#consent.reset();
       const words = tn(people.length, "{count} person saved.", "{count} people saved.");
       this.#page.changed(words, change ? [change] : await newest("enrol", "add_samples"));
       this.#found.textContent = "";
@@ -214,7 +222,7 @@ export class AddPhotos {
       );
     } catch (error) {
       save.disabled = false;
-      this.#saving.querySelector("p").textContent = t("{problem} Nothing was saved.", { problem: error.message });
+      this.#saving.querySelector("p").textContent = error instanceof Unsaid ? error.message : t("{problem} Nothing was saved.", { problem: error.message });
     }
   }
 

@@ -1,5 +1,6 @@
 // Questions: a sheet with a title, something to read or fill in, and buttons.
 
+import { Unsaid } from "../consent.js";
 import { element } from "../dom.js";
 import { t } from "../language.js";
 import { button, field, paragraph, suggestions } from "./parts.js";
@@ -40,8 +41,9 @@ export async function ask(title, text, yes, { no = t("Cancel"), danger = false }
   return (await closed) === true;
 }
 
-/** Ask for a line of text. `submit(text)` does the work; what it throws is said in the sheet, which stays open. */
-export async function askText({ title, label, value = "", hint = "", words = t("Save"), names = [], optional = false, submit }) {
+/** Ask for a line of text. `submit(text)` does the work; what it throws is said in the sheet, which stays open. `consent`: a
+ * part that asks why they may be recognised, and its answer the second argument. */
+export async function askText({ title, label, value = "", hint = "", words = t("Save"), names = [], optional = false, consent = null, submit }) {
   const { body, close, closed } = sheet(title);
   const input = element("input", { value, maxLength: 80, autocomplete: "off", spellcheck: false });
   const said = element("p", { className: "refused", role: "alert" });
@@ -52,6 +54,7 @@ export async function askText({ title, label, value = "", hint = "", words = t("
     { className: "sheet-body" },
     field(label, input, hint),
     suggestions(input, `names-${number}`, names),
+    consent?.drawn ?? "",
     said,
     element("div", { className: "row end" }, button(t("Cancel"), () => close()), save),
   );
@@ -66,11 +69,11 @@ export async function askText({ title, label, value = "", hint = "", words = t("
     save.disabled = true;
     said.textContent = "";
     try {
-      close({ text, answer: await submit(text) });
+      close({ text, answer: await submit(text, consent?.read() ?? null) });
     } catch (error) {
       said.textContent = error.message;
       save.disabled = false;
-      input.focus();
+      if (!(error instanceof Unsaid)) input.focus();
     }
   });
   body.append(form);

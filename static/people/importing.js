@@ -1,5 +1,6 @@
 // One import: the server's draft, the files on their way to it, and what it said of them.
 
+import { withConsent } from "../consent.js";
 import { call, get, post, remove, upload } from "./api.js";
 import { tooLarge } from "./draft.js";
 import { Parcel, Queue } from "./queue.js";
@@ -55,8 +56,8 @@ export class Importing {
   }
 
   /** Save everything that is good; resolves to {people, change}. Throws a `Refusal`: then nothing was saved. */
-  async commit() {
-    const answer = await post(`/imports/${this.#id}/commit`);
+  async commit(consent) {
+    const answer = await post(`/imports/${this.#id}/commit`, withConsent({}, consent));
     this.#forget();
     return answer;
   }

@@ -1,5 +1,6 @@
 // The first tab: everybody, or one of them.
 
+import { mark } from "../consent_words.js";
 import { element } from "../dom.js";
 import { enumerated } from "../figures.js";
 import { t, tn } from "../language.js";
@@ -16,6 +17,7 @@ export class PeopleTab {
   #person;
   #asked = 0; // an answer that comes after another question is nobody's
   #wanted = "";
+  #only = false; // those alone whose consent needs a look
 
   constructor(root, page) {
     this.#root = root;
@@ -48,21 +50,25 @@ export class PeopleTab {
     const search = element("input", { type: "search", value: this.#wanted, autocomplete: "off", placeholder: t("Name or room") });
     const found = element("p", { className: "soft", role: "status" });
     const list = element("ul", { className: "cards" });
+    const marked = people.filter((person) => mark(person) !== null).length;
+    const only = element("input", { type: "checkbox", checked: this.#only && marked > 0 });
+    const filter = element("label", { className: "check", hidden: marked === 0 }, only, element("span", { textContent: t("Only whose consent needs a look ({number})", { number: marked }) }));
     const draw = () => {
-      this.#wanted = search.value;
-      const matches = matching(people, search.value);
+      [this.#wanted, this.#only] = [search.value, only.checked];
+      const matches = matching(people, search.value).filter((person) => !only.checked || mark(person) !== null);
       const first = matches.slice(0, MOST);
       list.replaceChildren(...first.map(card));
       const more = matches.length > first.length ? t("the first {number} shown", { number: MOST }) : "";
-      found.textContent = enumerated([search.value.trim() ? tn(matches.length, "{count} person found", "{count} people found") : persons(people.length), more]);
+      found.textContent = enumerated([search.value.trim() || only.checked ? tn(matches.length, "{count} person found", "{count} people found") : persons(people.length), more]);
     };
     search.addEventListener("input", draw);
+    only.addEventListener("change", draw);
     draw();
     const searching = element("label", { className: "field search" }, element("span", { textContent: t("Find somebody") }), search);
     const title = element("h2", { textContent: t("Everybody known here") });
     const bar = element("div", { className: "bar" }, searching, element("a", { className: "button primary", href: "#add", textContent: t("Add photos") }));
     const hadFocus = this.#root.contains(document.activeElement) && document.activeElement.type === "search";
-    this.#root.replaceChildren(title, bar, found, list, changes);
+    this.#root.replaceChildren(title, bar, filter, found, list, changes);
     if (hadFocus) search.focus();
   }
 }
@@ -71,7 +77,9 @@ function card(person) {
   const words = element("span", { className: "name", textContent: person.name });
   const line = element("small", { textContent: about(person) });
   const face = avatar({ name: person.name, crop: person.cover && cropOf(person.cover) });
-  return element("li", {}, element("a", { className: "card person", href: `#people/${person.id}` }, face, element("span", {}, words, line)));
+  const consent = mark(person);
+  const marked = consent ? [element("small", { className: `consent-mark ${consent.kind}`, textContent: consent.words })] : [];
+  return element("li", {}, element("a", { className: consent?.kind === "over" ? "card person gone" : "card person", href: `#people/${person.id}` }, face, element("span", {}, words, line, ...marked)));
 }
 
 function nobody() {

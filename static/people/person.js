@@ -3,6 +3,7 @@
 import { element } from "../dom.js";
 import { joined, t, tn } from "../language.js";
 import { get, patch, post, remove } from "./api.js";
+import { consents } from "./consents.js";
 import { ask, askText } from "./dialogs.js";
 import { mergeInto } from "./merge.js";
 import { avatar, button, cropOf, paragraph } from "./parts.js";
@@ -32,6 +33,7 @@ export class PersonPage {
         element("div", {}, element("h2", { textContent: person.name }), paragraph(facts(person), "soft")),
       ),
       this.#corrections(person),
+      consents(person, this.#page),
       new Samples(person, this.#page).drawn,
       this.#negatives(person),
       this.#farewell(person),

@@ -1,5 +1,6 @@
 // A person's pictures as a grid: look, choose several, put them where they belong.
 
+import { ConsentPart, withConsent } from "../consent.js";
 import { element } from "../dom.js";
 import { enumerated, number, percent } from "../figures.js";
 import { joined, t, tn } from "../language.js";
@@ -77,12 +78,14 @@ export class Samples {
 
   async #split() {
     const ids = this.#ids();
+    const consent = new ConsentPart();
     const done = await askText({
+      consent,
       title: tn(ids.length, "Split off {count} picture", "Split off {count} pictures"),
       label: t("Whose are they?"),
       hint: t("They become a person of their own."),
       words: t("Split off"),
-      submit: (name) => post(`/people/${this.#person.id}/split`, { samples: ids, name }),
+      submit: (name, said) => post(`/people/${this.#person.id}/split`, withConsent({ samples: ids, name }, said)),
     });
     if (done) this.#page.changed(t("{name} is a person of their own now.", { name: done.text }), [done.answer.change]);
   }

@@ -1,5 +1,6 @@
 // Strangers: faces that came often enough to be kept for a while, until somebody names them.
 
+import { ConsentPart, withConsent } from "../consent.js";
 import { element } from "../dom.js";
 import { t, tn, woven } from "../language.js";
 import { heard } from "../server_words.js";
@@ -50,7 +51,10 @@ export class Strangers {
     const said = element("p", { className: "refused", role: "alert" });
     const save = button(t("Save"), null, "primary");
     save.type = "submit";
-    const form = element("form", { className: "naming" }, field(t("Who is this?"), input), save, said);
+    const consent = new ConsentPart({ quiet: true });
+    consent.know(people);
+    consent.watch(input);
+    const form = element("form", { className: "naming" }, field(t("Who is this?"), input), save, consent.drawn, said);
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       const name = input.value.trim();
@@ -60,7 +64,7 @@ export class Strangers {
       }
       save.disabled = true;
       try {
-        await post(`/inbox/${stranger.id}/name`, { name });
+        await post(`/inbox/${stranger.id}/name`, withConsent({ name }, consent.read()));
         const known = people.some((person) => person.name.toLowerCase() === name.toLowerCase());
         this.#page.changed(known ? t("Added to {name}.", { name }) : t("{name} is known now.", { name }), await newest("enrol", "add_samples"));
       } catch (error) {

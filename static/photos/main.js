@@ -28,6 +28,7 @@ const clear = button(t("Clear"), () => {
 const tools = element("div", { className: "row", hidden: true }, stop, ...save, clear);
 const list = element("ul", { className: "photos" });
 const names = element("datalist", { id: "known-names" });
+let people = []; // who is enrolled
 const cards = new Map(); // parcel → card
 let startedAt = 0;
 
@@ -49,7 +50,7 @@ function add(found) {
   if (!queue.busy) startedAt = performance.now();
   const parcels = found.map(({ file, path }) => new Parcel({ file, path }));
   for (const parcel of parcels) {
-    const card = new PhotoCard(parcel, { names: "known-names", named: again });
+    const card = new PhotoCard(parcel, { names: "known-names", named: again, people: () => people });
     cards.set(parcel, card);
     list.append(card.element);
   }
@@ -72,7 +73,7 @@ async function again(name) {
 }
 
 async function learnNames() {
-  const { people } = await get("/people").catch(() => ({ people: [] }));
+  ({ people } = await get("/people").catch(() => ({ people: [] })));
   names.replaceChildren(...people.map(({ name }) => element("option", { value: name })));
 }
 

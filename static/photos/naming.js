@@ -1,5 +1,6 @@
 // A face in a photo gets a name: an import of this one photo, with the face chosen, reviewed like any other.
 
+import { withConsent } from "../consent.js";
 import { t } from "../language.js";
 import { post, remove, upload } from "../people/api.js";
 import { heard } from "../server_words.js";
@@ -7,8 +8,8 @@ import { heard } from "../server_words.js";
 /** The server would rather not: the message says why, and whoever knows better may say so. */
 export class NeedsWord extends Error {}
 
-/** Enrol a face of a photo, or give it to whoever bears the name; `sure`: use it all the same. */
-export async function enrol({ file, path }, face, name, sure) {
+/** Enrol a face of a photo, or give it to whoever bears the name; `sure`: use it all the same; `consent`: why they may be recognised. */
+export async function enrol({ file, path }, face, name, sure, consent) {
   const { id } = await post("/imports");
   try {
     const sent = await upload(`/imports/${id}/files?${new URLSearchParams({ name, file: path.split("/").at(-1) })}`, file, {});
@@ -18,7 +19,7 @@ export async function enrol({ file, path }, face, name, sure) {
     if (entry.face !== index) entry = await post(`/imports/${id}/files/${entry.id}`, { face: index });
     if (entry.verdict !== "used" && sure) entry = await post(`/imports/${id}/files/${entry.id}`, { accept: true });
     if (entry.verdict !== "used") throw new NeedsWord(heard(entry.words));
-    await post(`/imports/${id}/commit`);
+    await post(`/imports/${id}/commit`, withConsent({}, consent));
   } catch (error) {
     await remove(`/imports/${id}`).catch(() => null); // the server forgets drafts by itself
     throw error;

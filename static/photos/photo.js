@@ -1,5 +1,6 @@
 // One photo: the picture with its faces boxed, and a line for each of them.
 
+import { ConsentPart } from "../consent.js";
 import { element } from "../dom.js";
 import { percent } from "../figures.js";
 import { joined, t } from "../language.js";
@@ -17,14 +18,16 @@ export class PhotoCard {
   #parcel;
   #names;
   #named;
+  #people;
   #address;
   #picture = element("div", { className: "picture" });
   #faces = element("ol", { className: "faces" });
   #words = paragraph(t("Waiting …"), "soft");
 
-  /** `named(name)` is called when somebody in it was given a name; `names` is the id of a list of suggestions. */
-  constructor(parcel, { names, named }) {
-    [this.#parcel, this.#names, this.#named] = [parcel, names, named];
+  /** `named(name)` is called when somebody in it was given a name; `names` is the id of a list of suggestions, `people()`
+   * gives who is enrolled. */
+  constructor(parcel, { names, named, people }) {
+    [this.#parcel, this.#names, this.#named, this.#people] = [parcel, names, named, people];
     this.#address = URL.createObjectURL(parcel.file);
     const image = element("img", { src: this.#address, alt: parcel.path, decoding: "async" });
     image.addEventListener("error", () => image.remove());
@@ -66,7 +69,10 @@ export class PhotoCard {
     const said = element("p", { className: "refused", role: "alert" });
     const save = button(t("Save"), null, "primary");
     save.type = "submit";
-    const form = element("form", { className: "naming" }, field(t("Who is this?"), input), save, said);
+    const consent = new ConsentPart({ quiet: true });
+    consent.know(this.#people());
+    consent.watch(input);
+    const form = element("form", { className: "naming" }, field(t("Who is this?"), input), save, consent.drawn, said);
     let sure = false; // asked once already, about this name
     input.addEventListener("input", () => ([sure, save.textContent] = [false, t("Save")]));
     form.addEventListener("submit", async (event) => {
@@ -79,7 +85,7 @@ export class PhotoCard {
       save.disabled = true;
       said.textContent = "";
       try {
-        await enrol(this.#parcel, face, name, sure);
+        await enrol(this.#parcel, face, name, sure, consent.read());
         await this.#named(name);
       } catch (error) {
         said.textContent = error.message;

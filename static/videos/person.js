@@ -1,18 +1,20 @@
 // Somebody in a video: when, the best looks, and a name for who has none.
 
+import { ConsentPart } from "../consent.js";
 import { element } from "../dom.js";
 import { t } from "../language.js";
 import { avatar, button, field } from "../people/parts.js";
 import { about, clock, labelOf, place } from "./times.js";
 
-/** A card. `seek(seconds)` goes there; `name(text)` gives a name, and throws what stands in the way. */
-export function personCard(video, result, one, { seek, name, names }) {
+/** A card. `seek(seconds)` goes there; `name(text, consent)` gives a name, and throws what stands in the way; `people` are
+ * those enrolled. */
+export function personCard(video, result, one, { seek, name, names, people }) {
   const picture = (file) => `/api/v1/videos/${video.id}/pictures/${file}`;
   const face = avatar({ name: one.person ? one.label : "?", crop: one.best && picture(one.best.picture) });
   const head = element("div", { className: "person-line" }, face, element("div", {}, element("h3", { className: "name", textContent: labelOf(one) }), element("small", { textContent: about(one) })));
   const card = element("li", { className: "card someone" }, head, lane(one, result.seconds, seek), times(one, seek), sheet(one, picture, seek));
   card.dataset.number = one.number;
-  if (!one.person) card.append(naming(one, name, names));
+  if (!one.person) card.append(naming(one, name, names, people));
   return card;
 }
 
@@ -56,13 +58,16 @@ function sheet(one, picture, seek) {
   return list;
 }
 
-function naming(one, name, names) {
+function naming(one, name, names, people) {
   const input = element("input", { maxLength: 80, autocomplete: "off", autocapitalize: "words", spellcheck: false, value: one.perhaps?.name ?? "" });
   input.setAttribute("list", names);
   const said = element("p", { className: "refused", role: "alert" });
   const save = button(t("Save"), null, "primary");
   save.type = "submit";
-  const form = element("form", { className: "naming" }, field(t("Who is this?"), input), save, said);
+  const consent = new ConsentPart({ quiet: true });
+  consent.know(people);
+  consent.watch(input);
+  const form = element("form", { className: "naming" }, field(t("Who is this?"), input), save, consent.drawn, said);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const text = input.value.trim();
@@ -73,7 +78,7 @@ function naming(one, name, names) {
     save.disabled = true;
     said.textContent = "";
     try {
-      await name(text);
+      await name(text, consent.read());
     } catch (error) {
       said.textContent = error.message;
       save.disabled = false;

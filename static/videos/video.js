@@ -1,5 +1,6 @@
 // One video that is done: player, people, exports.
 
+import { withConsent } from "../consent.js";
 import { element } from "../dom.js";
 import { duration } from "../figures.js";
 import { t, tn } from "../language.js";
@@ -34,13 +35,13 @@ export async function showVideo(root, video) {
     names.replaceChildren(...[...all].map((value) => element("option", { value })));
     const long = { duration: duration(result.seconds) };
     said.textContent = people.length ? tn(people.length, "{duration} long, {count} person in it.", "{duration} long, {count} people in it.", long) : t("{duration} long. Nobody's face was seen well enough to tell who it is.", long);
-    list.replaceChildren(...people.map((one) => personCard(video, result, one, { seek, names: NAMES, name: (text) => naming(one, text) })));
+    list.replaceChildren(...people.map((one) => personCard(video, result, one, { seek, names: NAMES, people: known, name: (text, consent) => naming(one, text, consent) })));
     moved();
   }
 
-  async function naming(one, text) {
-    const { person, result: newer } = await post(`/videos/${video.id}/tracks/${one.number}/name`, { name: text });
-    known.push({ name: person.name });
+  async function naming(one, text, consent) {
+    const { person, result: newer } = await post(`/videos/${video.id}/tracks/${one.number}/name`, withConsent({ name: text }, consent));
+    known.push({ name: person.name, consent: null });
     draw(newer);
     player.named(newer);
     toast(t("{name} is known now.", person));

@@ -44,7 +44,13 @@ def person(number: int, name: str, samples: int = 3, room: str | None = None) ->
     """A row of the list of people."""
     created = "2026-11-20T10:00:00+00:00"
     row = {"id": hexadecimal(number), "name": name, "room": room, "samples": samples, "used": samples}
-    return row | {"negatives": 0, "created": created, "cover": None}
+    return row | {"negatives": 0, "created": created, "cover": None, "consent": consent()}
+
+
+def consent(state: str = "holds", **changed: Any) -> dict[str, Any]:
+    """Why somebody may be recognised."""
+    said = {"purpose": "At the door", "basis": "consent", "given": "2026-11-20", "expires": None, "withdrawn": None}
+    return {**said, "recorded": "2026-11-20T10:00:00+00:00", "recorded_by": "local", "state": state, **changed}
 
 
 def detail(row: dict[str, Any], negatives: int = 0) -> dict[str, Any]:
@@ -71,6 +77,7 @@ def detail(row: dict[str, Any], negatives: int = 0) -> dict[str, Any]:
 
 ADA, GRACE = person(1, "Ada"), person(2, "Grace", room="lab")
 EVERYDAY: dict[str, Answer] = {
+    "GET /config": (200, {"consent": {"required": False, "days": 365, "grace": 30, "purpose": "At the door"}}),
     "GET /people": (200, {"people": [ADA, GRACE]}),
     f"GET /people/{ADA['id']}": (200, detail(ADA, negatives=1)),
     f"GET /people/{GRACE['id']}": (200, detail(GRACE)),

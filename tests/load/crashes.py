@@ -84,6 +84,7 @@ def kill_enrolling(path: Path, first: int, chance: random.Random) -> list[str]:
 def importing(data: Path, photos: Path) -> subprocess.Popen[bytes]:
     """The command, begun."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("VISAVIS_")}
+    environ["VISAVIS_CONSENT"] = "ask"
     line = command(data, "import", str(photos), "--review", "off", "--models-dir", str(models_folder()))
     return subprocess.Popen(line, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

@@ -52,6 +52,7 @@ def command(data: Path, *arguments: str) -> list[str]:
 def visavis_people(data: Path, *arguments: str) -> Any:
     """Run ``visavis people`` and return the JSON it prints."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("VISAVIS_")}
+    environ["VISAVIS_CONSENT"] = "ask"
     done = subprocess.run(command(data, *arguments, "--json"), env=environ, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)

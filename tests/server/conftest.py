@@ -67,7 +67,8 @@ def serving(tmp_path: Path) -> Serving:
         **changed: object,
     ) -> AsyncIterator[Served]:
         ports = {"http_port": 0, "https_port": 0, "trust_port": 0}
-        settings = Settings(**{**ports, "data_dir": tmp_path / "data", "models_dir": tmp_path, **changed})  # type: ignore[arg-type]
+        ours = {"data_dir": tmp_path / "data", "models_dir": tmp_path, "consent": "ask"}
+        settings = Settings(**{**ports, **ours, **changed})  # type: ignore[arg-type]
         with contextlib.closing(bind(settings)) as listeners:
             addresses = (ip_address("127.0.0.1"),)
             store = CertificateStore(tmp_path / "tls", Names.of("testhost", addresses))

@@ -11,6 +11,8 @@ import numpy as np
 
 from pipeline.gallery import Entry, Gallery, Person
 from pipeline.templates import fuse_template
+from server.people.consent import Terms
+from server.people.lapse import Lapse
 from server.storage import NameTaken, NewSample, name_key
 from server.storage.rows import Change, NoSuchPerson
 from tracking import Embedding
@@ -27,6 +29,7 @@ class MemoryPeople:
         self._listeners: set[Callable[[int], None]] = set()
         self.writes = 0
         self._snapshots: dict[str | None, Gallery] = {}
+        self.terms, self.lapse = Terms(), Lapse(lambda: datetime.now(UTC))
 
     @property
     def gallery(self) -> Gallery:
@@ -52,14 +55,16 @@ class MemoryPeople:
         found = [p for p in self._people.values() if name_key(p.name) == name_key(name) and p.room == room]
         return found[0] if found else None
 
-    async def add_person(self, name: str, samples: Sequence[NewSample], room: str | None = None) -> Person:
+    async def add_person(
+        self, name: str, samples: Sequence[NewSample], room: str | None = None, *_why: object
+    ) -> Person:
         if await self.find(name, room) is not None:
             raise NameTaken("taken")
         person = Person(secrets.token_hex(16), name, room)
         self._people[person.id], self.samples[person.id] = person, list(samples)
         return self._changed(person)
 
-    async def add_samples(self, person_id: str, samples: Sequence[NewSample]) -> bool:
+    async def add_samples(self, person_id: str, samples: Sequence[NewSample], *_why: object) -> bool:
         if person_id not in self._people:
             return False
         self.samples[person_id] += samples

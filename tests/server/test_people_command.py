@@ -18,6 +18,7 @@ from tests.server.photos import varied
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "data"
     monkeypatch.setenv("VISAVIS_DATA_DIR", str(folder))
+    monkeypatch.setenv("VISAVIS_CONSENT", "ask")
     return folder
 
 

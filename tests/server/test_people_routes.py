@@ -63,7 +63,7 @@ async def test_people_are_listed_shown_and_forgotten(doors: Doors) -> None:
     ada = await doors.people.add_person("Ada Ω", [sample(1), sample(2), sample(3)])
     bob = await doors.people.add_person("Bob", [NewSample(embedding(4), 0.5, "photo", crop=JPEG)], "attic")
     (row, other) = (await doors.ask("GET", "/people"))["people"]
-    assert set(row) == {"id", "name", "room", "samples", "used", "negatives", "created", "cover"}
+    assert set(row) == {"id", "name", "room", "samples", "used", "negatives", "created", "cover", "consent"}
     assert (row["id"], row["name"], row["samples"], row["used"], row["cover"]) == (ada.id, "Ada Ω", 3, 2, None)
     assert timedelta() < datetime.now(UTC) - datetime.fromisoformat(row["created"]) < timedelta(minutes=1)
     assert [r["id"] for r in (await doors.ask("GET", "/people?room=attic"))["people"]] == [bob.id]

@@ -114,7 +114,8 @@ def seed(folder: Path, *names: str) -> list[str]:
 def serving_all(folder: Path, **changed: Any) -> Iterator[Whole]:
     """Serve everything that `visavis serve` does, with the open pack, on free ports."""
     ports = {"http_port": 0, "https_port": 0, "trust_port": 0}
-    settings = Settings(**{**ports, "data_dir": folder, "models_dir": models_folder(), "inbox": True, **changed})
+    ours = {"data_dir": folder, "models_dir": models_folder(), "inbox": True, "consent": "ask"}
+    settings = Settings(**{**ports, **ours, **changed})
     pack = load_pack("open", models_folder(), "cpu", lambda _line: None)
     ready: threading.Event = threading.Event()
     made: list[Any] = []

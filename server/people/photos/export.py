@@ -6,14 +6,18 @@ import base64
 import binascii
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
+from server.people.consent import clean_purpose
+from server.storage import consents
+from server.storage.consent_values import LAWFUL, MAX_RECORDER, Consent, NewConsent
+from server.storage.consents import AS_TOLD, Recording
 from server.storage.engine import writing
 from server.storage.names import BadName, clean_name, clean_room, unique_key
 from server.storage.schema import NEGATIVE, PERSON, SAMPLE
@@ -80,13 +84,22 @@ def read_export(folder: Path) -> list[dict[str, Any]]:
         raise BadExport(f"{path}: the file is damaged") from error
 
 
-def restore_person(store: PeopleStore, person: dict[str, Any], agrees: Callable[[str], bool]) -> Restored:
+def restore_person(
+    store: PeopleStore,
+    person: dict[str, Any],
+    agrees: Callable[[str], bool],
+    consent: NewConsent | None = None,
+    how: Recording = AS_TOLD,
+) -> Restored:
     """Put back what is missing of one person, in one transaction. Who else bears the name gets the samples if
-    ``agrees`` (given their id) says so."""
+    ``agrees`` (given their id) says so. ``consent`` is of whoever comes without a record. Raises
+    :class:`server.storage.ConsentMissing`."""
     name, row = person["row"]["name"], dict(person["row"])
     with writing(store.engine) as connection:
         found = connection.execute(sa.select(PERSON.c.id, PERSON.c.deleted).where(PERSON.c.id == row["id"])).first()
+        kept: list[Consent] = []
         if found is not None and found.deleted is not None:  # removed, and could still be undone: now it is back
+            kept = consents.history(connection, row["id"])
             connection.execute(PERSON.delete().where(PERSON.c.id == row["id"]))
             found = None
         if found is None:
@@ -97,6 +110,9 @@ def restore_person(store: PeopleStore, person: dict[str, Any], agrees: Callable[
                 row["id"] = same
             else:
                 return Restored(name, 0, f"Somebody else called {name} is enrolled.")
+        consents.restore(connection, row["id"], [*kept, *person["consents"]])
+        if consents.newest(connection, [row["id"]]).get(row["id"]) is None:
+            consents.settle(connection, row["id"], name, consent, how, new=True)
         added = sum(_restore(connection, table, row["id"], person[key]) for key, table in TABLES.items())
     return Restored(name, added)
 
@@ -130,6 +146,7 @@ def _exported(connection: sa.Connection, person: Any, folder: Path) -> dict[str,
         "created": _time(person.created),
         "samples": rows,
         "negatives": [_plain(row._mapping) for row in marks.all()],
+        "consents": [_written(record) for record in consents.history(connection, person.id)],
     }
 
 
@@ -151,6 +168,7 @@ def _checked(person: dict[str, Any], folder: Path) -> dict[str, Any]:
     checked: dict[str, Any] = {"row": row}
     for key, table in TABLES.items():
         checked[key] = [_row(table, entry, folder) for entry in person[key]]
+    checked["consents"] = [_record(entry, str(row["id"])) for entry in person.get("consents", [])]
     if not checked["samples"]:
         raise ValueError("a person without samples")
     return checked
@@ -181,6 +199,23 @@ def _row(table: sa.Table, entry: dict[str, Any], folder: Path) -> dict[str, Any]
     if not len(vector) or not abs(float(np.linalg.norm(vector)) - 1) < 1e-3:
         raise ValueError("embedding")
     return row
+
+
+def _written(record: Consent) -> dict[str, Any]:
+    said = {name: value for name, value in asdict(record).items() if name != "person"}
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in said.items()}
+
+
+def _record(entry: dict[str, Any], person_id: str) -> Consent:
+    basis, by = entry["basis"], entry["recorded_by"]
+    if basis not in (*LAWFUL, "not_recorded") or not isinstance(by, str) or not 1 <= len(by) <= MAX_RECORDER:
+        raise ValueError("consent")
+    expires, withdrawn = (None if entry[name] is None else _moment(entry[name]) for name in ("expires", "withdrawn"))
+    # A record of the future would hide every later one.
+    recorded = min(_moment(entry["recorded"]), datetime.now(UTC))
+    given = date.fromisoformat(entry["given"])
+    purpose = clean_purpose(entry["purpose"])
+    return Consent(_id(entry["id"]), person_id, purpose, basis, given, expires, withdrawn, recorded, by)
 
 
 def _crop(folder: Path, name: str) -> bytes:

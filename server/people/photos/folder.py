@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from server.media.decoding import FILE_BYTES, Unreadable
+from server.people import People
 from server.people.photos.archive import JUNK, BadArchive, PhotoArchive, person_names
 from server.people.photos.draft import Entry
 from server.people.photos.imports import Imports
 from server.people.photos.verdicts import Review
-from server.storage import BadName, clean_name
+from server.storage import BadName, ConsentMissing, NewConsent, clean_name
 
 FILES = 100_000
 
@@ -90,12 +91,18 @@ async def import_photos(
     save: bool,
     read: Callable[[], None],
     said: Callable[[Entry | BadFolder], None],
+    consent: NewConsent | None = None,
+    by: str = "command line",
 ) -> list[Saved]:
     """Take in photos person by person: ``read`` hears of each file, ``said`` what became of it once its person is
-    done. Without ``save`` nothing is kept."""
+    done. Without ``save`` nothing is kept; ``consent`` says why all of them may be recognised.
+
+    Raises :class:`server.storage.ConsentMissing` before any photo is read."""
     groups: dict[str, list[int]] = {}
     for index, name in enumerate(person_names(photos.paths)):
         groups.setdefault(name, []).append(index)
+    if save and consent is None:
+        await _require_consent(imports.people, groups, room)
     saved: list[Saved] = []
     draft = imports.open(room, review, len(groups))
     for name, files in groups.items():
@@ -116,10 +123,19 @@ async def import_photos(
             said(draft.entries[entry.id])
         if save:
             if draft.people():
-                committed = await imports.commit(draft.id)
+                committed = await imports.commit(draft.id, consent, by)
                 saved += [Saved(person.name, added) for person, added in committed.people]
             else:
                 imports.discard(draft.id)
             draft = imports.open(room, review, len(groups))
     imports.discard(draft.id)
     return saved
+
+
+async def _require_consent(people: People, names: Iterable[str], room: str | None) -> None:
+    require = people.terms.require
+    for name in names:
+        with contextlib.suppress(BadName):
+            known = await people.find(clean_name(name), room)
+            if require if known is None else people.lapse.wants_consent(known.id, require):
+                raise ConsentMissing(f"say why {name} may be recognised: --basis consent, or another, and --purpose")

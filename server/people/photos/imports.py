@@ -17,7 +17,7 @@ from server.people.photos.archive import PhotoArchive, person_names
 from server.people.photos.draft import Draft, Entry, Target
 from server.people.photos.reading import Photo, content_of, read
 from server.people.photos.verdicts import Review
-from server.storage import BadName, Change, clean_name, name_key
+from server.storage import BadName, Change, NewConsent, clean_name, name_key
 
 T = TypeVar("T")
 DRAFTS = 8  # imports at the same time
@@ -166,11 +166,16 @@ class Imports:
 
         return await self._alone(id, work)
 
-    async def commit(self, id: str) -> Committed:
-        """Save everybody, all or nothing, and end the import.
+    @property
+    def people(self) -> People:
+        """Whom they are saved to."""
+        return self._people
+
+    async def commit(self, id: str, consent: NewConsent | None = None, by: str = "server") -> Committed:
+        """Save everybody, all or nothing, with why they may be recognised, and end the import.
 
         Raises :class:`ImportRefused` if there is nothing to save or people have changed so that other photos would be
-        used than were shown.
+        used than were shown, and :class:`server.storage.ConsentMissing`; the import then goes on.
         """
 
         async def work(running: _Running) -> Committed:
@@ -185,7 +190,7 @@ class Imports:
             batch = draft.people()
             if not batch:
                 raise ImportRefused("There is no photo to save yet.")
-            added = await self._people.enrol(batch)
+            added = await self._people.enrol(batch, consent, by)
             if not running.gone:
                 self.discard(id)
             return Committed(
