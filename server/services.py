@@ -58,6 +58,7 @@ from server.sources.routes import setup_sources
 from server.sources.sources import Sources
 from server.storage import StorageError
 from server.transport import IceServer, TransportOptions, install
+from server.vault import MasterSource
 from server.videos.routes import VideoRoutes, setup_videos
 from server.videos.videos import Videos
 from server.videos.working import Worker
@@ -209,7 +210,9 @@ def ready_models(settings: Settings, pack: Pack) -> FaceModels:
 
 def people_options(settings: Settings) -> PeopleOptions:
     """The settings that concern people."""
-    return PeopleOptions(settings.max_samples, settings.undo_days, settings.approximate_above)
+    return PeopleOptions(
+        settings.max_samples, settings.undo_days, settings.approximate_above, MasterSource.of(settings)
+    )
 
 
 def _load_models(settings: Settings, name: str) -> FaceModels:

@@ -32,6 +32,7 @@ from server.people.photos.verdicts import REVIEWS, Review
 from server.settings import Settings, configure
 from server.storage import BadName, NameTaken, PeopleStore, StorageError, clean_room
 from server.storage.reading import list_people
+from server.vault import MasterSource
 
 FILE = "people.sqlite3"
 ROOM = click.option("--room", help="The room they belong to; without it they are everyone's.")
@@ -195,7 +196,7 @@ def _print(rows: list[dict[str, Any]], saved: list[Saved], seconds: float, dry_r
 
 async def _open(models: FaceModels, path: Path) -> People:
     manifest, found = models.manifest, _settings()
-    options = PeopleOptions(found.max_samples, found.undo_days, found.approximate_above)
+    options = PeopleOptions(found.max_samples, found.undo_days, found.approximate_above, MasterSource.of(found))
     return await People.open(path, manifest.digest, manifest.embedder.dimension, options)
 
 
@@ -204,7 +205,7 @@ def _store(data_dir: Path | None) -> Iterator[PeopleStore]:
     path = (data_dir or _settings().data_dir) / FILE
     if not path.is_file():
         raise click.ClickException(f"{path.parent}: nobody has been enrolled here; see the setting data_dir")
-    with contextlib.closing(PeopleStore(path, _settings().undo_days)) as store:
+    with contextlib.closing(PeopleStore(path, _settings().undo_days, MasterSource.of(_settings()))) as store:
         yield store
 
 

@@ -27,6 +27,7 @@ from server.storage import (
     SampleRow,
     reading,
 )
+from server.vault import MasterSource
 from tracking import Embedding
 
 logger = logging.getLogger(__name__)
@@ -39,11 +40,12 @@ ERASE_EVERY = 3600.0  # seconds between two looks for what can no longer be undo
 @dataclass(frozen=True, slots=True)
 class PeopleOptions:
     """How people are kept: samples in a template, days in which a correction can be undone, people above whom the
-    search is approximate."""
+    search is approximate, where the master key comes from (``None``: the data folder)."""
 
     max_samples: int = 16
     undo_days: float = UNDO_DAYS
     approximate_above: int = APPROXIMATE_ABOVE
+    master: MasterSource | None = None
 
 
 class People:
@@ -78,7 +80,7 @@ class People:
         thread = ThreadPoolExecutor(1, thread_name_prefix="people")
         try:
             loop = asyncio.get_running_loop()
-            store = await loop.run_in_executor(thread, partial(PeopleStore, path, options.undo_days))
+            store = await loop.run_in_executor(thread, partial(PeopleStore, path, options.undo_days, options.master))
             people = cls(store, thread, digest, dimension, options)
             await people._reload()
         except BaseException:
