@@ -118,6 +118,14 @@ def _folder(raw: object) -> Path:
     return path
 
 
+def _file(raw: object) -> Path | None:
+    text = str(raw) if isinstance(raw, Path) else _text(raw)
+    path = Path(text).expanduser().absolute() if text else None
+    if path is not None and path.is_dir():
+        raise ValueError("that is a folder, not a file")
+    return path
+
+
 def _token(raw: object) -> str:
     text = _text(raw)
     if text and not _TOKEN.fullmatch(text):
@@ -186,6 +194,7 @@ PORT = whole(0, 65535, "port")
 TEXT = Kind("text", _text)
 WORD = Kind("name", _word)
 FOLDER = Kind("folder", _folder)
+FILE = Kind("file", _file, lambda path: str(path or ""))
 TOKEN = Kind("text", _token)
 HOST_NAMES = _list("host names", _host_name)
 ADDRESSES = _list("IP addresses", _address)

@@ -66,6 +66,13 @@ class Settings:
     master_key: str = setting(
         kinds.TEXT, "", "What wraps the keys of people: 32 bytes in base64.", shown="a file of its own", secret=True
     )
+    new_master_key: str = setting(kinds.TEXT, "", "What `visavis vault rotate` puts in its place.", secret=True)
+    master_key_command: str = setting(
+        kinds.TEXT, "", "Command that prints the master key instead, run without a shell, within 10 seconds."
+    )
+    master_key_file: Path | None = setting(
+        kinds.FILE, None, "File the master key is kept in.", shown="`master-key` in the data folder"
+    )
     models_dir: Path = setting(
         kinds.FOLDER, default_cache_dir, "Folder of the model packs.", shown="the user's cache folder"
     )

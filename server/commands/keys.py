@@ -16,6 +16,7 @@ from server.commands.report import table
 from server.settings import configure
 from server.storage import BadName, PeopleStore, StorageError
 from server.storage.api_keys import ApiKey, TooManyKeys, add_key, delete_key, read_keys
+from server.vault import MasterSource
 
 FILE = "people.sqlite3"
 DATA = click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of keys; see the setting data_dir.")
@@ -85,7 +86,7 @@ def _row(key: ApiKey) -> tuple[str | None, ...]:
 def _store(data_dir: Path | None) -> Iterator[PeopleStore]:
     settings = configure({}, os.environ).settings
     path = (data_dir or settings.data_dir) / FILE
-    with contextlib.closing(PeopleStore(path, settings.undo_days)) as store:
+    with contextlib.closing(PeopleStore(path, settings.undo_days, MasterSource.of(settings))) as store:
         yield store
 
 

@@ -45,6 +45,7 @@ from server.storage import (
     clean_room,
 )
 from server.storage.reading import list_people
+from server.vault import MasterSource
 
 FILE = "people.sqlite3"
 ROOM = click.option("--room", help="The room they belong to; without it they are everyone's.")
@@ -247,7 +248,7 @@ def _store(data_dir: Path | None) -> Iterator[PeopleStore]:
     path = (data_dir or _settings().data_dir) / FILE
     if not path.is_file():
         raise click.ClickException(f"{path.parent}: nobody has been enrolled here; see the setting data_dir")
-    with contextlib.closing(PeopleStore(path, _settings().undo_days)) as store:
+    with contextlib.closing(PeopleStore(path, _settings().undo_days, MasterSource.of(_settings()))) as store:
         yield store
 
 

@@ -23,6 +23,7 @@ from server.photos.answer import COLUMNS, as_csv, photo_body, photo_rows
 from server.photos.recognise import recognise_photo
 from server.settings import configure
 from server.storage import BadName, StorageError, clean_room
+from server.vault import MasterSource
 
 FILE = "people.sqlite3"
 
@@ -121,7 +122,8 @@ def _gallery(models: FaceModels, path: Path, room: str | None) -> Gallery:
 
     async def opened() -> Gallery:
         manifest = models.manifest
-        people = await People.open(path, manifest.digest, manifest.embedder.dimension, PeopleOptions())
+        options = PeopleOptions(master=MasterSource.of(configure({}, os.environ).settings))
+        people = await People.open(path, manifest.digest, manifest.embedder.dimension, options)
         try:
             return people.gallery_of(clean_room(room))
         finally:

@@ -11,6 +11,7 @@ from pipeline.gallery import APPROXIMATE_ABOVE
 from server.people.consent import Terms
 from server.settings import Settings
 from server.storage import UNDO_DAYS
+from server.vault import MasterSource
 
 ASKING = Terms()
 """Whoever says nothing of it is asked and not refused; the server itself goes by its settings."""
@@ -24,16 +25,20 @@ def utc_now() -> datetime:
 @dataclass(frozen=True, slots=True)
 class PeopleOptions:
     """How people are kept: samples in a template, days in which a correction can be undone, people above whom the
-    search is approximate, what is asked of whoever enrols somebody, and what time it is (UTC)."""
+    search is approximate, what is asked of whoever enrols somebody, where the master key comes from (``None``: the data
+    folder), and what time it is (UTC)."""
 
     max_samples: int = 16
     undo_days: float = UNDO_DAYS
     approximate_above: int = APPROXIMATE_ABOVE
     terms: Terms = ASKING
+    master: MasterSource | None = None
     clock: Callable[[], datetime] = utc_now
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """What the settings say."""
         terms = Terms(settings.consent == "require", settings.consent_days)
-        return cls(settings.max_samples, settings.undo_days, settings.approximate_above, terms)
+        return cls(
+            settings.max_samples, settings.undo_days, settings.approximate_above, terms, MasterSource.of(settings)
+        )

@@ -20,7 +20,7 @@ from server.storage.consent_values import (
     missing,
 )
 from server.storage.engine import writing
-from server.storage.journal import chunks
+from server.storage.chunks import chunks
 from server.storage.rows import NoSuchPerson
 from server.storage.schema import METADATA, PERSON, TIME
 

@@ -5,7 +5,7 @@ A name is never written down here: whoever is forgotten takes the events about t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from server.storage.engine import writing
 from server.storage.names import MAX_ROOM
 from server.storage.schema import METADATA, PERSON, TIME
+from server.storage.sealing import SEALED, Opener, key_in, opener, seal_row, vault_of
 
 EventKind = Literal["named", "unknown", "left"]
 KINDS: tuple[EventKind, ...] = get_args(EventKind)
@@ -40,8 +41,8 @@ WEBHOOK = sa.Table(
     "webhook",
     METADATA,
     sa.Column("id", sa.String(32), primary_key=True),
-    sa.Column("url", sa.String(MAX_URL), nullable=False),
-    sa.Column("secret", sa.String(80), nullable=False),
+    sa.Column("url", sa.LargeBinary, nullable=False),
+    sa.Column("secret", sa.LargeBinary, nullable=False),
     sa.Column("kinds", sa.JSON, nullable=False),
     sa.Column("room", sa.String(MAX_ROOM)),  # NULL: any
     sa.Column("created", TIME, nullable=False),
@@ -161,7 +162,8 @@ def events_after(engine: sa.Engine, number: int, limit: int) -> list[Event]:
     query = sa.select(EVENT, PERSON.c.name).select_from(EVENT.join(PERSON, isouter=True))
     query = query.where(EVENT.c.number > number, PERSON.c.deleted.is_(None)).order_by(EVENT.c.number).limit(limit)
     with engine.connect() as connection:
-        return [_event(row) for row in connection.execute(query)]
+        open_cell = _openers(connection)
+        return [_event(row, open_cell) for row in connection.execute(query)]
 
 
 def newest_event(engine: sa.Engine) -> int:
@@ -187,7 +189,8 @@ def webhooks(engine: sa.Engine) -> list[Webhook]:
     query = query.select_from(WEBHOOK.join(DELIVERY, isouter=True)).group_by(WEBHOOK.c.id)
     with engine.connect() as connection:
         rows = connection.execute(query.order_by(WEBHOOK.c.created, WEBHOOK.c.id))
-        return [_webhook(row, row.waiting, row.dead) for row in rows]
+        open_cell = _openers(connection)
+        return [_webhook(row, row.waiting, row.dead, open_cell) for row in rows]
 
 
 def add_webhook(engine: sa.Engine, hook: Webhook) -> None:
@@ -199,12 +202,15 @@ def add_webhook(engine: sa.Engine, hook: Webhook) -> None:
             "id": hook.id, "url": hook.url, "secret": hook.secret, "kinds": list(hook.kinds), "room": hook.room,
             "created": hook.created, "delivered": 0, "words": "",
         }  # fmt: skip
-        connection.execute(WEBHOOK.insert(), [row])
+        key = vault_of(connection).new_key("webhook")
+        connection.execute(WEBHOOK.insert(), [seal_row(connection, key, WEBHOOK, row)])
 
 
 def delete_webhook(engine: sa.Engine, id: str) -> bool:
     """Remove one with all that waits for it; whether there was one."""
     with writing(engine) as connection:
+        secrets = connection.execute(sa.select(WEBHOOK.c.secret).where(WEBHOOK.c.id == id)).scalars()
+        vault_of(connection).destroy([key_in(secret) for secret in secrets])
         return bool(connection.execute(WEBHOOK.delete().where(WEBHOOK.c.id == id)).rowcount)
 
 
@@ -224,7 +230,8 @@ def due(engine: sa.Engine, now: datetime, limit: int) -> tuple[list[Delivery], d
         later = [row.due.replace(tzinfo=UTC) for row in heads if row.webhook_id not in ready]
         query = _deliveries().where(DELIVERY.c.webhook_id.in_(ready), ~DELIVERY.c.dead)
         rows = connection.execute(query.order_by(DELIVERY.c.event_number).limit(limit))
-        return [_delivery(row) for row in rows], min(later, default=None)
+        open_cell = _openers(connection)
+        return [_delivery(row, open_cell) for row in rows], min(later, default=None)
 
 
 def given_up(engine: sa.Engine, webhook: str, limit: int) -> list[Delivery]:
@@ -232,7 +239,8 @@ def given_up(engine: sa.Engine, webhook: str, limit: int) -> list[Delivery]:
     query = _deliveries().where(DELIVERY.c.webhook_id == webhook, DELIVERY.c.dead)
     with engine.connect() as connection:
         rows = connection.execute(query.order_by(DELIVERY.c.event_number.desc()).limit(limit))
-        return [_delivery(row) for row in rows]
+        open_cell = _openers(connection)
+        return [_delivery(row, open_cell) for row in rows]
 
 
 def delivered(engine: sa.Engine, delivery: Delivery, now: datetime) -> None:
@@ -278,23 +286,34 @@ def _deliveries() -> sa.Select[Any]:
     return sa.select(*hook, *_TOLD, EVENT.c.id.label("event_id"), PERSON.c.name, *own).select_from(whole)
 
 
-def _delivery(row: Any) -> Delivery:
-    hook = Webhook(row.id, row.url, row.secret, tuple(row.kinds), None, _utc(row.created), row.delivered)
-    return Delivery(hook, _event(row, row.event_id), row.attempts, _utc(row.due), row.words)
+Openers = Mapping[str, Opener]
 
 
-def _event(row: Any, id: str | None = None) -> Event:
+def _openers(connection: sa.Connection) -> Openers:
+    columns = {column: opener(connection, WEBHOOK.name, column) for column in SEALED[WEBHOOK.name]}
+    return {"name": opener(connection, PERSON.name, "name"), **columns}
+
+
+def _delivery(row: Any, open_cell: Openers) -> Delivery:
+    url, secret = (open_cell[name](getattr(row, name), row.id).decode() for name in ("url", "secret"))
+    hook = Webhook(row.id, url, secret, tuple(row.kinds), None, _utc(row.created), row.delivered)
+    return Delivery(hook, _event(row, open_cell, row.event_id), row.attempts, _utc(row.due), row.words)
+
+
+def _event(row: Any, open_cell: Openers, id: str | None = None) -> Event:
     said = NewEvent(
         id or row.id, row.kind, row.sighting, row.person_id, row.room, row.session, _utc(row.began), _utc(row.at),
         row.probability,
     )  # fmt: skip
-    return Event(row.number, row.name, said)
+    name = None if row.name is None else open_cell["name"](row.name, row.person_id).decode()
+    return Event(row.number, name, said)
 
 
-def _webhook(row: Any, waiting: int, dead: int) -> Webhook:
+def _webhook(row: Any, waiting: int, dead: int, open_cell: Openers) -> Webhook:
     last = None if row.last is None else _utc(row.last)
+    url, secret = (open_cell[name](getattr(row, name), row.id).decode() for name in ("url", "secret"))
     return Webhook(
-        row.id, row.url, row.secret, tuple(row.kinds), row.room, _utc(row.created), row.delivered, last, row.words,
+        row.id, url, secret, tuple(row.kinds), row.room, _utc(row.created), row.delivered, last, row.words,
         waiting, dead,
     )  # fmt: skip
 

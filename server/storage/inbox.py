@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from server.storage.engine import erase_traces, writing
 from server.storage.names import MAX_ROOM
 from server.storage.schema import METADATA, PERSON, TIME
+from server.storage.sealing import Opener, key_in, opener, seal_row, vault_of
 from tracking import Embedding
 
 STRANGER = sa.Table(
@@ -24,10 +25,10 @@ STRANGER = sa.Table(
     sa.Column("seen", sa.Integer, nullable=False),  # times, also those whose sighting is no longer kept
     sa.Column("first", TIME, nullable=False),
     sa.Column("last", TIME, nullable=False, index=True),
-    sa.Column("embeddings", sa.LargeBinary, nullable=False),  # little-endian float32 (samples, dimension)
-    sa.Column("qualities", sa.LargeBinary, nullable=False),  # little-endian float32 (samples,)
-    sa.Column("crop", sa.LargeBinary),  # JPEG
-    sa.Column("crop_landmarks", sa.LargeBinary),  # little-endian float32 (5, 2), pixels of the crop
+    sa.Column("embeddings", sa.LargeBinary, nullable=False),  # little-endian float32 (samples, dimension), sealed
+    sa.Column("qualities", sa.LargeBinary, nullable=False),  # little-endian float32 (samples,), sealed
+    sa.Column("crop", sa.LargeBinary),  # JPEG, sealed
+    sa.Column("crop_landmarks", sa.LargeBinary),  # little-endian float32 (5, 2), pixels of the crop; sealed
     sa.Column("crop_quality", sa.Float, nullable=False),
 )
 SIGHTING = sa.Table(
@@ -80,19 +81,25 @@ def load(engine: sa.Engine, digest: str, since: datetime) -> list[Stranger]:
         sightings: dict[str, list[Sighting]] = {}
         for row in connection.execute(query):
             sightings.setdefault(row.stranger_id, []).append(_sighting(row))
-    return [_stranger(row, tuple(sightings.get(row.id, ()))) for row in rows]
+        open_cell = {name: opener(connection, STRANGER.name, name) for name in _SEALED}
+        return [_stranger(row, tuple(sightings.get(row.id, ())), open_cell) for row in rows]
 
 
 def save(engine: sa.Engine, strangers: Sequence[Stranger], gone: Collection[str] = ()) -> None:
-    """Write entries with all their sightings as they are now, and erase those ``gone``, in one transaction."""
+    """Write entries with all their sightings as they are now, and erase those ``gone`` and their keys, in one
+    transaction."""
     with writing(engine) as connection:
-        connection.execute(STRANGER.delete().where(STRANGER.c.id.in_([*gone, *(s.id for s in strangers)])))
+        vault, there = vault_of(connection), STRANGER.c.id.in_([*gone, *(s.id for s in strangers)])
+        keys = _keys(connection, there)
+        connection.execute(STRANGER.delete().where(there))
         for stranger in strangers:
-            connection.execute(STRANGER.insert(), [_row(stranger)])
+            key = keys.pop(stranger.id, None) or vault.new_key("stranger")
+            connection.execute(STRANGER.insert(), [seal_row(connection, key, STRANGER, _row(stranger))])
             if stranger.sightings:
                 connection.execute(
                     SIGHTING.insert(), [_sighting_row(s, stranger_id=stranger.id) for s in stranger.sightings]
                 )
+        vault.destroy(keys.values())
     if gone:
         erase_traces(engine)
 
@@ -101,6 +108,7 @@ def give_name(engine: sa.Engine, stranger: Stranger, person_id: str) -> None:
     """Let the sightings of an entry be those of a person, and erase the rest of it."""
     with writing(engine) as connection:
         known = connection.execute(sa.select(PERSON.c.id).where(PERSON.c.id == person_id)).first()
+        vault_of(connection).destroy(_keys(connection, STRANGER.c.id == stranger.id).values())
         connection.execute(STRANGER.delete().where(STRANGER.c.id == stranger.id))
         if known is not None and stranger.sightings:  # of a guest's people nothing is kept
             rows = [_sighting_row(s, person_id=person_id) for s in stranger.sightings]
@@ -132,10 +140,19 @@ def erase_all(engine: sa.Engine) -> None:
 
 def _erase(engine: sa.Engine, strangers: sa.ColumnElement[bool], sightings: sa.ColumnElement[bool]) -> None:
     with writing(engine) as connection:
+        vault_of(connection).destroy(_keys(connection, strangers).values())
         erased = connection.execute(STRANGER.delete().where(strangers)).rowcount
         erased += connection.execute(SIGHTING.delete().where(sightings)).rowcount
     if erased:
         erase_traces(engine)
+
+
+def _keys(connection: sa.Connection, where: sa.ColumnElement[bool]) -> dict[str, bytes]:
+    rows = connection.execute(sa.select(STRANGER.c.id, STRANGER.c.embeddings).where(where))
+    return {row.id: key_in(row.embeddings) for row in rows}
+
+
+_SEALED = ("embeddings", "qualities", "crop", "crop_landmarks")
 
 
 def _row(stranger: Stranger) -> dict[str, object]:
@@ -168,10 +185,16 @@ def _sighting_row(
     }
 
 
-def _stranger(row: sa.Row[tuple[object, ...]], sightings: tuple[Sighting, ...]) -> Stranger:
-    qualities = np.frombuffer(row.qualities, "<f4")
-    embeddings = np.frombuffer(row.embeddings, "<f4").reshape(len(qualities), -1).astype(np.float32)
-    points = row.crop_landmarks
+def _stranger(
+    row: sa.Row[tuple[object, ...]], sightings: tuple[Sighting, ...], open_cell: Mapping[str, Opener]
+) -> Stranger:
+    qualities = np.frombuffer(open_cell["qualities"](row.qualities, row.id), "<f4")
+    data = open_cell["embeddings"](row.embeddings, row.id, row.pack_digest)
+    embeddings = np.frombuffer(data, "<f4").reshape(len(qualities), -1).astype(np.float32)
+    crop, points = (
+        None if blob is None else open_cell[name](blob, row.id)
+        for name, blob in (("crop", row.crop), ("crop_landmarks", row.crop_landmarks))
+    )
     return Stranger(
         id=row.id,
         room=row.room,
@@ -181,7 +204,7 @@ def _stranger(row: sa.Row[tuple[object, ...]], sightings: tuple[Sighting, ...]) 
         last=row.last.replace(tzinfo=UTC),
         embeddings=tuple(embeddings),
         qualities=tuple(float(q) for q in qualities),
-        crop=row.crop,
+        crop=crop,
         crop_landmarks=None if points is None else np.frombuffer(points, "<f4").reshape(5, 2).astype(np.float32),
         crop_quality=row.crop_quality,
         sightings=sightings,

@@ -1,11 +1,12 @@
 """What was changed, row by row, so that it can be undone for a while.
 
 Nothing a correction touches is copied: removed rows stay with the time of their removal until :func:`erase_expired`,
-and the journal holds what their columns said before and after.
+and the journal holds what their columns said before and after: names sealed, as they were in the row.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,12 +14,22 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from server.storage.names import unique_key
+from server.storage.chunks import chunks
 from server.storage.rows import Change, Kind, NoSuchChange, UndoConflict
-from server.storage.schema import CHANGE, CHANGE_ROW, NEGATIVE, PERSON, SAMPLE, SEEN
+from server.storage.schema import CHANGE, CHANGE_ROW, NEGATIVE, PERSON, SAMPLE, SEEN, VAULT
+from server.storage.sealing import (
+    SEALED,
+    Opener,
+    keys_of_people,
+    opener,
+    refresh_name_keys,
+    reseal_owned,
+    vault_of,
+)
+from server.vault.seal import about, keys_of
 
 TABLES = {"person": PERSON, "sample": SAMPLE, "negative": NEGATIVE, "seen": SEEN}
-CHUNK = 500  # ids in one question; SQLite allows more, but not without end
+MOST_NAMED = 2  # people whose names are in the words of a change; more are counted instead
 
 
 class Journal:
@@ -30,7 +41,7 @@ class Journal:
         self._id = uuid4().hex
         self.now = datetime.now(UTC)
         self._until = self.now + keep
-        row = {"id": self._id, "kind": kind, "words": "", "at": self.now, "until": self._until}
+        row = {"id": self._id, "kind": kind, "words": b"", "at": self.now, "until": self._until}
         connection.execute(CHANGE.insert(), [row])
 
     def update(self, table: sa.Table, ids: Collection[str], **values: Any) -> None:
@@ -47,6 +58,10 @@ class Journal:
                     for row in before
                 ],
             )
+        if "person_id" in values:
+            reseal_owned(self._connection, table, ids)
+        if table is PERSON:
+            refresh_name_keys(self._connection, ids)
 
     def remove(self, table: sa.Table, ids: Collection[str]) -> None:
         """Take rows away for now."""
@@ -68,8 +83,10 @@ class Journal:
             self._connection.execute(CHANGE_ROW.insert(), notes)
 
     def close(self, words: str, people: Collection[str]) -> Change:
-        """Say what was done; returns the change. ``people`` are the ids of those whose template it may alter."""
-        self._connection.execute(CHANGE.update().where(CHANGE.c.id == self._id).values(words=words[:400]))
+        """Say what was done; returns the change. ``people`` are the ids of those whose template it may alter, and
+        whose names may be in the words if they are two at most."""
+        sealed = _sealed_words(self._connection, self._id, words[:400], people)
+        self._connection.execute(CHANGE.update().where(CHANGE.c.id == self._id).values(words=sealed))
         return Change(self._id, self._kind, words, self.now, self._until, people=tuple(dict.fromkeys(people)))
 
 
@@ -78,7 +95,7 @@ def undo(connection: sa.Connection, change_id: str) -> Change:
     found = connection.execute(sa.select(CHANGE).where(CHANGE.c.id == change_id)).first()
     if found is None:
         raise NoSuchChange("there is no such change, or it is too old to be undone")
-    change = _change(found)
+    change = _change(found, opener(connection, CHANGE.name, "words"))
     if change.undone:
         raise UndoConflict("this is undone already")
     if change.until <= datetime.now(UTC):
@@ -87,6 +104,8 @@ def undo(connection: sa.Connection, change_id: str) -> Change:
         sa.select(CHANGE_ROW).where(CHANGE_ROW.c.change_id == change_id).order_by(CHANGE_ROW.c.number.desc())
     ).all()
     people: set[str] = set()
+    moved: dict[str, list[str]] = {}
+    named: list[str] = []
     for note in notes:
         table = TABLES[note.table]
         columns = [table.c[name] for name in note.after]
@@ -94,27 +113,50 @@ def undo(connection: sa.Connection, change_id: str) -> Change:
         row = connection.execute(sa.select(owner.label("owner"), *columns).where(table.c.id == note.row)).first()
         if row is None and table is SEEN:
             continue  # sightings are erased by age, whatever was changed of them
-        if row is None or {name: _plain(getattr(row, name)) for name in note.after} != note.after:
+        if row is None or not _unchanged(connection, table, note, row):
             raise UndoConflict("something of this has been changed since; undo that first")
         values = {name: _typed(table.c[name], value) for name, value in note.before.items()}
-        if table is PERSON and values.get("deleted") is not None:
-            values["name_key"] = _removed_key(connection, note.row)  # an enrolment undone blocks no name
         connection.execute(table.update().where(table.c.id == note.row).values(**values))
         people |= {row.owner, *([note.before["person_id"]] if "person_id" in note.before else [])}
+        if table is PERSON:
+            named.append(note.row)
+        if "person_id" in note.before:
+            moved.setdefault(table.name, []).append(note.row)
+    for name, ids in moved.items():
+        reseal_owned(connection, TABLES[name], ids)
+    refresh_name_keys(connection, named)  # an enrolment undone blocks no name
     connection.execute(CHANGE.update().where(CHANGE.c.id == change_id).values(undone=datetime.now(UTC)))
     return Change(change.id, change.kind, change.words, change.at, change.until, True, tuple(people))
 
 
-def _removed_key(connection: sa.Connection, person_id: str) -> str:
-    name, room = connection.execute(sa.select(PERSON.c.name, PERSON.c.room).where(PERSON.c.id == person_id)).one()
-    return unique_key(name, room, removed=person_id)
+def _unchanged(connection: sa.Connection, table: sa.Table, note: Any, row: Any) -> bool:
+    """Whether a row still says what the change left; two seals of one thing are never the same bytes."""
+    for name, after in note.after.items():
+        now = getattr(row, name)
+        if name in SEALED[table.name] and now is not None and after is not None:
+            open_cell = opener(connection, table.name, name)
+            if open_cell(now, note.row) != open_cell(base64.b64decode(after), note.row):
+                return False
+        elif _plain(now) != after:
+            return False
+    return True
+
+
+def _sealed_words(connection: sa.Connection, id: str, words: str, people: Collection[str]) -> bytes:
+    vault, bound = vault_of(connection), about("change.words", id)
+    keys = [*keys_of_people(connection, people).values()] if len(set(people)) <= MOST_NAMED else []
+    if not keys:
+        keys = [connection.execute(sa.select(VAULT.c.common_key)).scalar_one()]
+    data = words.encode()
+    return vault.seal(keys[0], data, bound) if len(keys) == 1 else vault.seal_together(keys, data, bound)
 
 
 def changes(connection: sa.Connection) -> list[Change]:
     """What can still be undone, or was, newest first."""
     now = datetime.now(UTC)
     query = sa.select(CHANGE).where(CHANGE.c.until > now).order_by(CHANGE.c.at.desc(), CHANGE.c.id)
-    return [_change(row) for row in connection.execute(query)]
+    words = opener(connection, CHANGE.name, "words")
+    return [_change(row, words) for row in connection.execute(query)]
 
 
 def forget_changes(connection: sa.Connection, ids: Collection[str]) -> tuple[set[str], int]:
@@ -133,29 +175,44 @@ def forget_changes(connection: sa.Connection, ids: Collection[str]) -> tuple[set
     return people, len(touched)
 
 
+def forget_words(connection: sa.Connection, keys: Collection[bytes]) -> int:
+    """Erase every change whose words name the owner of one of these keys; returns how many there were."""
+    wanted = set(keys)
+    rows = connection.execute(sa.select(CHANGE.c.id, CHANGE.c.words)).all()
+    found = [row.id for row in rows if wanted.intersection(keys_of(row.words))]
+    for chunk in chunks(found):
+        connection.execute(CHANGE.delete().where(CHANGE.c.id.in_(chunk)))
+    return len(found)
+
+
 def erase_expired(connection: sa.Connection, keep: timedelta) -> bool:
-    """Erase for good what was removed longer ago than ``keep``, and the notes of it; returns whether there was any."""
-    now = datetime.now(UTC)
+    """Erase for good what was removed longer ago than ``keep``, the notes of it and the keys of people who were;
+    returns whether there was any."""
+    now, vault = datetime.now(UTC), vault_of(connection)
     erased = 0
     for table in (SAMPLE, NEGATIVE, PERSON):
-        erased += connection.execute(table.delete().where(table.c.deleted <= now - keep)).rowcount
+        gone = table.c.deleted <= now - keep
+        ids = list(connection.execute(sa.select(table.c.id).where(gone)).scalars())
+        if table is PERSON:
+            keys = list(keys_of_people(connection, ids).values())
+            vault.destroy(keys, ids)
+            forget_words(connection, keys)
+        else:
+            vault.destroy([], ids)
+        erased += connection.execute(table.delete().where(gone)).rowcount
     erased += connection.execute(CHANGE.delete().where(CHANGE.c.until <= now)).rowcount
     return erased > 0
 
 
-def chunks(ids: Collection[str]) -> list[list[str]]:
-    """Ids in portions that one question may hold."""
-    all_ids = list(ids)
-    return [all_ids[start : start + CHUNK] for start in range(0, len(all_ids), CHUNK)]
-
-
-def _change(row: Any) -> Change:
+def _change(row: Any, words: Opener) -> Change:
     at, until = row.at.replace(tzinfo=UTC), row.until.replace(tzinfo=UTC)
-    return Change(row.id, row.kind, row.words, at, until, row.undone is not None)
+    return Change(row.id, row.kind, words(row.words, row.id).decode(), at, until, row.undone is not None)
 
 
 def _plain(value: Any) -> Any:
-    """As JSON keeps it; times without their zone, as SQLite gives them back."""
+    """As JSON keeps it; times without their zone, as SQLite gives them back; what is sealed as base64."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     if isinstance(value, datetime):
         return (value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value).isoformat()
     return value
@@ -164,4 +221,6 @@ def _plain(value: Any) -> Any:
 def _typed(column: sa.Column[Any], value: Any) -> Any:
     if isinstance(column.type, sa.DateTime) and isinstance(value, str):
         return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    if isinstance(column.type, sa.LargeBinary) and isinstance(value, str):
+        return base64.b64decode(value)
     return value

@@ -15,16 +15,10 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from server.storage.engine import writing
-from server.storage.schema import METADATA, NEGATIVE, PERSON, SAMPLE
+from server.storage.schema import METADATA, NEGATIVE, OTHER, PERSON, SAMPLE
+from server.storage.sealing import by_name, key_in, name_opener, opener, seal_row
 from tracking import Embedding
 
-OTHER = sa.Table(
-    "other_embedding",
-    METADATA,
-    sa.Column("sample_id", sa.String(32), sa.ForeignKey("sample.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("pack_digest", sa.String(64), primary_key=True),
-    sa.Column("embedding", sa.LargeBinary, nullable=False),  # little-endian float32
-)
 CHOICE = sa.Table(
     "pack_choice",
     METADATA,
@@ -100,18 +94,32 @@ def waiting(engine: sa.Engine, digest: str, limit: int, without: Collection[str]
     )
     with engine.connect() as connection:
         rows = connection.execute(query).all()
-    return [CroppedSample(row.id, row.crop, np.frombuffer(row.crop_landmarks, "<f4").reshape(5, 2)) for row in rows]
+        crop, points = opener(connection, "sample", "crop"), opener(connection, "sample", "crop_landmarks")
+        return [
+            CroppedSample(
+                row.id,
+                crop(row.crop, row.id),
+                np.frombuffer(points(row.crop_landmarks, row.id), "<f4").reshape(5, 2),
+            )
+            for row in rows
+        ]
 
 
 def keep(engine: sa.Engine, digest: str, embeddings: Sequence[tuple[str, Embedding]]) -> None:
     """Write what pack ``digest`` says of samples; those gone meanwhile are left out."""
     with writing(engine) as connection:
         ids = [id for id, _ in embeddings]
-        there = set(connection.execute(sa.select(SAMPLE.c.id).where(SAMPLE.c.id.in_(ids))).scalars())
+        there = connection.execute(sa.select(SAMPLE.c.id, SAMPLE.c.embedding).where(SAMPLE.c.id.in_(ids)))
+        keys = {row.id: key_in(row.embedding) for row in there}
         rows = [
-            {"sample_id": id, "pack_digest": digest, "embedding": np.asarray(vector, "<f4").tobytes()}
+            seal_row(
+                connection,
+                keys[id],
+                OTHER,
+                {"sample_id": id, "pack_digest": digest, "embedding": np.asarray(vector, "<f4").tobytes()},
+            )
             for id, vector in embeddings
-            if id in there
+            if id in keys
         ]
         if rows:
             connection.execute(OTHER.insert().prefix_with("OR REPLACE"), rows)
@@ -134,10 +142,11 @@ def left_behind(engine: sa.Engine, digest: str) -> list[LeftBehind]:
         .join(SAMPLE)
         .where(SAMPLE.c.deleted.is_(None), PERSON.c.deleted.is_(None), ~_cropped(), ~_has(digest))
         .group_by(PERSON.c.id)
-        .order_by(PERSON.c.name_key)
     )
     with engine.connect() as connection:
-        return [LeftBehind(id, name, samples) for id, name, samples in connection.execute(query)]
+        name_of = name_opener(connection)
+        found = [LeftBehind(id, name_of(name, id), samples) for id, name, samples in connection.execute(query)]
+    return sorted(found, key=lambda one: by_name(one.name))
 
 
 def negatives_left(engine: sa.Engine, digest: str) -> int:
@@ -152,7 +161,7 @@ def negatives_left(engine: sa.Engine, digest: str) -> int:
 def both_ways(engine: sa.Engine, old: str, new: str) -> BothWays:
     """The samples in use that both packs have embedded."""
     query = (
-        sa.select(SAMPLE.c.person_id, SAMPLE.c.quality, SAMPLE.c.embedding, OTHER.c.embedding)
+        sa.select(SAMPLE.c.person_id, SAMPLE.c.quality, SAMPLE.c.embedding, OTHER.c.embedding, SAMPLE.c.id)
         .join(OTHER, OTHER.c.sample_id == SAMPLE.c.id)
         .join(PERSON, PERSON.c.id == SAMPLE.c.person_id)
         .where(SAMPLE.c.pack_digest == old, OTHER.c.pack_digest == new)
@@ -161,13 +170,15 @@ def both_ways(engine: sa.Engine, old: str, new: str) -> BothWays:
     )
     with engine.connect() as connection:
         rows = connection.execute(query).all()
+        open_cell = opener(connection, "sample", "embedding")
+        opened = [(open_cell(row[2], row.id, old), open_cell(row[3], row.id, new)) for row in rows]
     number: dict[str, int] = {}
     owners = np.array([number.setdefault(row[0], len(number)) for row in rows], np.int64)
     vectors = [
-        np.frombuffer(b"".join(row[column] for row in rows), "<f4").astype(np.float32).reshape(len(rows), -1)
+        np.frombuffer(b"".join(pair[column] for pair in opened), "<f4").astype(np.float32).reshape(len(rows), -1)
         if rows
         else np.zeros((0, 1), np.float32)
-        for column in (2, 3)
+        for column in (0, 1)
     ]
     return BothWays(owners, np.array([row[1] for row in rows], np.float32), vectors[0], vectors[1])
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from pipeline.gallery import Entry, Person
 from pipeline.templates import person_template
 from server.storage import consents
-from server.storage.journal import chunks
-from server.storage.names import unique_key
+from server.storage.chunks import chunks
 from server.storage.rows import NegativeRow, PersonDetail, PersonRow, SampleRow, StorageError
 from server.storage.schema import NEGATIVE, PERSON, SAMPLE
+from server.storage.sealing import blind_contents, blind_name, by_name, name_opener, open_name, opener
 
 
 def list_people(connection: sa.Connection, person_id: str | None = None) -> list[PersonRow]:
@@ -33,15 +33,15 @@ def list_people(connection: sa.Connection, person_id: str | None = None) -> list
         .outerjoin(samples, samples.c.person_id == PERSON.c.id)
         .outerjoin(negatives, negatives.c.person_id == PERSON.c.id)
         .where(PERSON.c.deleted.is_(None))
-        .order_by(PERSON.c.name_key)
     )
     if person_id is not None:
         query = query.where(PERSON.c.id == person_id)
     records = consents.newest(connection, None if person_id is None else [person_id])
-    return [
+    name_of = name_opener(connection)
+    rows = [
         PersonRow(
             row.id,
-            row.name,
+            name_of(row.name, row.id),
             row.samples,
             row.created.replace(tzinfo=UTC),
             row.room,
@@ -52,6 +52,7 @@ def list_people(connection: sa.Connection, person_id: str | None = None) -> list
         )
         for row in connection.execute(query)
     ]
+    return sorted(rows, key=lambda row: (*by_name(row.name), row.room or "", row.id))
 
 
 def _cover() -> sa.ColumnElement[str | None]:
@@ -68,10 +69,10 @@ def find_person(connection: sa.Connection, name: str, room: str | None = None) -
     """Who bears this name, compared without case: in the room, or else among everyone's."""
     for where in dict.fromkeys((room, None)):
         query = sa.select(PERSON.c.id, PERSON.c.name, PERSON.c.room).where(
-            PERSON.c.name_key == unique_key(name, where), PERSON.c.deleted.is_(None)
+            PERSON.c.name_key == blind_name(connection, name, where), PERSON.c.deleted.is_(None)
         )
         if row := connection.execute(query).first():
-            return Person(row.id, row.name, row.room)
+            return Person(row.id, open_name(connection, row.name, row.id), row.room)
     return None
 
 
@@ -105,12 +106,13 @@ def stored_samples(
         query = query.where(SAMPLE.c.person_id == person_id)
     if digest is not None:
         query = query.where(SAMPLE.c.pack_digest == digest)
+    embedding, content = opener(connection, "sample", "embedding"), opener(connection, "sample", "content")
     for row in connection.execute(query):
         yield SampleRow(
             id=row.id,
             person=row.person_id,
             digest=row.pack_digest,
-            embedding=np.frombuffer(row.embedding, "<f4").astype(np.float32),
+            embedding=np.frombuffer(embedding(row.embedding, row.id, row.pack_digest), "<f4").astype(np.float32),
             quality=row.quality,
             source=row.source,
             created=row.created.replace(tzinfo=UTC),
@@ -118,7 +120,7 @@ def stored_samples(
             pitch=row.pitch,
             size=row.size,
             crop=bool(row.cropped),
-            content=row.content,
+            content=None if row.content is None else content(row.content, row.id).decode(),
         )
 
 
@@ -132,33 +134,38 @@ def crop(connection: sa.Connection, sample_id: str) -> tuple[bytes, NDArray[np.f
     row = connection.execute(query).first()
     if row is None or row.crop is None:
         return None
-    points = None if row.crop_landmarks is None else np.frombuffer(row.crop_landmarks, "<f4").reshape(5, 2)
-    return row.crop, points
+    jpeg = opener(connection, "sample", "crop")(row.crop, sample_id)
+    if row.crop_landmarks is None:
+        return jpeg, None
+    points = opener(connection, "sample", "crop_landmarks")(row.crop_landmarks, sample_id)
+    return jpeg, np.frombuffer(points, "<f4").reshape(5, 2)
 
 
 def known_contents(connection: sa.Connection, contents: Collection[str]) -> dict[str, tuple[str, str]]:
     """Which photos (SHA-256) are somebody's samples already: {content: (person's id, name)}."""
     found: dict[str, tuple[str, str]] = {}
-    for chunk in chunks(contents):
+    blinded, name_of = blind_contents(connection, contents), name_opener(connection)
+    for chunk in chunks(blinded):
         query = (
-            sa.select(SAMPLE.c.content, PERSON.c.id, PERSON.c.name)
+            sa.select(SAMPLE.c.content_key, PERSON.c.id, PERSON.c.name)
             .join(PERSON)
-            .where(SAMPLE.c.content.in_(chunk), SAMPLE.c.deleted.is_(None), PERSON.c.deleted.is_(None))
+            .where(SAMPLE.c.content_key.in_(chunk), SAMPLE.c.deleted.is_(None), PERSON.c.deleted.is_(None))
         )
-        found |= {row.content: (row.id, row.name) for row in connection.execute(query)}
+        found |= {blinded[row.content_key]: (row.id, name_of(row.name, row.id)) for row in connection.execute(query)}
     return found
 
 
 def contradicted(connection: sa.Connection, one: str, other: str, digest: str, same_face: float) -> list[str]:
     """Marks 'not this person' of either that the other's samples resemble by ``same_face`` (cosine) or more."""
     found = []
+    open_cell = opener(connection, "negative", "embedding")
     for person_id, rival in ((one, other), (other, one)):
         samples = [row.embedding for row in stored_samples(connection, rival, digest)]
         query = sa.select(NEGATIVE.c.id, NEGATIVE.c.embedding).where(
             NEGATIVE.c.person_id == person_id, NEGATIVE.c.pack_digest == digest, NEGATIVE.c.deleted.is_(None)
         )
         for row in connection.execute(query):
-            mark = np.frombuffer(row.embedding, "<f4")
+            mark = np.frombuffer(open_cell(row.embedding, row.id), "<f4")
             if samples and float((np.stack(samples) @ mark).max()) >= same_face:
                 found.append(row.id)
     return found
@@ -181,7 +188,8 @@ def gallery_entries(
     over = consents.left_out(connection, at or datetime.now(UTC), ids)
     for chunk in [None] if ids is None else chunks(ids):
         people = _live(sa.select(PERSON.c.id, PERSON.c.name, PERSON.c.room), chunk)
-        named = {row.id: Person(row.id, row.name, row.room) for row in connection.execute(people)}
+        name_of = name_opener(connection)
+        named = {row.id: Person(row.id, name_of(row.name, row.id), row.room) for row in connection.execute(people)}
         negatives = _stacks(connection, NEGATIVE, digest, dimension, chunk)
         for person_id, (vectors, qualities) in _stacks(connection, SAMPLE, digest, dimension, chunk).items():
             if person_id in over:
@@ -202,13 +210,15 @@ def _stacks(
 ) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """{person's id: embeddings (N, dimension) and qualities (N,)}, people and samples in the order they came."""
     quality = table.c.quality if "quality" in table.c else sa.literal(1.0)
-    query = _live(sa.select(table.c.person_id, table.c.embedding, quality).join(PERSON), ids)
+    query = _live(sa.select(table.c.person_id, table.c.embedding, quality, table.c.id).join(PERSON), ids)
     query = query.where(table.c.pack_digest == digest, table.c.deleted.is_(None)).order_by(table.c.created, table.c.id)
     rows = connection.execute(query).all()
-    if any(len(row[1]) != 4 * dimension for row in rows):
-        wrong = next(len(row[1]) for row in rows if len(row[1]) != 4 * dimension)
+    open_cell, bound = opener(connection, table.name, "embedding"), (digest,) if table is SAMPLE else ()
+    opened = [open_cell(row[1], row[3], *bound) for row in rows]
+    if any(len(data) != 4 * dimension for data in opened):
+        wrong = next(len(data) for data in opened if len(data) != 4 * dimension)
         raise StorageError(f"the store holds a sample of {wrong // 4} numbers instead of {dimension}")
-    vectors = np.frombuffer(b"".join(row[1] for row in rows), "<f4").reshape(-1, dimension).astype(np.float32)
+    vectors = np.frombuffer(b"".join(opened), "<f4").reshape(-1, dimension).astype(np.float32)
     qualities = np.array([row[2] for row in rows], np.float32)
     stacks = {}
     start = 0

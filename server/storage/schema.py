@@ -1,4 +1,5 @@
-"""The tables; server/migrations says how they came to be."""
+"""The tables; server/migrations says how they came to be. What is "sealed" lies in them as server/storage/sealing.py
+says, and can be read with the keyring alone."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ PERSON = sa.Table(
     "person",
     METADATA,
     sa.Column("id", sa.String(32), primary_key=True),
-    sa.Column("name", sa.String(MAX_NAME), nullable=False),
-    sa.Column("name_key", sa.String(4 * MAX_NAME), nullable=False, unique=True),  # names.unique_key
+    sa.Column("name", sa.LargeBinary, nullable=False),  # sealed
+    sa.Column("name_key", sa.String(4 * MAX_NAME), nullable=False, unique=True),  # sealing.blind_name
     sa.Column("created", TIME, nullable=False),
     sa.Column("room", sa.String(MAX_ROOM)),  # NULL: everyone's
     sa.Column("deleted", TIME),  # removed, and not yet erased: until then it can be undone
@@ -32,16 +33,17 @@ SAMPLE = sa.Table(
     sa.Column("id", sa.String(32), primary_key=True),
     _person_id(),
     sa.Column("pack_digest", sa.String(64), nullable=False),
-    sa.Column("embedding", sa.LargeBinary, nullable=False),  # little-endian float32
+    sa.Column("embedding", sa.LargeBinary, nullable=False),  # little-endian float32, sealed
     sa.Column("quality", sa.Float, nullable=False),
     sa.Column("source", sa.String(16), nullable=False),
     sa.Column("created", TIME, nullable=False),
     sa.Column("yaw", sa.Float),
     sa.Column("pitch", sa.Float),
     sa.Column("size", sa.Float),  # width of the face, pixels
-    sa.Column("crop", sa.LargeBinary),  # JPEG
-    sa.Column("crop_landmarks", sa.LargeBinary),  # little-endian float32 (5, 2), pixels of the crop
-    sa.Column("content", sa.String(64), index=True),  # SHA-256 of the photo it came from
+    sa.Column("crop", sa.LargeBinary),  # JPEG, sealed
+    sa.Column("crop_landmarks", sa.LargeBinary),  # little-endian float32 (5, 2), pixels of the crop; sealed
+    sa.Column("content", sa.LargeBinary),  # SHA-256 of the photo it came from, sealed
+    sa.Column("content_key", sa.String(64), index=True),  # what it is found by: sealing.blind_contents
     sa.Column("deleted", TIME),
 )
 NEGATIVE = sa.Table(
@@ -50,16 +52,23 @@ NEGATIVE = sa.Table(
     sa.Column("id", sa.String(32), primary_key=True),
     _person_id(),
     sa.Column("pack_digest", sa.String(64), nullable=False),
-    sa.Column("embedding", sa.LargeBinary, nullable=False),
+    sa.Column("embedding", sa.LargeBinary, nullable=False),  # sealed
     sa.Column("created", TIME, nullable=False),
     sa.Column("deleted", TIME),
+)
+OTHER = sa.Table(
+    "other_embedding",
+    METADATA,
+    sa.Column("sample_id", sa.String(32), sa.ForeignKey("sample.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("pack_digest", sa.String(64), primary_key=True),
+    sa.Column("embedding", sa.LargeBinary, nullable=False),  # little-endian float32, sealed with the sample's key
 )
 CHANGE = sa.Table(
     "change",
     METADATA,
     sa.Column("id", sa.String(32), primary_key=True),
     sa.Column("kind", sa.String(24), nullable=False),
-    sa.Column("words", sa.String(400), nullable=False),
+    sa.Column("words", sa.LargeBinary, nullable=False),  # sealed, with the keys of all whose names are in them
     sa.Column("at", TIME, nullable=False),
     sa.Column("until", TIME, nullable=False),
     sa.Column("undone", TIME),
@@ -90,6 +99,15 @@ SEEN = sa.Table(
     sa.Column("began", TIME, nullable=False, index=True),
     sa.Column("ended", TIME, nullable=False, index=True),
     sa.Column("probability", sa.Float),  # the highest while it lasted
-    sa.Column("crop", sa.LargeBinary),  # JPEG
+    sa.Column("crop", sa.LargeBinary),  # JPEG, sealed
     sa.Column("crop_quality", sa.Float, nullable=False),
+)
+VAULT = sa.Table(
+    "vault_state",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),  # 1: there is one row
+    sa.Column("index_key", sa.LargeBinary, nullable=False),  # id of the key that names and photos are found by
+    sa.Column("common_key", sa.LargeBinary, nullable=False),  # … that seals what is about nobody in particular
+    sa.Column("mark", sa.LargeBinary),  # of the last change that the keyring heard of
+    sa.Column("dirty", sa.Boolean, nullable=False),  # something was erased that may still stand in free pages
 )

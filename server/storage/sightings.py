@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from server.storage.engine import erase_traces, writing
 from server.storage.events import EVENT, NewEvent, add_events, erase_events
 from server.storage.schema import PERSON, SEEN
+from server.storage.sealing import key_in, keys_of_people, name_opener, opener, seal_row, vault_of
 
 Who = Literal["named", "unknown"]
 
@@ -68,20 +69,37 @@ def write(
         people = {row.person for row in seen if row.person} | {event.person for event in events if event.person}
         query = sa.select(PERSON.c.id).where(PERSON.c.id.in_(people))
         alive = {None, *connection.execute(query).scalars()}
+        keys = keys_of_people(connection, alive - {None})
+        unnamed = _unnamed_keys(connection, SEEN.c.id.in_([*gone, *(row.id for row in seen)]))
         connection.execute(SEEN.delete().where(SEEN.c.id.in_(gone)))
         for row in seen:
             if row.person in alive:
-                _upsert(connection, row)
+                _upsert(connection, row, keys[row.person] if row.person else unnamed.pop(row.id, None))
+            elif row.id in unnamed:  # it stays as it is
+                del unnamed[row.id]
+        vault_of(connection).destroy(unnamed.values())
         return add_events(connection, [event for event in events if event.person in alive])
 
 
-def _upsert(connection: sa.Connection, row: Seen) -> None:
+def _unnamed_keys(connection: sa.Connection, where: sa.ColumnElement[bool]) -> dict[str, bytes]:
+    """The keys of sightings that are nobody's, by sighting; one without a picture has none."""
+    query = sa.select(SEEN.c.id, SEEN.c.crop).where(where, SEEN.c.person_id.is_(None), SEEN.c.crop.is_not(None))
+    return {row.id: key_in(row.crop) for row in connection.execute(query)}
+
+
+def _upsert(connection: sa.Connection, row: Seen, key: bytes | None) -> None:
+    if row.crop is None and key is not None and row.person is None:
+        vault_of(connection).destroy([key])
+    elif row.crop is not None and key is None:
+        key = vault_of(connection).new_key("seen")
     values = {
         "person_id": row.person, "ended": row.ended, "began": row.began, "probability": row.probability,
         "crop": row.crop, "crop_quality": row.crop_quality,
     }  # fmt: skip
+    if key is not None:
+        values = seal_row(connection, key, SEEN, {"id": row.id, **values})
     if not connection.execute(SEEN.update().where(SEEN.c.id == row.id).values(**values)).rowcount:
-        fresh = {"id": row.id, "room": row.room, "session": row.session, **values}
+        fresh: dict[str, Any] = {"id": row.id, "room": row.room, "session": row.session, **values}
         connection.execute(SEEN.insert(), [fresh])
 
 
@@ -92,7 +110,8 @@ def find(engine: sa.Engine, wanted: Wanted, limit: int, after: tuple[float, str]
         began = datetime.fromtimestamp(-after[0], UTC)
         query = query.where(sa.or_(SEEN.c.began < began, sa.and_(SEEN.c.began == began, SEEN.c.id > after[1])))
     with engine.connect() as connection:
-        return [_row(row) for row in connection.execute(query)]
+        name_of = name_opener(connection)
+        return [_row(row, name_of) for row in connection.execute(query)]
 
 
 def place(row: SeenRow) -> tuple[float, str]:
@@ -105,13 +124,14 @@ def get_crop(engine: sa.Engine, id: str) -> bytes | None:
     with engine.connect() as connection:
         query = sa.select(SEEN.c.crop).join(PERSON, isouter=True).where(SEEN.c.id == id, PERSON.c.deleted.is_(None))
         crop: bytes | None = connection.execute(query).scalar()
-        return crop
+        return None if crop is None else opener(connection, SEEN.name, "crop")(crop, id)
 
 
 def erase(engine: sa.Engine, id: str | None = None) -> bool:
     """Erase one sighting, or all of them, with what was to be told of it; whether there was any."""
     with writing(engine) as connection:
         every = sa.true() if id is None else SEEN.c.id == id
+        vault_of(connection).destroy(_unnamed_keys(connection, every).values())
         erased = connection.execute(SEEN.delete().where(every)).rowcount
         connection.execute(EVENT.delete().where(sa.true() if id is None else EVENT.c.sighting == id))
     if erased:
@@ -122,6 +142,7 @@ def erase(engine: sa.Engine, id: str | None = None) -> bool:
 def erase_before(engine: sa.Engine, time: datetime, events: datetime) -> None:
     """Erase sightings that ended before a time, and events older than another one."""
     with writing(engine) as connection:
+        vault_of(connection).destroy(_unnamed_keys(connection, SEEN.c.ended < time).values())
         erased = connection.execute(SEEN.delete().where(SEEN.c.ended < time)).rowcount
         erased += erase_events(connection, events)
     if erased:
@@ -147,7 +168,8 @@ def _query(wanted: Wanted) -> sa.Select[Any]:
     return query
 
 
-def _row(row: Any) -> SeenRow:
+def _row(row: Any, name_of: Callable[[bytes, str], str]) -> SeenRow:
+    name = None if row.name is None else name_of(row.name, row.person_id)
     began, ended = row.began.replace(tzinfo=UTC), row.ended.replace(tzinfo=UTC)
     probability, pictured = row.probability, bool(row.pictured)
-    return SeenRow(row.id, row.person_id, row.name, row.room, row.session, began, ended, probability, pictured)
+    return SeenRow(row.id, row.person_id, name, row.room, row.session, began, ended, probability, pictured)

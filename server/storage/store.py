@@ -7,6 +7,7 @@ does so in one transaction and returns a :class:`Change`, which :meth:`PeopleSto
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -21,11 +22,12 @@ from pipeline.gallery import Person
 from server.storage import consents, reading
 from server.storage.consent_values import NewConsent
 from server.storage.consents import AS_TOLD, Recording
-from server.storage.engine import erase_traces, open_engine, writing
+from server.storage.engine import cannot_open, clean, mark_dirty, open_engine, prepare, writing
 from server.storage.events import EVENT
 from server.storage.inbox import SIGHTING
-from server.storage.journal import Journal, changes, erase_expired, forget_changes, undo
-from server.storage.names import clean_name, clean_room, unique_key
+from server.storage.journal import Journal, changes, erase_expired, forget_changes, forget_words, undo
+from server.storage.names import clean_name, clean_room
+from server.storage.new_rows import sample_rows, sealed_name
 from server.storage.rows import (
     Change,
     Forgotten,
@@ -38,7 +40,20 @@ from server.storage.rows import (
     PersonRow,
 )
 from server.storage.schema import GALLERY_SETTING, NEGATIVE, PERSON, SAMPLE, SEEN
+from server.storage.sealing import (
+    blind_name,
+    key_of,
+    keys_of_people,
+    open_name,
+    reindex,
+    seal_row,
+    vault_of,
+)
+from server.storage.settling import settle
+from server.vault import MasterSource, open_vault
 from tracking import Embedding
+
+logger = logging.getLogger(__name__)
 
 UNDO_DAYS = 7.0
 
@@ -52,20 +67,38 @@ class Added:
 
 
 class PeopleStore:
-    """The people of one server. ``path`` is the SQLite file; it and its folder are made with owner-only rights.
+    """The people of one server. ``path`` is the SQLite file; it and its folder are made with owner-only rights. Beside
+    it lies the keyring, whose master key comes from ``master`` or the folder.
 
-    What was removed stays for ``undo_days``. Opening raises :class:`server.storage.StorageError`.
+    What was removed stays for ``undo_days``. Opening raises :class:`server.storage.StorageError` and
+    :class:`server.vault.VaultError`.
     """
 
-    def __init__(self, path: Path, undo_days: float = UNDO_DAYS) -> None:
+    def __init__(self, path: Path, undo_days: float = UNDO_DAYS, master: MasterSource | None = None) -> None:
         self.path = path
         self._keep = timedelta(days=undo_days)
-        self.engine = open_engine(path)
-        self.erase_expired()
+        prepare(path)
+        self.vault = open_vault(path.parent, master)
+        try:
+            self.engine = open_engine(path, self.vault)
+        except BaseException:
+            self.vault.close()
+            raise
+        try:
+            with writing(self.engine) as connection:
+                if erased := settle(connection):
+                    logger.warning("the store held %d rows that had been erased before: they are gone again", erased)
+            self.erase_expired()
+        except BaseException as error:
+            self.close()
+            if isinstance(error, sa.exc.DatabaseError):
+                raise cannot_open(path, error) from error
+            raise
 
     def close(self) -> None:
-        """Let go of the file; may be called twice."""
+        """Let go of the files; may be called twice."""
         self.engine.dispose()
+        self.vault.close()
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -85,6 +118,7 @@ class PeopleStore:
 
     def version(self) -> int:
         """A number that changes when another process has written."""
+        self.vault.refresh()
         with self.engine.connect() as connection:
             return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
 
@@ -111,7 +145,8 @@ class PeopleStore:
                 else:
                     people.append(_person(connection, new.id))
                 consents.settle(connection, people[-1].id, people[-1].name, new.consent, how, new=new.id is None)
-                journal.insert(SAMPLE, _rows(people[-1].id, new.samples, digest, journal))
+                rows = sample_rows(connection, people[-1].id, new.samples, digest, journal.now)
+                journal.insert(SAMPLE, rows)
             words = _enrolled(people, sum(len(new.samples) for new in batch))
             return Added(tuple(people), journal.close(words, [person.id for person in people]))
 
@@ -127,7 +162,7 @@ class PeopleStore:
         with self._change("rename") as (connection, journal):
             person = _person(connection, person_id)
             _require_free(connection, name, person.room, person_id)
-            journal.update(PERSON, [person_id], name=name, name_key=unique_key(name, person.room))
+            _describe(connection, journal, Person(person_id, name, person.room))
             return journal.close(f"{person.name} renamed to {name}", [person_id])
 
     def set_room(self, person_id: str, room: str | None) -> Change:
@@ -136,7 +171,7 @@ class PeopleStore:
         with self._change("room") as (connection, journal):
             person = _person(connection, person_id)
             _require_free(connection, person.name, room, person_id)
-            journal.update(PERSON, [person_id], room=room, name_key=unique_key(person.name, room))
+            _describe(connection, journal, Person(person_id, person.name, room))
             return journal.close(f"{person.name} belongs to {f'room {room}' if room else 'everyone'}", [person_id])
 
     def remove_person(self, person_id: str) -> Change:
@@ -220,7 +255,7 @@ class PeopleStore:
                 "embedding": np.asarray(embedding, "<f4").tobytes(),
                 "created": journal.now,
             }
-            journal.insert(NEGATIVE, [row])
+            journal.insert(NEGATIVE, [seal_row(connection, key_of(connection, person_id), NEGATIVE, row)])
             return journal.close(f"Marked a face as not {person.name}", [person_id])
 
     def remove_negative(self, negative_id: str) -> Change:
@@ -242,7 +277,10 @@ class PeopleStore:
 
     def forget(self, person_id: str) -> Forgotten | None:
         """Erase somebody with everything kept of them, also what was removed and could still be undone, from the file's
-        free pages and its log too; ``None`` if they are gone already."""
+        free pages and its log too, and destroy their keys; ``None`` if they are gone already.
+
+        It is done once the keys are gone: interrupted after that, the next start erases what they sealed.
+        """
         with writing(self.engine) as connection:
             rows = {person_id}
             for table in (SAMPLE, NEGATIVE):
@@ -254,16 +292,23 @@ class PeopleStore:
             touched, changed = forget_changes(connection, rows)
             merged = sa.and_(PERSON.c.id.in_(touched), PERSON.c.deleted.is_not(None))
             has_samples = sa.exists().where(SAMPLE.c.person_id == PERSON.c.id)
-            connection.execute(PERSON.delete().where(sa.or_(PERSON.c.id == person_id, sa.and_(merged, ~has_samples))))
-        erase_traces(self.engine)
-        return replace(erased, changes=changed)
+            these = sa.or_(PERSON.c.id == person_id, sa.and_(merged, ~has_samples))
+            people = set(connection.execute(sa.select(PERSON.c.id).where(these)).scalars())
+            keys = list(keys_of_people(connection, people).values())
+            changed += forget_words(connection, keys)
+            connection.execute(PERSON.delete().where(these))
+            vault_of(connection).destroy(keys, rows | people)
+            reindex(connection)
+            mark_dirty(connection)
+        clean(self.engine)
+        return replace(erased, changes=changed, keys=tuple(sorted(key.hex() for key in keys)))
 
     def erase_expired(self) -> None:
         """Erase for good what was removed so long ago that it cannot be undone any more."""
         with writing(self.engine) as connection:
-            erased = erase_expired(connection, self._keep)
-        if erased:
-            erase_traces(self.engine)
+            if erase_expired(connection, self._keep):
+                mark_dirty(connection)
+        clean(self.engine)
 
     # -- settings of a gallery -------------------------------------------------------------------------------------
 
@@ -329,7 +374,7 @@ def _person(connection: sa.Connection, person_id: str) -> Person:
     row = connection.execute(query.where(PERSON.c.id == person_id, PERSON.c.deleted.is_(None))).first()
     if row is None:
         raise NoSuchPerson("nobody of this id is enrolled")
-    return Person(row.id, row.name, row.room)
+    return Person(row.id, open_name(connection, row.name, row.id), row.room)
 
 
 def _require_free(connection: sa.Connection, name: str, room: str | None, but: str | None = None) -> None:
@@ -343,14 +388,26 @@ def _insert_person(connection: sa.Connection, journal: Journal, name: str, room:
     name, room = clean_name(name), clean_room(room)
     _require_free(connection, name, room)
     person = Person(uuid4().hex, name, room)
-    row = {"id": person.id, "name": name, "name_key": unique_key(name, room), "created": journal.now, "room": room}
+    key = vault_of(connection).new_key("person")
+    row = {
+        "id": person.id,
+        "name": sealed_name(connection, key, person.id, name),
+        "name_key": blind_name(connection, name, room),
+        "created": journal.now,
+        "room": room,
+    }
     journal.insert(PERSON, [row])
     return person
 
 
+def _describe(connection: sa.Connection, journal: Journal, person: Person) -> None:
+    """Name and room, noted together: neither can be undone once the other was changed."""
+    name = sealed_name(connection, key_of(connection, person.id), person.id, person.name)
+    journal.update(PERSON, [person.id], name=name, room=person.room, deleted=None)
+
+
 def _remove(journal: Journal, person: Person) -> None:
-    key = unique_key(person.name, person.room, removed=person.id)  # whoever is removed blocks no name
-    journal.update(PERSON, [person.id], deleted=journal.now, name_key=key)
+    journal.update(PERSON, [person.id], deleted=journal.now)
 
 
 def _owned(connection: sa.Connection, table: sa.Table, person_id: str) -> list[str]:
@@ -364,39 +421,12 @@ def _owner(connection: sa.Connection, table: sa.Table, row_id: str) -> Person:
     row = connection.execute(query.where(table.c.id == row_id, *live)).first()
     if row is None:
         raise NoSuchSample("this is not there any more")
-    return Person(row.id, row.name, row.room)
+    return Person(row.id, open_name(connection, row.name, row.id), row.room)
 
 
 def _require_more(connection: sa.Connection, owner: Person) -> None:
     if len(_owned(connection, SAMPLE, owner.id)) < 2:
         raise ValueError(f"this is the only picture of {owner.name}: remove {owner.name} instead, or merge")
-
-
-def _rows(person_id: str, samples: Sequence[NewSample], digest: str, journal: Journal) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": uuid4().hex,
-            "person_id": person_id,
-            "pack_digest": digest,
-            "embedding": np.asarray(sample.embedding, "<f4").tobytes(),
-            "quality": float(sample.quality),
-            "source": sample.source,
-            "created": journal.now,
-            "yaw": _number(sample.yaw),
-            "pitch": _number(sample.pitch),
-            "size": _number(sample.size),
-            "crop": sample.crop,
-            "crop_landmarks": None
-            if sample.crop_landmarks is None
-            else np.asarray(sample.crop_landmarks, "<f4").reshape(5, 2).tobytes(),
-            "content": sample.content,
-        }
-        for sample in samples
-    ]
-
-
-def _number(value: float | None) -> float | None:
-    return None if value is None else float(value)
 
 
 def _pictures(count: int) -> str:

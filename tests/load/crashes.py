@@ -52,21 +52,24 @@ async def enrol(path: Path, first: int) -> None:
 
 def check(path: Path) -> dict[str, int]:
     """The number of samples by name, after finding the store sound and nobody in it half."""
-    PeopleStore(path).close()  # opens as at any start
+    with closing(PeopleStore(path)) as store:  # opens as at any start
+        names = {row.id: row.name for row in store.people()}
     with closing(sqlite3.connect(path)) as connection:
         if connection.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
             raise Broken("the file is damaged")
         if connection.execute("PRAGMA foreign_key_check").fetchall():
             raise Broken("a sample has no person")
         rows = connection.execute(
-            "SELECT person.name, count(sample.id) FROM person LEFT JOIN sample ON sample.person_id = person.id "
+            "SELECT person.id, count(sample.id) FROM person LEFT JOIN sample ON sample.person_id = person.id "
             "GROUP BY person.id"
         ).fetchall()
-    if len({name for name, _ in rows}) != len(rows):
+    if {id for id, _ in rows} != names.keys():
+        raise Broken("somebody is there and not listed")
+    if len(set(names.values())) != len(rows):
         raise Broken("somebody is there twice")
     if any(count == 0 for _, count in rows):
         raise Broken("a person has no sample")
-    return dict(rows)
+    return {names[id]: count for id, count in rows}
 
 
 def kill_enrolling(path: Path, first: int, chance: random.Random) -> list[str]:

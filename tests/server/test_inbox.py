@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -256,20 +258,38 @@ def _bytes_of(folder: Path) -> bytes:
     return b"".join(file.read_bytes() for file in sorted(folder.iterdir()) if file.is_file())
 
 
+def _sealed(path: Path) -> list[bytes]:
+    """What is kept of strangers, as it lies in the file."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return [blob for row in database.execute("SELECT embeddings, crop FROM stranger") for blob in row if blob]
+
+
+def _keys(path: Path) -> int:
+    """Keys of strangers that are not destroyed."""
+    with contextlib.closing(sqlite3.connect(path.parent / "keyring.sqlite3")) as database:
+        query = "SELECT count(*) FROM key WHERE kind = 'stranger' AND wrapped IS NOT NULL"
+        return int(database.execute(query).fetchone()[0])
+
+
 async def test_forgetting_leaves_no_trace_in_the_files(path: Path) -> None:
     async with opened(path) as (inbox, _):
         inbox.observe("a very long name of a session", None, noticed(1))
         inbox.observe("another", None, noticed(2))
         await inbox.settle()
         entry = next(e for e in inbox.strangers() if e.sightings[0].session != "another")
-        traces = [entry.embeddings[0].tobytes(), b"a very long name of a session"]
-        assert all(trace in _bytes_of(path.parent) for trace in traces)
+        secrets = [vector.tobytes()[:64] for one in inbox.strangers() for vector in one.embeddings] + [b"picture"]
+        assert not any(secret in _bytes_of(path.parent) for secret in secrets)
+        before = set(_sealed(path))
         await inbox.forget(entry.id)
+        traces = [*before - set(_sealed(path)), b"a very long name of a session"]
+        assert len(traces) == 3
         assert not any(trace in _bytes_of(path.parent) for trace in traces)
+        assert _keys(path) == 1
         with pytest.raises(NoSuchStranger):
             await inbox.forget(entry.id)
         await inbox.forget_all()
-        assert b"picture" not in _bytes_of(path.parent)
+        assert not any(trace in _bytes_of(path.parent) for trace in before)
+        assert _keys(path) == 0
         assert inbox.strangers() == []
 
 
@@ -324,10 +344,13 @@ async def test_entries_expire(path: Path) -> None:
         await inbox.settle()
         assert len(inbox.strangers()) == 1
         assert entry.embeddings[0].tobytes() not in _bytes_of(path.parent)
+    before = _sealed(path)
+    assert before
     clock.later(days=3)
     async with opened(path, clock, days=2) as (inbox, _):
         assert inbox.strangers() == []
-        assert b"picture" not in _bytes_of(path.parent)
+        assert not any(trace in _bytes_of(path.parent) for trace in before)
+        assert _keys(path) == 0
 
 
 async def test_the_number_of_strangers_is_bounded_and_the_oldest_go(path: Path) -> None:
@@ -352,18 +375,23 @@ async def test_numbers_of_another_pack_are_neither_taken_in_nor_kept(path: Path)
         assert inbox.strangers() == []
         inbox.observe("one", None, noticed(1))
         await inbox.settle()
+        before = _sealed(path)
+        assert before
         await inbox.change_models(open_models().matcher, "e" * 64)
         assert inbox.strangers() == []
-        assert b"picture" not in _bytes_of(path.parent)
+        assert not any(trace in _bytes_of(path.parent) for trace in before)
+        assert _keys(path) == 0
 
 
 async def test_switched_off_nothing_is_kept(path: Path) -> None:
     async with opened(path) as (inbox, _):
         inbox.observe("one", None, noticed(1))
-    assert b"picture" in _bytes_of(path.parent)
+    before = _sealed(path)
+    assert before
     people = await People.open(path, DIGEST, 128)
     await erase_inbox(people)
-    assert b"picture" not in _bytes_of(path.parent)
+    assert not any(trace in _bytes_of(path.parent) for trace in before)
+    assert _keys(path) == 0
     await people.close()
 
 

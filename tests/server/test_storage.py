@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from hypothesis import given
@@ -36,6 +37,7 @@ from server.storage import (
     name_key,
     reading,
 )
+from server.storage.schema import PERSON, SAMPLE
 from tracking import Embedding
 
 DIGEST = "a" * 64
@@ -206,18 +208,24 @@ def test_who_is_gone_is_gone(store: PeopleStore) -> None:
 def test_forgetting_erases_the_bytes(store: PeopleStore, path: Path) -> None:
     kept = store.add_person("Charles", [sample(n) for n in range(10)], DIGEST)
     ada = store.add_person("Augusta Ada King", [sample(n) for n in range(100, 140)], DIGEST)
-    secrets = [b"Augusta Ada King", b"augusta ada king", ada.id.encode()]
+    secrets = [b"Augusta Ada King", b"augusta ada king"]
     secrets += [embedding(n).astype("<f4").tobytes()[:64] for n in range(100, 140)]
+    with store.engine.connect() as connection:
+        sealed = [*connection.execute(sa.select(SAMPLE.c.embedding).where(SAMPLE.c.person_id == ada.id)).scalars()]
+        (name,) = connection.execute(sa.select(PERSON.c.name).where(PERSON.c.id == ada.id)).scalars()
+        others = connection.execute(sa.select(PERSON.c.name).where(PERSON.c.id == kept.id)).scalar_one()
+    traces = [ada.id.encode(), name, name[-32:], *(blob[-64:] for blob in sealed)]
 
     def on_disk() -> bytes:
         return b"".join(file.read_bytes() for file in path.parent.iterdir())
 
     before = on_disk()
-    assert all(secret in before for secret in secrets)
+    assert [secret for secret in secrets if secret in before] == []  # sealed from the first moment on
+    assert all(trace in before for trace in traces)
     assert store.forget(ada.id)
     after = on_disk()
-    assert [secret for secret in secrets if secret in after] == []
-    assert b"Charles" in after
+    assert [trace for trace in (*secrets, *traces) if trace in after] == []
+    assert others in after
     assert [person for person, _, _ in entries(store)] == [kept]
 
 

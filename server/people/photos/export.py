@@ -19,13 +19,25 @@ from server.storage import consents
 from server.storage.consent_values import LAWFUL, MAX_RECORDER, Consent, NewConsent
 from server.storage.consents import AS_TOLD, Recording
 from server.storage.engine import writing
-from server.storage.names import BadName, clean_name, clean_room, unique_key
+from server.storage.names import BadName, clean_name, clean_room
 from server.storage.schema import NEGATIVE, PERSON, SAMPLE
+from server.storage.sealing import (
+    SEALED,
+    blind_contents,
+    blind_name,
+    by_name,
+    key_of,
+    name_opener,
+    opener,
+    seal_row,
+    vault_of,
+)
 from server.storage.store import PeopleStore
 
 FORMAT, VERSION = "visavis-people", 1
 FILE = "people.json"
 TABLES = {"samples": SAMPLE, "negatives": NEGATIVE}
+HERE = ("person_id", "deleted", "content_key")  # of this store alone
 _NAME = str.maketrans(dict.fromkeys('/\\:*?"<>|', "_"))
 
 
@@ -52,10 +64,13 @@ def export_people(store: PeopleStore, folder: Path, room: str | None = None) -> 
         if any(folder.iterdir()):
             raise BadExport(f"{folder}: the folder is not empty")
         with store.engine.connect() as connection:
-            query = sa.select(PERSON).where(PERSON.c.deleted.is_(None)).order_by(PERSON.c.name_key)
+            query = sa.select(PERSON).where(PERSON.c.deleted.is_(None))
             if room is not None:
                 query = query.where(PERSON.c.room == room)
-            people = [_exported(connection, row, folder) for row in connection.execute(query).all()]
+            name_of = name_opener(connection)
+            named = [(name_of(row.name, row.id), row) for row in connection.execute(query).all()]
+            named.sort(key=lambda one: (*by_name(one[0]), one[1].id))
+            people = [_exported(connection, name, row, folder) for name, row in named]
         text = json.dumps({"format": FORMAT, "version": VERSION, "people": people}, ensure_ascii=False, indent=1)
         _write(folder / FILE, text.encode())
     except OSError as error:
@@ -96,16 +111,19 @@ def restore_person(
     :class:`server.storage.ConsentMissing`."""
     name, row = person["row"]["name"], dict(person["row"])
     with writing(store.engine) as connection:
+        row["name_key"] = blind_name(connection, name, row["room"])
         found = connection.execute(sa.select(PERSON.c.id, PERSON.c.deleted).where(PERSON.c.id == row["id"])).first()
         kept: list[Consent] = []
         if found is not None and found.deleted is not None:  # removed, and could still be undone: now it is back
             kept = consents.history(connection, row["id"])
+            vault_of(connection).destroy([key_of(connection, row["id"])])
             connection.execute(PERSON.delete().where(PERSON.c.id == row["id"]))
             found = None
         if found is None:
             same = connection.execute(sa.select(PERSON.c.id).where(PERSON.c.name_key == row["name_key"])).scalar()
             if same is None:
-                connection.execute(PERSON.insert(), [row])
+                key = vault_of(connection).new_key("person")
+                connection.execute(PERSON.insert(), [seal_row(connection, key, PERSON, row)])
             elif agrees(same):
                 row["id"] = same
             else:
@@ -118,22 +136,25 @@ def restore_person(
 
 
 def _restore(connection: sa.Connection, table: sa.Table, person_id: str, rows: list[dict[str, Any]]) -> int:
-    added = 0
+    added, key = 0, key_of(connection, person_id)
     for row in rows:
         this = table.c.id == row["id"]
         if connection.execute(sa.select(table.c.id).where(this, table.c.deleted.is_(None))).first() is None:
             connection.execute(table.delete().where(this))  # removed, and could still be undone: now it is back
-            connection.execute(table.insert(), [{**row, "person_id": person_id}])
+            whole = seal_row(connection, key, table, {**row, "person_id": person_id})
+            if row.get("content") is not None:
+                (whole["content_key"],) = blind_contents(connection, [row["content"]])
+            connection.execute(table.insert(), [whole])
             added += 1
     return added
 
 
-def _exported(connection: sa.Connection, person: Any, folder: Path) -> dict[str, Any]:
+def _exported(connection: sa.Connection, name: str, person: Any, folder: Path) -> dict[str, Any]:
     samples = connection.execute(sa.select(SAMPLE).where(SAMPLE.c.person_id == person.id, SAMPLE.c.deleted.is_(None)))
-    rows = [_plain(row._mapping) for row in samples.all()]
+    rows = [_plain(_opened(connection, SAMPLE, row._mapping)) for row in samples.all()]
     for row in rows:
         if (crop := row["crop"]) is not None:
-            row["crop"] = f"{_folder_name(person.name)}/{row['id']}.jpg"
+            row["crop"] = f"{_folder_name(name)}/{row['id']}.jpg"
             (folder / row["crop"]).parent.mkdir(exist_ok=True, mode=0o700)
             _write(folder / row["crop"], base64.b64decode(crop))
     marks = connection.execute(
@@ -141,19 +162,28 @@ def _exported(connection: sa.Connection, person: Any, folder: Path) -> dict[str,
     )
     return {
         "id": person.id,
-        "name": person.name,
+        "name": name,
         "room": person.room,
         "created": _time(person.created),
         "samples": rows,
-        "negatives": [_plain(row._mapping) for row in marks.all()],
+        "negatives": [_plain(_opened(connection, NEGATIVE, row._mapping)) for row in marks.all()],
         "consents": [_written(record) for record in consents.history(connection, person.id)],
     }
+
+
+def _opened(connection: sa.Connection, table: sa.Table, row: Any) -> dict[str, Any]:
+    opened = dict(row)
+    for column, (_, ids) in SEALED[table.name].items():
+        if row[column] is not None:
+            data = opener(connection, table.name, column)(row[column], *(row[id] for id in ids))
+            opened[column] = data.decode() if column == "content" else data
+    return opened
 
 
 def _plain(row: Any) -> dict[str, Any]:
     said = {}
     for name, value in row.items():
-        if name in ("person_id", "deleted"):
+        if name in HERE:
             continue
         if isinstance(value, bytes):
             value = base64.b64encode(value).decode()
@@ -164,7 +194,6 @@ def _plain(row: Any) -> dict[str, Any]:
 def _checked(person: dict[str, Any], folder: Path) -> dict[str, Any]:
     name, room = clean_name(person["name"]), clean_room(person["room"])
     row = {"id": _id(person["id"]), "name": name, "room": room, "created": _moment(person["created"])}
-    row["name_key"] = unique_key(name, room)
     checked: dict[str, Any] = {"row": row}
     for key, table in TABLES.items():
         checked[key] = [_row(table, entry, folder) for entry in person[key]]
@@ -177,7 +206,7 @@ def _checked(person: dict[str, Any], folder: Path) -> dict[str, Any]:
 def _row(table: sa.Table, entry: dict[str, Any], folder: Path) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for column in table.c:
-        if column.name in ("person_id", "deleted"):
+        if column.name in HERE:
             continue
         value = entry[column.name]
         if column.name == "id":
@@ -186,7 +215,7 @@ def _row(table: sa.Table, entry: dict[str, Any], folder: Path) -> dict[str, Any]
             value = _moment(value)
         elif value is not None and column.name == "crop":
             value = _crop(folder, value)
-        elif value is not None and isinstance(column.type, sa.LargeBinary):
+        elif value is not None and isinstance(column.type, sa.LargeBinary) and column.name != "content":
             value = base64.b64decode(value, validate=True)
         elif value is not None and isinstance(column.type, sa.Float):
             value = float(value)
