@@ -67,7 +67,7 @@ def test_a_name_asks_once_and_stays_quick(tmp_path: Path, one_face: Camera, size
         page.get_by_text("Another reason, or other dates …").click()
         page.get_by_label("Reason").select_option("contract")
         page.get_by_label("What for").fill("Opening hours")
-        page.get_by_label("Until").fill("")
+        page.get_by_role("textbox", name="Until").fill("")
         assert page.get_by_label("They may be recognised here, with no end set").is_visible()
         assert fits(page)
         assert serious(page) == []

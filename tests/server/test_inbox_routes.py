@@ -11,9 +11,11 @@ import pytest
 from aiohttp import web
 
 from server.people import People
+from server.people.consent import Terms
 from server.people.inbox import Inbox
 from server.people.inbox_routes import setup_inbox
 from server.problems import problem_middleware
+from server.security import access_middleware
 from tests.server.strangers import DIGEST, opened, session
 
 
@@ -24,7 +26,7 @@ def path(tmp_path: Path) -> Path:
 
 @contextlib.asynccontextmanager
 async def served(inbox: Inbox | None, people: People) -> AsyncIterator[aiohttp.ClientSession]:
-    app = web.Application(middlewares=[problem_middleware])
+    app = web.Application(middlewares=[problem_middleware, access_middleware(None)])
     setup_inbox(app, inbox, people, 14)
     runner = web.AppRunner(app)
     await runner.setup()
@@ -53,10 +55,23 @@ async def test_the_inbox_over_http(path: Path) -> None:
         async with client.get(f"/api/v1/inbox/{first['id']}/crop") as response:
             assert response.content_type == "image/jpeg"
             assert (await response.read())[:2] == b"\xff\xd8"
-        for bad in (b"{", b"[]", b"\xff", b'{"name": 3}', b'{"name": ""}', b'{"name": "A", "room": "a room"}'):
+        for bad in (
+            b"{",
+            b"[]",
+            b"\xff",
+            b'{"name": 3}',
+            b'{"name": ""}',
+            b'{"name": "A", "room": "a room"}',
+            b'{"name": "A", "consent": {"purpose": "x"}}',
+            b'{"name": "A", "consent": "yes"}',
+        ):
             async with client.post(f"/api/v1/inbox/{first['id']}/name", data=bad) as response:
                 assert response.status == 400, bad
+        people.terms = Terms(require=True)
         async with client.post(f"/api/v1/inbox/{first['id']}/name", json={"name": "Ada"}) as response:
+            assert (response.status, (await response.json())["title"]) == (409, "consent_missing")
+        said = {"name": "Ada", "consent": {"purpose": "x", "basis": "consent"}}
+        async with client.post(f"/api/v1/inbox/{first['id']}/name", json=said) as response:
             named = await response.json()
         assert named["person"]["name"] == "Ada"
         async with client.get(f"/api/v1/people/{named['person']['id']}/sightings") as response:

@@ -20,6 +20,7 @@ import pytest
 
 from server.commands.bench_videos import repeat
 from server.people import People
+from server.people.consent import Terms
 from server.videos import limits, videos
 from server.videos.routes import BASE, VideoRoutes, setup_videos
 from server.videos.videos import Videos
@@ -133,7 +134,14 @@ async def test_a_video_is_followed_its_strangers_named_and_its_result_exported(c
     at_two = min(points, key=lambda point: abs(point[0] - 2))
     assert at_two[1] + at_two[3] / 2 == pytest.approx(160 / 640, abs=0.04)
 
-    named = await client.ask("POST", f"/{id}/tracks/{second['tracks'][-1]}/name", json={"name": "Zoë <b>"})
+    client.people.terms = Terms(require=True)
+    path = f"/{id}/tracks/{second['tracks'][-1]}/name"
+    assert (await client.ask("POST", path, 409, json={"name": "Zoë <b>"}))["title"] == "consent_missing"
+    await client.ask("POST", path, 400, json={"name": "Zoë <b>", "consent": {"basis": "consent"}})
+    consent = {"purpose": "x", "basis": "consent"}
+    named = await client.ask("POST", path, json={"name": "Zoë <b>", "consent": consent})
+    assert client.people.consented(named["person"]["id"])
+    client.people.terms = Terms()
     assert named["person"]["name"] == "Zoë <b>"
     assert [one["label"] for one in named["result"]["people"]] == ["Unknown 1", "Zoë <b>"]
     assert named["result"]["people"][1]["probability"] > 0.5
