@@ -10,10 +10,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
 
+from server.storage.faults import damage, fault
 from server.storage.rows import StorageError
 
 PRAGMAS = ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON", "busy_timeout=5000")
 _WRITES = "visavis_writes"
+_RESTORE = "restore a backup, or move it away to begin anew"
 
 
 def open_engine(path: Path) -> sa.Engine:
@@ -30,13 +32,18 @@ def open_engine(path: Path) -> sa.Engine:
     sa.event.listen(engine, "connect", _configure)
     sa.event.listen(engine, "begin", _begin)
     try:
+        with engine.connect() as connection:
+            wrong = damage(connection)
+        if wrong is not None:
+            engine.dispose()
+            raise StorageError(f"cannot open {path}: it is damaged ({wrong}); {_RESTORE}")
         with writing(engine) as connection:
             _migrate(connection)
     except sa.exc.DatabaseError as error:
         engine.dispose()
-        raise StorageError(
-            f"cannot open {path}: {error.orig}; check its rights and free space, or move it away"
-        ) from error
+        found = fault(error)
+        advice = _RESTORE if found is not None and not found.passes else "check its rights and free space"
+        raise StorageError(f"cannot open {path}: {error.orig}; {advice}") from error
     except CommandError as error:
         engine.dispose()
         raise StorageError(f"cannot open {path}: it was made by a newer version of Visavis") from error

@@ -133,9 +133,8 @@ def forget_changes(connection: sa.Connection, ids: Collection[str]) -> tuple[set
     return people, len(touched)
 
 
-def erase_expired(connection: sa.Connection, keep: timedelta) -> bool:
+def erase_expired(connection: sa.Connection, keep: timedelta, now: datetime) -> bool:
     """Erase for good what was removed longer ago than ``keep``, and the notes of it; returns whether there was any."""
-    now = datetime.now(UTC)
     erased = 0
     for table in (SAMPLE, NEGATIVE, PERSON):
         erased += connection.execute(table.delete().where(table.c.deleted <= now - keep)).rowcount

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from pipeline.gallery import Person
 from server.storage import reading
+from server.storage.ageing import Ageing
 from server.storage.engine import erase_traces, open_engine, writing
 from server.storage.events import EVENT
 from server.storage.inbox import SIGHTING
@@ -59,6 +60,7 @@ class PeopleStore:
         self.path = path
         self._keep = timedelta(days=undo_days)
         self.engine = open_engine(path)
+        self.ageing = Ageing(path.with_name("clock"))
         self.erase_expired()
 
     def close(self) -> None:
@@ -250,7 +252,7 @@ class PeopleStore:
     def erase_expired(self) -> None:
         """Erase for good what was removed so long ago that it cannot be undone any more."""
         with writing(self.engine) as connection:
-            erased = erase_expired(connection, self._keep)
+            erased = erase_expired(connection, self._keep, self.ageing())
         if erased:
             erase_traces(self.engine)
 
