@@ -26,6 +26,7 @@ from server.rooms.roles import pass_middleware
 from server.security import access_middleware, add_headers
 from server.settings import Settings, StartError
 from server.storage.names import BadName, clean_room
+from server.strict_transport import strict_transport
 
 PROTOCOL = 1
 BODY_LIMIT = 64 * 1024
@@ -71,7 +72,7 @@ def create_app(settings: Settings, services: Services) -> web.Application:
     app = web.Application(middlewares=middlewares, client_max_size=BODY_LIMIT)
     app[SETTINGS] = settings
     app[SERVICES] = services
-    app.on_response_prepare.extend((add_headers, add_rate))
+    app.on_response_prepare.extend((add_headers, strict_transport(settings), add_rate))
     app.on_shutdown.append(_end_sessions)
     app.router.add_get("/healthz", _health)
     app.router.add_get("/api/v1/config", _config)

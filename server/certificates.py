@@ -258,7 +258,10 @@ def load_authority(folder: Path, names: Names, now: datetime) -> Authority:
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
         raise CertificateError(f"{path}: key and certificate do not belong together; {_ADVICE}")
     if now >= certificate.not_valid_after_utc - RENEW_BEFORE:
-        raise CertificateError(f"{path}: runs out on {certificate.not_valid_after_utc:%d %B %Y}; {_ADVICE}")
+        raise CertificateError(
+            f"{path}: runs out on {certificate.not_valid_after_utc:%d %B %Y}, and this computer's clock says "
+            f"{now:%d %B %Y}; set the clock if that is wrong, otherwise {_ADVICE}"
+        )
     return Authority(certificate, key)
 
 

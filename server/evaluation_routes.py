@@ -139,6 +139,7 @@ async def _report(request: web.Request) -> web.StreamResponse:
         response.charset = "utf-8"
         # The page shows it in a frame: its own style alone, and framed by nobody else.
         response.headers["Content-Security-Policy"] = f"{content_policy()}; frame-ancestors 'self'"
+        response.headers["X-Frame-Options"] = "SAMEORIGIN"
     if "download" in request.query or name != "report.html":
         response.headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="visavis-{name}"'
     return response

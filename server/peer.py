@@ -13,7 +13,7 @@ from server.link import EVERYONE, Link, LinkHandler, Visit
 from server.negotiation import Negotiation
 from server.recognition_track import RecognitionTrack
 from server.sdp import OfferError, check_offer
-from server.transport import EncodedFrame, FrameClock, TransportOptions, is_key_frame, tune_receiver
+from server.transport import EncodedFrame, FrameClock, TransportOptions, is_key_frame, tune_receiver, why_not_encrypted
 
 BYE_WITHIN = 0.3  # seconds for the last message
 MAX_BUFFERED = 64 * 1024  # bytes of results not yet sent, beyond which results are dropped instead of piling up
@@ -160,7 +160,7 @@ class Peer(Link):
 
     def _on_state(self) -> None:
         if self._pc is not None and self._pc.connectionState in ("failed", "closed"):
-            self.end(self._pc.connectionState)
+            self.end(why_not_encrypted(self._pc) or self._pc.connectionState)
 
     async def _pump(self, track: RecognitionTrack) -> None:
         try:

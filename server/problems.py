@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from server.media.decoder import DecoderDown
+from server.storage.faults import fault
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,10 @@ async def problem_middleware(
     except ConnectionError:
         raise
     except Exception as error:
+        if (found := fault(error)) is not None:
+            logger.error("the store or its disk: %s", found.words)
+            later = {"Retry-After": "30"} if found.passes else {}
+            return problem(503, "Service Unavailable", found.words, **later)
         # The class and place say enough to mend it; values might hold a name.
         logger.exception("%s %s failed", request.method, request.match_info.route.resource, exc_info=_bare(error))
         return problem(500, "Internal Server Error", "Something went wrong on the server.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import pairwise
@@ -11,6 +12,9 @@ from aiortc.sdp import candidate_from_sdp
 
 MAX_SDP = 64 * 1024
 MAX_CANDIDATES = 64
+# Hashes that still tell certificates apart, and the bytes of each (RFC 8122 §5): to an MD5 or SHA-1 another certificate
+# could be made to fit.
+FINGERPRINTS = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 CANDIDATE_TYPES = ("host", "srflx", "prflx", "relay")  # RFC 8839 §5.1
 
 
@@ -70,8 +74,23 @@ def _check_sections(lines: list[str]) -> None:
     bundled = {name for group in _values("a=group:BUNDLE", session) for name in group.split()}
     if not bundled <= set(names):
         raise OfferError(400, "the offer bundles a media section that is not there")
-    if not _values("a=fingerprint:", session) and not all(_values("a=fingerprint:", part) for part in sections):
-        raise OfferError(400, "a media section of the offer has no fingerprint, so it cannot be encrypted")
+    _check_fingerprints(session, sections)
+
+
+def _check_fingerprints(session: list[str], sections: list[list[str]]) -> None:
+    """Refuse an offer that does not say, or not well enough, whose certificate its encryption has to show."""
+    for_all = _values("a=fingerprint:", session)
+    for value in (*for_all, *(value for part in sections for value in _values("a=fingerprint:", part))):
+        name, _, digest = value.partition(" ")
+        size = FINGERPRINTS.get(name.lower())
+        if size is not None and not re.fullmatch(rf"[0-9A-Fa-f]{{2}}(:[0-9A-Fa-f]{{2}}){{{size - 1}}}", digest):
+            raise OfferError(400, f"a fingerprint of the offer is no {name.lower()} in hexadecimal")
+    for part in sections:
+        named = [*for_all, *_values("a=fingerprint:", part)]
+        if not named:
+            raise OfferError(400, "a media section of the offer has no fingerprint, so it cannot be encrypted")
+        if not any(value.partition(" ")[0].lower() in FINGERPRINTS for value in named):
+            raise OfferError(422, "a fingerprint of the offer is too weak: it takes sha-256, sha-384 or sha-512")
 
 
 def _values(prefix: str, lines: list[str]) -> list[str]:

@@ -26,15 +26,40 @@ from server.problems import problem
 from server.visitor import LOCAL, VISITOR, Visitor
 
 COOKIE = "visavis_join"
+_POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data: blob:",  # QR codes, and photos before they are sent
+    "media-src": "'self' blob:",
+    "connect-src": "'self'",
+    "frame-src": "'self'",  # reports, which have a policy of their own
+    "manifest-src": "'self'",
+    "worker-src": "'self'",
+    "object-src": "'none'",
+    "base-uri": "'none'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+    "require-trusted-types-for": "'script'",
+    "trusted-types": "visavis",  # static/install.js: the one script that is named by text
+}
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; "
-    "worker-src 'self'; "
-    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in _POLICY.items()),
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(self), microphone=()",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), fullscreen=(self), screen-wake-lock=(self), autoplay=(self), "
+    "picture-in-picture=(self), publickey-credentials-create=(self), publickey-credentials-get=(self), microphone=(), "
+    "accelerometer=(), browsing-topics=(), display-capture=(), encrypted-media=(), geolocation=(), "
+    "gyroscope=(), hid=(), idle-detection=(), magnetometer=(), midi=(), payment=(), serial=(), usb=(), "
+    "xr-spatial-tracking=()",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
 }
+# Answers to programs hold nothing that runs, loads or asks; a picture or a video may be looked at by itself.
+API_POLICY = (
+    "default-src 'none'; img-src 'self'; media-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 _SAFE_METHODS = {hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS}
 # What a browser asks for without cookies when it installs the page as an app.
 _ICONS = ("icons/180.png", "icons/192.png", "icons/512.png", "icons/maskable-512.png", "favicon.svg")
@@ -202,6 +227,8 @@ def _refused_origin(request: web.Request) -> web.StreamResponse | None:
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """On every response: the security headers, and that caches ask again (files) or keep nothing (everything else)."""
+    if request.path.startswith("/api/v1/"):
+        response.headers.setdefault("Content-Security-Policy", API_POLICY)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     keep = "no-cache" if isinstance(response, web.FileResponse) else "no-store"

@@ -16,6 +16,7 @@ from server.chosen_pack import chosen_pack
 from server.join import Door, load_token
 from server.lan import Address, addresses, diff, host_name, watching
 from server.listeners import Listeners, bind, listening, port_of
+from server.logs import in_task, start_logging, watch_crashes
 from server.security import JoinGuard
 from server.services import open_services
 from server.settings import Configuration, Settings
@@ -34,7 +35,7 @@ def serve(configuration: Configuration, say: Say) -> None:
     Raises :class:`server.settings.StartError` and :class:`models.ModelError`.
     """
     settings = configuration.settings
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    start_logging(settings.log_level)
     for remark in configuration.remarks:
         say(f"Note: {remark}")
     with contextlib.closing(bind(settings)) as listeners:
@@ -80,6 +81,8 @@ async def _run(
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(in_task)
+    watch_crashes()
     for number in _SIGNALS:
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
             loop.add_signal_handler(number, stop.set)

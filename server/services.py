@@ -125,7 +125,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(change.close)
         recorder = await Recorder.open(
             people, lambda: change.models.matcher, enabled=settings.sightings, days=settings.sightings_days,
-            crops=settings.sightings_crops,
+            crops=settings.sightings_crops, ageing=people.ageing,
         )  # fmt: skip
         stack.push_async_callback(recorder.close)
         deliveries = await Deliveries.open(people)
@@ -160,7 +160,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(sources.close)
         rooms = await Rooms.open_all(people, peers, viewers, sources)
         stack.push_async_callback(rooms.close)
-        videos = await _open_videos(settings, lambda: change.models, lambda: bool(sessions()))
+        videos = await _open_videos(settings, people, lambda: change.models, lambda: bool(sessions()))
         stack.push_async_callback(videos.close)
         keys = Keys(people)
 
@@ -232,8 +232,9 @@ async def _open_inbox(settings: Settings, people: People, models: FaceModels) ->
         await erase_inbox(people)
         return None
     return await Inbox.open(
-        people, models.matcher, models.manifest.digest, days=settings.inbox_days, keep_crops=settings.keep_crops
-    )
+        people, models.matcher, models.manifest.digest, days=settings.inbox_days, keep_crops=settings.keep_crops,
+        ageing=people.ageing,
+    )  # fmt: skip
 
 
 def _start_decoder() -> Decoder:
@@ -243,10 +244,12 @@ def _start_decoder() -> Decoder:
         raise StartError(str(down)) from down
 
 
-async def _open_videos(settings: Settings, models: Callable[[], FaceModels], live: Callable[[], bool]) -> Videos:
+async def _open_videos(
+    settings: Settings, people: People, models: Callable[[], FaceModels], live: Callable[[], bool]
+) -> Videos:
     worker = Worker(lambda: models().manifest.name, settings.models_dir, settings.provider, live=live)
     return await Videos.open(
-        settings.data_dir / "videos", worker, lambda: models().manifest.digest, settings.video_days
+        settings.data_dir / "videos", worker, lambda: models().manifest.digest, settings.video_days, people.ageing
     )
 
 

@@ -54,6 +54,11 @@ class Settings:
     host_names: tuple[str, ...] = setting(
         kinds.HOST_NAMES, (), "Further host names this server is reached by, for its certificate."
     )
+    hsts_days: int = setting(
+        kinds.whole(0, 730),
+        0,
+        "Days in which browsers come by HTTPS alone to `host_names`, on every port of theirs; 0 does not ask for it.",
+    )
     join_token: str = setting(
         kinds.TOKEN, "", "What other devices need to get in.", shown="random, kept in the data folder", secret=True
     )
@@ -301,6 +306,8 @@ def _check_together(settings: Settings, origins: Mapping[str, str]) -> None:
             if getattr(settings, one) == getattr(settings, other) != 0:
                 port = getattr(settings, one)
                 raise SettingsError(f"{one} = {port} ({origins[one]}): {other} has that port ({origins[other]})")
+    if settings.hsts_days and not settings.host_names:
+        raise SettingsError(f"hsts_days ({origins['hsts_days']}) has no use: host_names is empty")
     turn = any(url.startswith("turn") for url in settings.ice_servers)
     for name in ("turn_username", "turn_password"):
         if turn and not getattr(settings, name):

@@ -48,6 +48,7 @@ from server.received_frame import ReceivedFrame
 from server.relay.encoder import CODEC
 from server.relay.feed import Feed
 from server.sightings.recorder import Recorder
+from server.storage.faults import fault
 from server.storage.room_reading import RoomReading
 from tracking import TrackingPolicy
 
@@ -430,4 +431,6 @@ class LiveSession:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("session %s: %s failed: %s", self.id, task.get_name(), type(error).__name__)
-            self.fail(None, "internal", "Something went wrong on the server; what was being saved is not kept.")
+            outside = fault(error)
+            words = "Something went wrong on the server; what was being saved is not kept."
+            self.fail(None, "internal", words if outside is None else outside.words)

@@ -84,7 +84,7 @@ class Inbox:
         self._matcher = matcher
         self._digest = digest
         self._keep_crops = keep_crops
-        self._clock = clock
+        self._clock = self._ageing = clock
         self._entries: dict[str, Stranger] = {}
         self._saved: dict[str, Stranger] = {}  # as the store has them
         self._templates: dict[str, Embedding] = {}
@@ -106,10 +106,12 @@ class Inbox:
         days: int,
         keep_crops: bool = False,
         clock: Callable[[], datetime] = _now,
+        ageing: Callable[[], datetime] | None = None,
     ) -> Self:
         """Load what is kept of the pack ``digest``. ``keep_crops``: pictures stay with samples when a stranger is
-        named."""
+        named. ``ageing`` says by what time entries are too old, where that is not the clock's."""
         inbox = cls(people, matcher, digest, days, keep_crops, clock)
+        inbox._ageing = ageing or clock
         await inbox._load()
         inbox._worker = asyncio.create_task(inbox._work(), name="inbox")
         return inbox
@@ -343,7 +345,7 @@ class Inbox:
                 self._drop(stranger.id)
 
     def _since(self) -> datetime:
-        return self._clock() - timedelta(days=self.days)
+        return self._ageing() - timedelta(days=self.days)
 
     async def _run(self, work: Callable[[sa.Engine], T]) -> T:
         return await self._people.run(lambda store: work(store.engine))

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -96,6 +97,10 @@ class People:
         await asyncio.gather(*self._changes, return_exceptions=True)
         await self._run(self._store.close)
         self._thread.shutdown()
+
+    def ageing(self) -> datetime:
+        """The time by which it is reckoned what is old enough to be erased: :mod:`server.storage.ageing`."""
+        return self._store.ageing()
 
     def subscribe(self, listener: Callable[[int], None]) -> Callable[[], None]:
         """Call ``listener`` with the number of everyone's people after every change; the result ends that."""

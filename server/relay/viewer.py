@@ -18,7 +18,14 @@ from server.negotiation import Negotiation
 from server.relay.feed import FeedEnded, Picture
 from server.relay.track import RelayTrack
 from server.sdp import OfferError, check_offer
-from server.transport import Forwarder, TransportOptions, forwarder, sent_timestamp, tune_sender
+from server.transport import (
+    Forwarder,
+    TransportOptions,
+    forwarder,
+    sent_timestamp,
+    tune_sender,
+    why_not_encrypted,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -186,7 +193,7 @@ class Viewer:
 
     def _on_state(self) -> None:
         if self._pc.connectionState in ("failed", "closed"):
-            self.end(self._pc.connectionState)
+            self.end(why_not_encrypted(self._pc) or self._pc.connectionState)
 
     async def _connect(self) -> None:
         await asyncio.sleep(CONNECT_TIMEOUT)

@@ -51,7 +51,7 @@ class Recorder:
         self.crops = enabled and crops
         self._people = people
         self._matcher = matcher
-        self._clock = clock
+        self._clock = self.ageing = clock
         self._watched: dict[str, _Watched] = {}
         self._ended: list[SessionWatch] = []
         self._pending = Changes()
@@ -72,9 +72,11 @@ class Recorder:
         days: int,
         crops: bool = False,
         clock: Clock = lambda: datetime.now(UTC),
+        ageing: Clock | None = None,
     ) -> Recorder:
-        """Erase what is too old, and begin."""
+        """Erase what is too old, and begin. ``ageing`` says by what time it is, where that is not the clock's."""
         recorder = cls(people, matcher, enabled=enabled, days=days, crops=crops, clock=clock)
+        recorder.ageing = ageing or clock
         recorder._told = await people.run(lambda store: newest_event(store.engine))
         await recorder._tidy()
         recorder._task = asyncio.create_task(recorder._work(), name="sightings: note")
@@ -210,8 +212,10 @@ class Recorder:
     async def _tidy(self) -> None:
         now = self._clock()
         self._tidied = now
-        kept = now - timedelta(days=self.days)
-        await self._people.run(lambda store: table.erase_before(store.engine, kept, now - EVENTS_KEPT))
+
+        aged = self.ageing()
+        kept = aged - timedelta(days=self.days)
+        await self._people.run(lambda store: table.erase_before(store.engine, kept, aged - EVENTS_KEPT))
 
     def _same(self, one: Embedding, other: Embedding) -> bool:
         matcher = self._matcher()

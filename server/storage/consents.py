@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
+from server.storage.chunks import chunks
 from server.storage.consent_values import (
     MAX_PURPOSE,
     MAX_RECORDER,
@@ -20,7 +21,6 @@ from server.storage.consent_values import (
     missing,
 )
 from server.storage.engine import writing
-from server.storage.chunks import chunks
 from server.storage.rows import NoSuchPerson
 from server.storage.schema import METADATA, PERSON, TIME
 

@@ -18,6 +18,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
 
+from server.storage.faults import damage, fault
 from server.storage.rows import StorageError
 from server.storage.schema import VAULT
 from server.storage.sealing import MISSING, OPTION, vault_of
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 PRAGMAS = ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON", "busy_timeout=5000")
 _WRITES = "visavis_writes"
+_RESTORE = "restore a backup, or move it away to begin anew"
 
 
 def prepare(path: Path) -> None:
@@ -54,6 +56,11 @@ def open_engine(path: Path, vault: Vault) -> sa.Engine:
     sa.event.listen(engine, "commit", _commit)
     sa.event.listen(engine, "rollback", _rollback)
     try:
+        with engine.connect() as connection:
+            wrong = damage(connection)
+        if wrong is not None:
+            engine.dispose()
+            raise StorageError(f"cannot open {path}: it is damaged ({wrong}); {_RESTORE}")
         with writing(engine) as connection:
             _migrate(connection)
     except sa.exc.DatabaseError as error:
@@ -70,7 +77,9 @@ def open_engine(path: Path, vault: Vault) -> sa.Engine:
 
 def cannot_open(path: Path, error: sa.exc.DatabaseError) -> StorageError:
     """What SQLite said of a file, with what to do."""
-    return StorageError(f"cannot open {path}: {error.orig}; check its rights and free space, or move it away")
+    found = fault(error)
+    advice = _RESTORE if found is not None and not found.passes else "check its rights and free space"
+    return StorageError(f"cannot open {path}: {error.orig}; {advice}")
 
 
 def writing(engine: sa.Engine) -> Any:

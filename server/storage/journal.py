@@ -185,10 +185,10 @@ def forget_words(connection: sa.Connection, keys: Collection[bytes]) -> int:
     return len(found)
 
 
-def erase_expired(connection: sa.Connection, keep: timedelta) -> bool:
+def erase_expired(connection: sa.Connection, keep: timedelta, now: datetime) -> bool:
     """Erase for good what was removed longer ago than ``keep``, the notes of it and the keys of people who were;
     returns whether there was any."""
-    now, vault = datetime.now(UTC), vault_of(connection)
+    vault = vault_of(connection)
     erased = 0
     for table in (SAMPLE, NEGATIVE, PERSON):
         gone = table.c.deleted <= now - keep

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from pipeline.gallery import Person
 from server.storage import consents, reading
+from server.storage.ageing import Ageing
 from server.storage.consent_values import NewConsent
 from server.storage.consents import AS_TOLD, Recording
 from server.storage.engine import cannot_open, clean, mark_dirty, open_engine, prepare, writing
@@ -84,6 +85,7 @@ class PeopleStore:
         except BaseException:
             self.vault.close()
             raise
+        self.ageing = Ageing(path.with_name("clock"))
         try:
             with writing(self.engine) as connection:
                 if erased := settle(connection):
@@ -306,7 +308,7 @@ class PeopleStore:
     def erase_expired(self) -> None:
         """Erase for good what was removed so long ago that it cannot be undone any more."""
         with writing(self.engine) as connection:
-            if erase_expired(connection, self._keep):
+            if erase_expired(connection, self._keep, self.ageing()):
                 mark_dirty(connection)
         clean(self.engine)
 

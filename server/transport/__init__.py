@@ -9,6 +9,7 @@ offered, which certificates a sender may have, how soon a dead peer is noticed, 
 
 from server.transport.assembly import EncodedFrame, is_key_frame
 from server.transport.ciphers import take_rsa_certificates
+from server.transport.identity import why_not_encrypted
 from server.transport.install import TransportReport, install, uninstall
 from server.transport.options import IceServer, TransportOptions
 from server.transport.receiver import CLOCK_RATE, FrameClock, tune_receiver
@@ -32,4 +33,5 @@ __all__ = [
     "tune_receiver",
     "tune_sender",
     "uninstall",
+    "why_not_encrypted",
 ]

@@ -82,15 +82,23 @@ class Progress:
         return max(0.0, (time.monotonic() - self.began) * (self.total - self.done) / self.done)
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Videos:
     """Owns every video. Open with ``await Videos.open(…)``, end with :meth:`close`: the one that runs then begins anew
-    at the next start. ``digest`` gives that of the models in use; ``days`` is how long a video is kept."""
+    at the next start. ``digest`` gives that of the models in use; ``days`` is how long a video is kept, by the time
+    that ``ageing`` says."""
 
-    def __init__(self, folder: Path, worker: Worker, digest: Callable[[], str], days: int) -> None:
+    def __init__(
+        self, folder: Path, worker: Worker, digest: Callable[[], str], days: int, ageing: Callable[[], datetime] = _now
+    ) -> None:
         self._folder = folder
         self._worker = worker
         self._digest = digest
         self._days = days
+        self._ageing = ageing
         self._videos: dict[str, Video] = {}
         self._progress: dict[str, Progress] = {}
         self._latest = datetime.min.replace(tzinfo=UTC)  # when the last one came
@@ -100,9 +108,11 @@ class Videos:
         self._work: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, folder: Path, worker: Worker, digest: Callable[[], str], days: int) -> Self:
+    async def open(
+        cls, folder: Path, worker: Worker, digest: Callable[[], str], days: int, ageing: Callable[[], datetime] = _now
+    ) -> Self:
         """Find what there is, and go on with it."""
-        videos = cls(folder, worker, digest, days)
+        videos = cls(folder, worker, digest, days, ageing)
         await asyncio.to_thread(videos._find)
         videos.change_models()
         videos._work = asyncio.create_task(videos._run(), name="videos")
@@ -241,7 +251,7 @@ class Videos:
         self._keep(done)
 
     async def _erase_old(self) -> None:
-        since = (datetime.now(UTC) - timedelta(days=self._days)).isoformat()
+        since = (self._ageing() - timedelta(days=self._days)).isoformat()
         for video in self.all():
             if self._days and video.created < since and video.state in ("done", "failed"):
                 await self.erase(video.id)

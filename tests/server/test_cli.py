@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from cryptography import x509
 
 from server.cli import main
 from server.settings import TABLE
+from tests.server.logging_state import restored
 
 
 def run(*arguments: str) -> int:
@@ -57,6 +59,12 @@ def test_what_a_person_gets_wrong_is_one_line_and_exit_code_1(
     assert errors.count("\n") == 1
     assert errors.startswith("visavis: ")
     assert message in errors
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    with restored():
+        yield
 
 
 def test_a_busy_port_is_said_before_anything_slow_happens(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,105 @@
+"""What is written to the log, and what never is.
+
+An error's words may hold what it failed on: a name, an address with its password, a row of the store. So an exception
+is logged by its kind and by the places in the program that it passed, without its words and without any value; errors
+that nobody caught, in tasks, threads and at the very end, are as well. Libraries are heard from warnings on, whatever
+the setting ``log_level`` says: below that SQLAlchemy writes every row that it reads, and aiortc
+every session description with the password of its connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import logging
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, TextIO
+
+OURS = ("server", "pipeline", "tracking", "models", "training")
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+logger = logging.getLogger(__name__)
+
+_Excepted = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+class Places(logging.Formatter):
+    """Lines with exceptions told by :func:`told`."""
+
+    def formatException(self, ei: _Excepted) -> str:
+        """The exception of a record."""
+        return "" if ei[1] is None else told(ei[1])
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line; what another formatter made of the exception is left out."""
+        record.exc_text = None
+        line = super().format(record)
+        record.exc_text = None
+        return line
+
+
+def told(error: BaseException) -> str:
+    """Where an error happened and of what kind it is, with those that led to it; no words of theirs, no values."""
+    return "\n".join(_lines(error, set()))
+
+
+def _lines(error: BaseException, seen: set[int]) -> Iterator[str]:
+    seen.add(id(error))
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before is not None and id(before) not in seen:
+        yield from _lines(before, seen)
+        yield "  which led to:"
+    for frame in traceback.extract_tb(error.__traceback__):
+        yield f"  {frame.filename}:{frame.lineno} in {frame.name}"
+    yield f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            if id(one) not in seen:
+                yield from _lines(one, seen)
+
+
+def start_logging(level: str, stream: TextIO | None = None) -> None:
+    """Log to standard error and nowhere else, ours from ``level`` on."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(Places(FORMAT))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    for name in OURS:
+        logging.getLogger(name).setLevel(level.upper())
+
+
+def watch_crashes() -> None:
+    """Log errors that nobody caught; a crash of the process itself writes where each thread was."""
+    sys.excepthook = _uncaught
+    sys.unraisablehook = _unraisable
+    threading.excepthook = _in_thread
+    if sys.stderr is not None:
+        faulthandler.enable()  # places, without values
+
+
+def in_task(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The event loop's handler of errors that nobody awaited; asyncio's own would print them with their words."""
+    error, task = context.get("exception"), context.get("task") or context.get("future")
+    name = task.get_name() if isinstance(task, asyncio.Task) else ""
+    where = f" in the task {name}" if name else ""
+    what = "" if error is None else f"\n{told(error)}"
+    logger.error("%s%s%s", context.get("message", "an error that nobody expected"), where, what)
+
+
+def _uncaught(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+    logger.critical("Visavis ends because of an error that nobody expected\n%s", told(error))
+
+
+def _unraisable(found: Any) -> None:
+    what = "" if found.exc_value is None else f"\n{told(found.exc_value)}"
+    logger.error("an error where none can be raised%s", what)
+
+
+def _in_thread(found: threading.ExceptHookArgs) -> None:
+    if found.exc_value is not None and not isinstance(found.exc_value, SystemExit):
+        name = "" if found.thread is None else f" {found.thread.name}"
+        logger.error("a thread%s has ended by an error that nobody expected\n%s", name, told(found.exc_value))

@@ -1,0 +1,131 @@
+"""Disk, file, clock and process fail for real: nothing acknowledged is lost, and what is said helps."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import random
+import sqlite3
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from server.storage import PeopleStore
+from server.storage.engine import writing
+from server.storage.faults import fault
+from tests.load.faults import SCENARIOS, mounts, small_disk
+from tests.server.loopback import Camera, Page
+from tests.server.test_live_session import RATE, portrait, track
+from tests.server.whole import serving_all
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_nothing_acknowledged_is_lost(name: str, tmp_path: Path) -> None:
+    row = SCENARIOS[name](tmp_path / "data", random.Random(1), 3)
+    if "left out" in row.done:
+        pytest.skip(row.done)
+    assert row.lost == ("what was overwritten" if "damaged" in name else "nothing")
+    if name in ("disk full", "full while migrating"):
+        assert "full" in row.said
+    if name == "read-only disk":
+        assert "Read-only" in row.said
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "passes"),
+    [
+        (sqlite3.SQLITE_FULL, "is full", True),
+        (sqlite3.SQLITE_READONLY, "cannot be written", True),
+        (sqlite3.SQLITE_READONLY | (8 << 8), "cannot be written", True),  # an extended code
+        (sqlite3.SQLITE_IOERR, "failed to read or write", True),
+        (sqlite3.SQLITE_BUSY, "Another program", True),
+        (sqlite3.SQLITE_CORRUPT, "restore a backup", False),
+        (sqlite3.SQLITE_NOTADB, "restore a backup", False),
+    ],
+)
+def test_what_sqlite_says_becomes_words_without_its_own(code: int, words: str, passes: bool) -> None:
+    said = sqlite3.OperationalError("Ada could not be written")
+    said.sqlite_errorcode = code
+    found = fault(sa.exc.OperationalError("INSERT", {"name": "Ada"}, said))
+    assert found is not None
+    assert words in found.words
+    assert "Ada" not in found.words
+    assert found.passes is passes
+
+
+def test_other_errors_are_none_of_its_business() -> None:
+    integrity = sqlite3.IntegrityError("UNIQUE")
+    integrity.sqlite_errorcode = sqlite3.SQLITE_CONSTRAINT
+    for error in (
+        ValueError("disk full"),
+        OSError(errno.ENOENT, "no such file"),
+        OSError("nothing"),
+        sa.exc.IntegrityError("INSERT", {}, integrity),
+        sa.exc.OperationalError("INSERT", {}, Exception("disk full")),
+    ):
+        assert fault(error) is None
+    assert (found := fault(OSError(errno.ENOSPC, "no space"))) is not None
+    assert "full" in found.words
+
+
+def test_a_large_store_is_not_read_through_at_each_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "p.sqlite3"
+    PeopleStore(path).close()
+    asked: list[str] = []
+    monkeypatch.setattr("server.storage.faults.CHECKED_UP_TO", 1)
+    original = sa.Connection.exec_driver_sql
+
+    def listen(self: sa.Connection, statement: str, *more: object, **named: object) -> object:
+        asked.append(statement)
+        return original(self, statement, *more, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sa.Connection, "exec_driver_sql", listen)
+    PeopleStore(path).close()
+    assert "PRAGMA page_count" in asked
+    assert not [statement for statement in asked if "quick_check" in statement]
+
+
+def test_a_store_that_another_program_holds_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.closing(PeopleStore(tmp_path / "p.sqlite3")) as store:
+        with contextlib.closing(sqlite3.connect(tmp_path / "p.sqlite3", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with store.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA busy_timeout=50")
+            with pytest.raises(sa.exc.OperationalError) as caught, writing(store.engine):
+                pass
+        found = fault(caught.value)
+        assert found is not None
+        assert "Another program holds the store" in found.words
+
+
+async def test_on_a_full_disk_recognition_goes_on_and_enrolment_says_why_until_there_is_room(tmp_path: Path) -> None:
+    if not mounts():
+        pytest.skip("mounting a small disk takes root")
+    folder = tmp_path / "data"
+    with small_disk(folder, "4m") as again, serving_all(folder, inbox=False) as whole:
+        page = Page(Camera(portrait(0), RATE))
+        offer = (await page.offer()).encode()
+        answer = await asyncio.to_thread(whole.ask, "POST", "/whip", offer, Content_Type="application/sdp")
+        await page.accept(answer.body.decode())
+        await page.until(lambda: any(result["faces"] for result in page.results), 20, "a face")
+        ballast = folder / "ballast"
+        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        page.send("enrol", id=1, track=track(page), name="Ada")
+        refused = await page.hears("error", 20)
+        assert refused["code"] == "internal"
+        assert refused["message"].startswith("The disk of the data folder is full, so nothing was saved.")
+        seen = len(page.results)
+        await page.until(lambda: len(page.results) > seen + 5, 10, "results after that")
+        made = await asyncio.to_thread(whole.ask, "POST", "/keys", {"name": "x", "scopes": ["read"]})
+        assert made.status == 503
+        assert "disk of the data folder is full" in made.json["detail"]
+        assert made.headers["retry-after"] == "30"
+        assert (await asyncio.to_thread(whole.ask, "GET", "/people")).json["people"] == []
+        again("size=64m")
+        page.send("enrol", id=2, track=track(page), name="Ada")
+        assert (await page.hears("enrolled", 20, id=2))["name"] == "Ada"
+        await page.close()

@@ -1,0 +1,165 @@
+"""What the log holds of errors: their kind and their place, and nothing that they were about."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import io
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from server.logs import OURS, in_task, start_logging, told
+from tests.server.logging_state import restored
+
+SECRET = "Zaphodine Quillfeather"
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    out = io.StringIO()
+    with restored():
+        start_logging("debug", out)
+        yield out
+
+
+def fail(words: str = SECRET) -> None:
+    name = words  # a value that a traceback with values would show
+    raise ValueError(f"cannot do this with {name}")
+
+
+def test_an_exception_is_logged_by_kind_and_place(log: io.StringIO) -> None:
+    try:
+        fail()
+    except ValueError:
+        logging.getLogger("server.test").exception("this failed")
+    said = log.getvalue()
+    assert "ERROR server.test: this failed" in said
+    assert "ValueError" in said
+    assert "test_logs.py" in said
+    assert "in fail" in said
+    assert SECRET not in said
+    assert "cannot do" not in said
+
+
+def test_what_another_handler_wrote_of_it_is_not_taken_over(log: io.StringIO) -> None:
+    other = logging.StreamHandler(io.StringIO())
+    logging.getLogger("server").addHandler(other)  # its formatter keeps the text of the exception in the record
+    try:
+        fail()
+    except ValueError:
+        logging.getLogger("server.test").exception("this failed")
+    assert SECRET in other.stream.getvalue()
+    assert SECRET not in log.getvalue()
+
+
+def test_what_led_to_it_is_told_as_well_and_none_of_its_words() -> None:
+    try:
+        try:
+            fail()
+        except ValueError as error:
+            raise KeyError(SECRET) from error
+    except KeyError as error:
+        said = told(error)
+    assert said.index("ValueError") < said.index("which led to") < said.index("KeyError")
+    assert SECRET not in said
+    group = told(ExceptionGroup(SECRET, [OSError(SECRET), ValueError(SECRET)]))
+    assert "ExceptionGroup" in group
+    assert "OSError" in group
+    assert SECRET not in group
+    circle = ValueError(SECRET)
+    circle.__context__ = KeyError()
+    circle.__context__.__context__ = circle
+    assert told(circle)
+
+
+async def test_an_error_in_a_task_that_nobody_awaits(log: io.StringIO) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(in_task)
+
+    async def work() -> None:
+        fail()
+
+    task = loop.create_task(work(), name="a task of ours")
+    await asyncio.wait([task])
+    del task
+    gc.collect()
+    loop.call_soon(fail)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    said = log.getvalue()
+    assert said.count("ValueError") == 2
+    assert "a task of ours" in said
+    assert SECRET not in said
+
+
+async def test_a_request_that_fails_logs_no_value(serving, log: io.StringIO) -> None:  # type: ignore[no-untyped-def]
+    async def broken(request: web.Request) -> web.Response:
+        fail((await request.json())["name"])
+        return web.Response()
+
+    def part(app: web.Application) -> None:
+        app.router.add_post("/api/v1/broken/{name}", broken)
+
+    async with serving(parts=(part,)) as served, aiohttp.ClientSession() as session:
+        body = {"name": SECRET}
+        async with session.post(f"{served.local}/api/v1/broken/{SECRET}?who={SECRET}", json=body) as response:
+            assert response.status == 500
+            assert SECRET not in await response.text()
+    said = log.getvalue()
+    assert "in fail" in said
+    assert "Quillfeather" not in said
+
+
+def test_libraries_are_heard_from_warnings_on(log: io.StringIO) -> None:
+    """SQLAlchemy would write each row, aiortc the password of each connection."""
+    for name in (
+        "sqlalchemy.engine.Engine",
+        "aioice.ice",
+        "aiortc.rtcdtlstransport",
+        "aiohttp.server",
+        "asyncio",
+        "PIL",
+    ):
+        assert logging.getLogger(name).getEffectiveLevel() >= logging.WARNING, name
+    for name in OURS:
+        assert logging.getLogger(f"{name}.anything").isEnabledFor(logging.DEBUG)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("fail()", "ValueError"),
+        (
+            "t = threading.Thread(target=fail, name='a thread of ours'); t.start(); t.join()",
+            "a thread a thread of ours",
+        ),
+        ("Bad(); gc.collect()", "where none can be raised"),
+        ("os.abort()", "Fatal Python error: Aborted"),
+    ],
+)
+def test_what_nobody_caught_is_logged_without_values(code: str, kind: str) -> None:
+    program = f"""
+import gc, os, threading
+from server.logs import start_logging, watch_crashes
+start_logging("debug"); watch_crashes()
+def fail():
+    name = "Zaphodine " + "Quill" + "feather"
+    raise ValueError(name)
+class Bad:
+    def __del__(self):
+        fail()
+{code}
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ}, timeout=60
+    )
+    assert kind in done.stderr
+    assert SECRET not in done.stderr
+    assert done.stdout == ""
