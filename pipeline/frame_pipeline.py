@@ -143,6 +143,8 @@ class FramePipeline:
         wanted = any(self._wants_embedding(t, now) or self._attributes.wanted(t, now) for t in self.tracker.visible)
         scale = min(1.0, self.config.near_side / max(frame.width, frame.height))
         small = any(t.width * scale < self.config.far_face for t in self.tracker.visible)
+        if self.challenges.states:
+            self.keyframes.afford()  # for a few seconds: whoever moves wants to see it noticed
         self._look = self.keyframes.decide(
             frame.gray, self.tracker.visible, now, evidence_wanted=wanted, small_faces=small
         )
