@@ -266,6 +266,7 @@ class Sample(TypedDict):
     id: str
     quality: float
     source: str
+    challenge: str | None
     created: str
     used: bool
     comparable: bool

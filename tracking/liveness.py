@@ -19,6 +19,8 @@ import numpy as np
 from tracking.geometry import Array
 from tracking.parallax import Relief, nose_offset, pooled
 
+Liveness = Literal["off", "ask", "require"]  # what a server wants of whoever is enrolled
+LIVENESS: tuple[Liveness, ...] = get_args(Liveness)
 Step = Literal["left", "right", "nearer"]
 STEPS: tuple[Step, ...] = get_args(Step)
 Failure = Literal["early", "wrong", "flat", "unclear", "broken", "late", "restless", "swapped"]

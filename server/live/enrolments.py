@@ -12,6 +12,7 @@ from pipeline.gallery import Person
 from pipeline.matcher import Matcher
 from pipeline.results import Face, FrameResult
 from pipeline.templates import Level
+from server.live.challenges import LiveChallenges
 from server.live.coverage import SECTORS
 from server.live.enrolment import MODES, NEEDED, Enrolment
 from server.live.messages import BadMessage, Command
@@ -20,6 +21,7 @@ from server.live.session_people import SCOPES, Scope, SessionPeople
 from server.storage import BadName, NameTaken, clean_name
 from server.wording import stated
 from tracking import IdentityState, Opinion
+from tracking.liveness import Liveness
 
 WAIT = 60.0  # seconds that samples wait for a word about whose they are
 
@@ -65,6 +67,7 @@ class LiveEnrolments:
         matcher: Matcher,
         people: SessionPeople,
         review: Level,
+        liveness: Liveness = "off",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._voice = voice
@@ -73,6 +76,7 @@ class LiveEnrolments:
         self._people = people
         self._review = review
         self._clock = clock
+        self._challenges = LiveChallenges(voice, pipeline, liveness, clock)
         self._running: dict[int, tuple[Enrolment, Scope]] = {}
         self._waiting: dict[int, _Waiting] = {}
         self._faces: tuple[Face, ...] = ()  # of the newest result
@@ -84,6 +88,7 @@ class LiveEnrolments:
         mode = command.choice("mode", MODES) or "quick"
         wanted = command.choice("scope", SCOPES)
         confirm = command.choice("confirm", ("new", "rename", "add"))
+        challenge = self._challenges.asked(command)
         scope = self._people.scope(wanted)
         if scope == "room" and not self._people.in_room:
             raise BadMessage("scope must be 'everyone' or 'session': this session is in no room")
@@ -105,8 +110,12 @@ class LiveEnrolments:
         if all(face.track != track for face in faces):
             self._voice.fail(command.id, "no_such_track", "This face is no longer in the picture.")
             return
+        if self._challenges.refused(command, challenge):
+            return
         self._pipeline.watch(track)
-        enrolment = Enrolment(command.id, track, name, confirm, mode)
+        enrolment = Enrolment(command.id, track, name, confirm, "guided" if challenge else mode)
+        if challenge:
+            enrolment.challenge = self._challenges.begin(track, command.id)
         self._running[track] = (enrolment, scope)
         self._report(enrolment)
 
@@ -125,6 +134,9 @@ class LiveEnrolments:
         running = self._running.get(track)
         if running is None:
             self._voice.fail(command.id, "no_such_track", "Nothing is being learnt for this face.")
+        elif not running[0].challenged:
+            text = "The movements are not done yet."
+            self._voice.fail(command.id, "challenge_missing", text, track=track)
         elif not running[0].enough:
             text = f"{len(running[0].samples)} pictures are too few yet; {NEEDED} are needed."
             self._voice.fail(command.id, "too_few_samples", text, track=track)
@@ -138,6 +150,8 @@ class LiveEnrolments:
             running = self._running.get(observation.track)
             if running is not None and running[0].observe(observation, self._matcher):
                 self._report(running[0])
+        for track in self._challenges.observe(result):
+            self._end(track)
         for track, (enrolment, _) in tuple(self._running.items()):
             if enrolment.tick(result.time):
                 self._report(enrolment)
@@ -154,7 +168,8 @@ class LiveEnrolments:
 
     def clear(self) -> None:
         """The session ends: what was half enrolled is dropped."""
-        self._running.clear()
+        for track in tuple(self._running):
+            self._end(track)
         self._waiting.clear()
 
     def change_models(self, matcher: Matcher) -> None:
@@ -169,6 +184,7 @@ class LiveEnrolments:
 
     def _end(self, track: int) -> tuple[Enrolment, Scope] | None:
         self._pipeline.unwatch(track)
+        self._challenges.end(track)
         return self._running.pop(track, None)
 
     def _complete(self, track: int) -> None:
@@ -191,10 +207,10 @@ class LiveEnrolments:
             if person is None:
                 return
             if person is NOBODY:
-                saved = await self._people.add_person(enrolment.name, enrolment.samples, scope)
+                saved = await self._people.add_person(enrolment.name, enrolment.kept, scope)
             else:
                 saved = person
-                if not await self._people.add_samples(person.id, enrolment.samples, scope):
+                if not await self._people.add_samples(person.id, enrolment.kept, scope):
                     text = f"{person.name} was forgotten a moment ago. Try again."
                     self._voice.fail(enrolment.command, "no_such_person", text, track=enrolment.track)
                     return
@@ -210,6 +226,7 @@ class LiveEnrolments:
             name=saved.name,
             samples=len(enrolment.samples),
             added_to_existing=person is not NOBODY,
+            challenge=None if enrolment.challenge is None else "passed",
             saved_ms=round((time.perf_counter() - began) * 1e3, 1),
         )
 

@@ -41,6 +41,7 @@ SAMPLE = sa.Table(
     sa.Column("size", sa.Float),  # width of the face, pixels
     sa.Column("crop", sa.LargeBinary),  # JPEG
     sa.Column("crop_landmarks", sa.LargeBinary),  # little-endian float32 (5, 2), pixels of the crop
+    sa.Column("challenge", sa.String(8)),  # 'passed': movements were asked for while it was taken, and made
     sa.Column("content", sa.String(64), index=True),  # SHA-256 of the photo it came from
     sa.Column("deleted", TIME),
 )

@@ -379,6 +379,7 @@ def _rows(person_id: str, samples: Sequence[NewSample], digest: str, journal: Jo
             if sample.crop_landmarks is None
             else np.asarray(sample.crop_landmarks, "<f4").reshape(5, 2).tobytes(),
             "content": sample.content,
+            "challenge": sample.challenge,
         }
         for sample in samples
     ]
