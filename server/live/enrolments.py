@@ -67,8 +67,8 @@ class LiveEnrolments:
         matcher: Matcher,
         people: SessionPeople,
         review: Level,
-        liveness: Liveness = "off",
         clock: Callable[[], float] = time.monotonic,
+        liveness: Liveness = "off",
     ) -> None:
         self._voice = voice
         self._pipeline = pipeline

@@ -111,7 +111,7 @@ class LiveSession:
         self._pipeline = FramePipeline(models, self._known.gallery, config, policy)
         self._liveness = options.liveness
         self._enrolments = LiveEnrolments(
-            self, self._pipeline, models.matcher, self._known, options.review, options.liveness
+            self, self._pipeline, models.matcher, self._known, options.review, liveness=options.liveness
         )
         self._corrections = LiveCorrections(self, self._known)
         self._room, self._guest = room, guest
