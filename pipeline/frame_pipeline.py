@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.align import face_chip
 from pipeline.attribute_looks import AttributeLooks
 from pipeline.attributes import AttributeReader
+from pipeline.challenges import Challenges
 from pipeline.crop import cut_crop
 from pipeline.detect import Detections, look_wide
 from pipeline.distance import USUAL, Camera, Distance, measure_distance
@@ -94,6 +95,7 @@ class FramePipeline:
         self._attributes = AttributeLooks()
         self._reader: AttributeReader | None = None  # as asked for; taken up with the next frame
         self._camera = USUAL
+        self.challenges = Challenges()  # of watched tracks
 
     def read_attributes(self, reader: AttributeReader | None) -> None:
         """Read apparent gender and age with this from the next frame on, or nothing; may be called from another
@@ -137,9 +139,12 @@ class FramePipeline:
         self._apply_watches()
         self._attributes.ask(self._reader)
         self.tracker.predict(frame.gray, now)
+        self.challenges.advance(frame.gray, self._watched_tracks(), now)
         wanted = any(self._wants_embedding(t, now) or self._attributes.wanted(t, now) for t in self.tracker.visible)
         scale = min(1.0, self.config.near_side / max(frame.width, frame.height))
         small = any(t.width * scale < self.config.far_face for t in self.tracker.visible)
+        if self.challenges.states:
+            self.keyframes.afford()  # for a few seconds: whoever moves wants to see it noticed
         self._look = self.keyframes.decide(
             frame.gray, self.tracker.visible, now, evidence_wanted=wanted, small_faces=small
         )
@@ -159,6 +164,7 @@ class FramePipeline:
         found = self._detect(image, self._look)
         self.tracker.update(found.boxes, found.scores, found.landmarks, now)
         self._timing["detect"] = _since(step)
+        self.challenges.look(frame.gray, self._watched_tracks(), now)
         step = perf_counter()
         embedded = self._gather(image, now, gallery)
         self._timing["embed"] = _since(step)
@@ -174,13 +180,26 @@ class FramePipeline:
         observations, self._observations = tuple(self._observations), []
         keyframe = self._look is not Look.NONE
         timing = dict(self._timing)
-        return FrameResult(frame.width, frame.height, frame.time, keyframe, faces, timing, embedded, observations)
+        return FrameResult(
+            frame.width,
+            frame.height,
+            frame.time,
+            keyframe,
+            faces,
+            timing,
+            embedded,
+            observations,
+            self.challenges.states,
+        )
 
     def _apply_watches(self) -> None:
         asked = self._asked
         self._watched = {number: was for number, was in self._watched.items() if was in asked}
         missing = asked - set(self._watched.values())
         self._watched |= {t.number: t.number for t in self.tracker.visible if t.number in missing}
+
+    def _watched_tracks(self) -> dict[int, Track]:
+        return {self._watched[t.number]: t for t in self.tracker.visible if t.number in self._watched}
 
     def _current_gallery(self) -> Gallery:
         gallery = self._gallery()

@@ -13,6 +13,7 @@ from pipeline.distance import Distance
 from pipeline.enhance import Enhancement
 from pipeline.quality import Quality
 from tracking import Embedding, IdentityState, Opinion, TrackState
+from tracking.liveness import ChallengeState
 
 Array = NDArray[np.float32]
 
@@ -72,3 +73,4 @@ class FrameResult:
     timing: dict[str, float]
     embedded: int
     observations: tuple[Observation, ...] = ()
+    challenges: tuple[tuple[int, ChallengeState], ...] = ()  # by track, as for observations

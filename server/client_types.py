@@ -301,6 +301,7 @@ class Sample(TypedDict):
     id: str
     quality: float
     source: str
+    challenge: str | None
     created: str
     used: bool
     comparable: bool

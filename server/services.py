@@ -82,7 +82,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         logger.warning("%s", remark)
     config = PipelineConfig(settings.detect_size, settings.far_detect_size, min_face=settings.min_face)
     policy = replace(DEFAULT_POLICY, keyframe_interval=settings.keyframe_interval)
-    options = SessionOptions(settings.review, settings.keep_crops)
+    options = SessionOptions(settings.review, settings.keep_crops, settings.liveness)
 
     def make_session(link: Link) -> LiveSession:
         visit = link.visit

@@ -20,6 +20,7 @@ from models import ProviderSetting, default_cache_dir
 from pipeline.templates import Level
 from server import setting_kinds as kinds
 from server.setting_kinds import Kind
+from tracking.liveness import LIVENESS, Liveness
 
 PREFIX = "VISAVIS_"
 CONFIG = f"{PREFIX}CONFIG"
@@ -110,6 +111,11 @@ class Settings:
         kinds.choice(*get_args(Level)),
         "standard",
         "How strictly new pictures are compared with the person's others, and with everybody else's, before they stay.",
+    )
+    liveness: Liveness = setting(
+        kinds.choice(*LIVENESS),
+        "off",
+        "Movements asked of whoever is enrolled by the live picture: a hurdle for photos held up, and no proof.",
     )
     keep_crops: bool = setting(
         kinds.SWITCH, False, "Keep a small picture of the face with each sample, so that another pack can read it anew."

@@ -307,6 +307,7 @@ function onCommand(message) {
     banner.last(message.recognising === false ? PAUSED : "");
     calibrate.tell(true);
     if (message.reading) reading.tell(message.reading);
+    who.liveness(message.liveness);
   }
   if (message.type === "reading") reading.tell(message);
   if (message.type === "named") showVisit({ ...shownVisit, name: message.name });

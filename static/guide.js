@@ -1,6 +1,7 @@
 // The guided part of the sheet: a ring around the live face, and what to do next, big enough to be read at arm's length.
 
 import { Announcer } from "./announce.js";
+import { asked, ARROWS, standing } from "./challenge.js";
 import { $, element } from "./dom.js";
 import { t } from "./language.js";
 import { Portrait } from "./portrait.js";
@@ -18,6 +19,10 @@ export class Guide {
   #track = null;
   #mirrored = true;
   #arcs;
+  #asked = ""; // the movement that was said last
+  #drawn = null; // the arrow that is drawn
+  /** Whether movements are being asked for: what `enrolling` says comes after them. */
+  asking = false;
   #pointer;
   // A reason that changes from frame to frame could be neither read nor listened to.
   #shown = new Announcer((text) => ($("guide-advice").textContent = text), 250);
@@ -31,9 +36,13 @@ export class Guide {
     $("guide-arcs").append(...this.#arcs, this.#pointer);
   }
 
-  start(track) {
+  /** `challenge`: movements will be asked for, one after the other. */
+  start(track, challenge = false) {
     this.#track = track;
+    this.asking = challenge;
     $("guide").dataset.done = "no";
+    $("guide").dataset.asks = challenge ? "rest" : "no";
+    $("guide-arrow").toggleAttribute("hidden", true);
     this.#portrait.start();
     this.show({ samples: 0, needed: 5, hint: null });
     this.#tell(t("Look straight at the camera"));
@@ -44,6 +53,28 @@ export class Guide {
     this.#shown.forget();
     this.#spoken.forget();
     $("guide-said").textContent = "";
+    this.asking = false;
+    $("guide").dataset.asks = "no";
+    $("guide-arrow").toggleAttribute("hidden", true);
+  }
+
+  /** What a `challenge` message asks for. */
+  ask(message) {
+    this.asking = message.step !== "done";
+    const { words, arrow } = asked(message, this.#mirrored);
+    $("guide").dataset.asks = this.asking ? message.step : "no";
+    if (arrow !== this.#drawn) $("guide-arrow").replaceChildren(...(ARROWS[arrow] ?? []).map((d) => path("way", d)));
+    this.#drawn = arrow;
+    $("guide-arrow").toggleAttribute("hidden", arrow === null);
+    $("guide-progress").textContent = standing(message);
+    // A movement is said at once, as there are only seconds for it; what is missing of it may settle first.
+    const what = `${message.number} ${message.step}`;
+    if (what !== this.#asked) this.#tell(words);
+    else {
+      this.#shown.tell(words);
+      this.#spoken.tell(words);
+    }
+    this.#asked = what;
   }
 
   /** What an `enrolling` message says. */
@@ -52,6 +83,7 @@ export class Guide {
     arcs.forEach(({ done, next }, i) => (this.#arcs[i].dataset.is = done ? "done" : next ? "next" : ""));
     this.#pointer.toggleAttribute("hidden", points === null);
     if (points !== null) this.#pointer.setAttribute("transform", `rotate(${points.toFixed(1)} 50 50)`);
+    if (this.asking) return;
     $("guide-marks").replaceChildren(
       ...marks.map(({ words, done, next }) => {
         const item = element("li", { textContent: words }, element("span", { className: "visually-hidden", textContent: done ? t(": done ## said after the name of a view of the face") : "" }));
@@ -68,6 +100,7 @@ export class Guide {
   /** All of it is there. */
   done(name) {
     $("guide").dataset.done = "yes";
+    $("guide").dataset.asks = "no";
     this.#tell(t("Hello, {name}", { name }));
   }
 

@@ -33,6 +33,13 @@ const SHAPES = {
     maybe(message.coverage, isObject) &&
     maybe(message.pose, (pose) => isObject(pose) && ["yaw", "pitch", "size"].every((part) => maybe(pose[part], Number.isFinite))) &&
     maybe(message.seconds_left, Number.isFinite),
+  challenge: (message) =>
+    Number.isInteger(message.track) &&
+    ["left", "right", "nearer", "rest", "done"].includes(message.step) &&
+    isCount(message.number) &&
+    isCount(message.of) &&
+    Number.isFinite(message.seconds_left) &&
+    maybe(message.hint, isText),
   enrolled: (message) => isText(message.name) && isText(message.person),
   error: (message) => isText(message.code) && isText(message.message) && (message.code !== "looks_like" || isSomebody(message)),
   why: (message) =>
@@ -104,7 +111,7 @@ export class Commands {
     return { id, text: JSON.stringify({ v: VERSION, type, id, ...fields }) };
   }
 
-  /** `how`: mode "quick" | "guided", scope "everyone" | "room" | "session", confirm "add" | "rename" | "new"; what is left out is the server's choice. */
+  /** `how`: mode "quick" | "guided", scope "everyone" | "room" | "session", confirm "add" | "rename" | "new", challenge true; what is left out is the server's choice. */
   enrol(track, name, how = {}) {
     return this.#build("enrol", { track, name, ...how });
   }

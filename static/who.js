@@ -1,5 +1,6 @@
 // 'Who is this?': the sheet that names a face, asks when in doubt, and takes a wrong name back.
 
+import { refusal } from "./challenge.js";
 import { ConsentPart, Unsaid, withConsent } from "./consent.js";
 import { $, element } from "./dom.js";
 import { Guide } from "./guide.js";
@@ -103,6 +104,12 @@ export class Who {
     this.#consent.needless = !this.#kept();
   }
 
+  /** Whether this server asks whoever is named for movements: "off" (if one likes), "ask" (unless one does not) or "require". */
+  liveness(wish = "off") {
+    $("who-challenge").checked = wish !== "off";
+    $("who-challenge").disabled = wish === "require";
+  }
+
   /** A message of the commands channel that may be about this. */
   message(message) {
     this.#why.message(message);
@@ -110,6 +117,7 @@ export class Who {
     if (message.id === this.#noting) this.#noted(message);
     if (message.id !== this.#command) return;
     if (message.type === "enrolling") this.#learning(message);
+    else if (message.type === "challenge") this.#asked(message);
     else if (message.type === "enrolled") this.#enrolled(message);
     else if (message.type === "error") this.#failed(message);
   }
@@ -143,6 +151,7 @@ export class Who {
       if (!(error instanceof Unsaid)) throw error;
       return this.#status(error.message);
     }
+    if ($("who-challenge").checked && !how.confirm) how = { ...how, mode: "guided", challenge: true };
     const scope = this.#dialog.querySelector("input[name=scope]:checked")?.value;
     this.#command = this.#send("enrol", this.#face.track, name, withConsent(scope ? { ...how, scope } : how, consent));
     if (this.#command === null) return this.#status(t("There is no connection now. Try again in a moment."));
@@ -151,20 +160,26 @@ export class Who {
     if (how.confirm) return this.#step("saving");
     this.#step(how.mode === "guided" ? "guide" : "quick");
     $("who-cancel").focus();
-    if (this.#guided) this.#guide.start(this.#face.track);
+    if (this.#guided) this.#guide.start(this.#face.track, how.challenge);
     else this.#status(t("Learning the face: look at the camera."));
   }
 
   #learning(message) {
     if (this.#guided) {
       this.#guide.show(message);
-      $("who-finish").hidden = message.samples < message.needed;
+      $("who-finish").hidden = message.samples < message.needed || this.#guide.asking;
       return;
     }
     if (this.#dialog.dataset.step !== "quick") this.#step("quick"); // the pictures that waited are gone: new ones are taken
     $("who-progress").max = message.needed;
     $("who-progress").value = message.samples;
     this.#status(t("Learning the face: {far}", { far: enrolling(message) }));
+  }
+
+  #asked(message) {
+    if (!this.#guided) return;
+    this.#guide.ask(message);
+    if (this.#guide.asking) $("who-finish").hidden = true;
   }
 
   #enrolled(message) {
@@ -185,7 +200,10 @@ export class Who {
     if (message.code === "looks_like") return this.#choose(message);
     if (message.code === "review_failed") return this.#review(message);
     this.#step("name");
-    this.#status(errorWords(message));
+    this.#status(refusal(message));
+    if (message.code !== "challenge_failed") return;
+    $("who-save").textContent = t("Try again");
+    $("who-save").focus();
   }
 
   /** The face resembles somebody: who is it? The pictures wait for the answer. */
@@ -241,6 +259,7 @@ export class Who {
     $("who-why").setAttribute("aria-expanded", String(this.#why.open));
     $("who-name").disabled = !naming;
     $("who-naming").hidden = $("who-about").hidden = $("who-consent").hidden = $("who-agree").hidden = !naming;
+    $("who-save").textContent = t("Save");
     $("who-save").hidden = $("who-guide").hidden = !naming;
     $("who-finish").hidden = true;
     $("who-cancel").hidden = false;

@@ -74,6 +74,10 @@ class KeyframePolicy:
             return self._look(Look.WIDE, now)
         return self._look(Look.FAR if small_faces else Look.NEAR, now)
 
+    def afford(self) -> None:
+        """Let the next frame be looked at whatever the budget says, where a look is due."""
+        self._budget = max(self._budget, 1 - self.policy.max_share)
+
     def _look(self, look: Look, now: float) -> Look:
         self._budget -= 1 if look is Look.NEAR else self.policy.far_cost
         self._looked = now

@@ -5,7 +5,7 @@ No I/O and no clock: observations carry media time, the session saves what comes
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -16,6 +16,7 @@ from pipeline.templates import fuse_template
 from server.live.coverage import Coverage, Pose
 from server.storage import NewConsent, NewSample
 from tracking import Embedding
+from tracking.liveness import Challenge
 
 Mode = Literal["quick", "guided"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -23,6 +24,7 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 NEEDED = 5
 SPACING = 0.3  # seconds between two samples
 GONE_AFTER = 1.0  # seconds without a picture of the face
+SWAPPED = 2  # pictures in a row of another face that end a challenge: one may be blurred
 SAME_FACE_FPIR = 0.02  # as for the evidence of a track: another face than before, if less alike than this
 
 # quick: a name is typed and shown two or three seconds later
@@ -58,6 +60,8 @@ class Enrolment:
     newest: float = 0.0
     last_taken: float = -1e9
     last_seen: float | None = None
+    challenge: Challenge | None = None  # what has to be passed before anything is saved
+    strangers: int = 0  # pictures in a row that showed another face
 
     def observe(self, observation: Observation, matcher: Matcher) -> bool:
         """Take or refuse a sample; returns whether something changed that the person should be told."""
@@ -91,10 +95,24 @@ class Enrolment:
 
     def complete(self, now: float) -> bool:
         """Whether there are samples enough, or few but the person has waited long enough."""
+        if not self.challenged:
+            return False
         waited = now - (now if self.started is None else self.started)
         if self.mode == "guided":
             return self.enough and (len(self.coverage.shown) >= ENOUGH_SECTORS or waited >= GUIDED_PATIENCE)
         return len(self.samples) >= NEEDED or (self.enough and waited >= PATIENCE)
+
+    @property
+    def challenged(self) -> bool:
+        """Whether the challenge is passed, or there is none."""
+        return self.challenge is None or self.challenge.state.passed
+
+    @property
+    def kept(self) -> list[NewSample]:
+        """The samples as they are saved, marked where a challenge was passed while they were taken."""
+        if self.challenge is None:
+            return self.samples
+        return [replace(sample, challenge="passed") for sample in self.samples]
 
     @property
     def seconds_left(self) -> float:
@@ -126,7 +144,11 @@ class Enrolment:
         complaint = observation.quality.complaint
         if complaint is not None:
             return complaint
-        if self._another_face(observation, matcher):
+        another = self._another_face(observation, matcher)
+        self.strangers = self.strangers + 1 if another else 0
+        if self.challenge is not None and self.strangers >= SWAPPED:
+            self.challenge.fail("swapped")
+        if another:
             # Somebody else stands where the track is: wait for the face that was meant.
             return "two faces" if self.mode == "guided" and observation.others else "face is gone"
         return self._same_view(observation, matcher)

@@ -12,6 +12,7 @@ from pipeline.gallery import Person
 from pipeline.matcher import Matcher
 from pipeline.results import Face, FrameResult
 from pipeline.templates import Level
+from server.live.challenges import LiveChallenges
 from server.live.coverage import SECTORS
 from server.live.enrolment import MODES, NEEDED, Enrolment
 from server.live.messages import BadMessage, Command
@@ -22,6 +23,7 @@ from server.storage import BadName, ConsentMissing, NameTaken, clean_name
 from server.storage.consent_values import missing
 from server.wording import sentence, stated
 from tracking import IdentityState, Opinion
+from tracking.liveness import Liveness
 
 WAIT = 60.0  # seconds that samples wait for a word about whose they are
 
@@ -68,6 +70,7 @@ class LiveEnrolments:
         people: SessionPeople,
         review: Level,
         clock: Callable[[], float] = time.monotonic,
+        liveness: Liveness = "off",
     ) -> None:
         self._voice = voice
         self._pipeline = pipeline
@@ -75,6 +78,7 @@ class LiveEnrolments:
         self._people = people
         self._review = review
         self._clock = clock
+        self._challenges = LiveChallenges(voice, pipeline, liveness, clock)
         self._running: dict[int, tuple[Enrolment, Scope]] = {}
         self._waiting: dict[int, _Waiting] = {}
         self._faces: tuple[Face, ...] = ()  # of the newest result
@@ -86,6 +90,7 @@ class LiveEnrolments:
         mode = command.choice("mode", MODES) or "quick"
         wanted = command.choice("scope", SCOPES)
         confirm = command.choice("confirm", ("new", "rename", "add"))
+        challenge = self._challenges.asked(command)
         scope = self._people.scope(wanted)
         if scope == "room" and not self._people.in_room:
             raise BadMessage("scope must be 'everyone' or 'session': this session is in no room")
@@ -113,24 +118,28 @@ class LiveEnrolments:
         if all(face.track != track for face in faces):
             self._voice.fail(command.id, "no_such_track", "This face is no longer in the picture.")
             return
-        enrolment = Enrolment(command.id, track, name, confirm, mode, consent)
+        if self._challenges.refused(command, challenge):
+            return
+        enrolment = Enrolment(command.id, track, name, confirm, "guided" if challenge else mode, consent)
         if consent is None and self._people.wants_consent(None, scope):
-            self._voice.spawn(self._begin_if_lawful(enrolment, scope), "begin enrolment")
+            self._voice.spawn(self._begin_if_lawful(enrolment, scope, challenge), "begin enrolment")
         else:
-            self._begin(enrolment, scope)
+            self._begin(enrolment, scope, challenge)
 
-    def _begin(self, enrolment: Enrolment, scope: Scope) -> None:
+    def _begin(self, enrolment: Enrolment, scope: Scope, challenge: bool) -> None:
         self._pipeline.watch(enrolment.track)
+        if challenge:
+            enrolment.challenge = self._challenges.begin(enrolment.track, enrolment.command)
         self._running[enrolment.track] = (enrolment, scope)
         self._report(enrolment)
 
-    async def _begin_if_lawful(self, enrolment: Enrolment, scope: Scope) -> None:
+    async def _begin_if_lawful(self, enrolment: Enrolment, scope: Scope, challenge: bool) -> None:
         """Nobody's face is learnt before it was said why it may be, unless that is written down already."""
         same = await self._people.find(enrolment.name, scope)
         if self._people.wants_consent(None if same is None else same.id, scope):
             self._lacks_consent(enrolment, missing(enrolment.name))
         elif enrolment.track not in self._running:
-            self._begin(enrolment, scope)
+            self._begin(enrolment, scope, challenge)
 
     def _lacks_consent(self, enrolment: Enrolment, words: object) -> None:
         self._voice.fail(enrolment.command, "consent_missing", sentence(words), track=enrolment.track)
@@ -150,6 +159,9 @@ class LiveEnrolments:
         running = self._running.get(track)
         if running is None:
             self._voice.fail(command.id, "no_such_track", "Nothing is being learnt for this face.")
+        elif not running[0].challenged:
+            text = "The movements are not done yet."
+            self._voice.fail(command.id, "challenge_missing", text, track=track)
         elif not running[0].enough:
             text = f"{len(running[0].samples)} pictures are too few yet; {NEEDED} are needed."
             self._voice.fail(command.id, "too_few_samples", text, track=track)
@@ -163,6 +175,8 @@ class LiveEnrolments:
             running = self._running.get(observation.track)
             if running is not None and running[0].observe(observation, self._matcher):
                 self._report(running[0])
+        for track in self._challenges.observe(result):
+            self._end(track)
         for track, (enrolment, _) in tuple(self._running.items()):
             if enrolment.tick(result.time):
                 self._report(enrolment)
@@ -179,7 +193,8 @@ class LiveEnrolments:
 
     def clear(self) -> None:
         """The session ends: what was half enrolled is dropped."""
-        self._running.clear()
+        for track in tuple(self._running):
+            self._end(track)
         self._waiting.clear()
 
     def change_models(self, matcher: Matcher) -> None:
@@ -194,6 +209,7 @@ class LiveEnrolments:
 
     def _end(self, track: int) -> tuple[Enrolment, Scope] | None:
         self._pipeline.unwatch(track)
+        self._challenges.end(track)
         return self._running.pop(track, None)
 
     def _complete(self, track: int) -> None:
@@ -216,10 +232,10 @@ class LiveEnrolments:
             if person is None:
                 return
             if person is NOBODY:
-                saved = await self._people.add_person(enrolment.name, enrolment.samples, scope, enrolment.consent)
+                saved = await self._people.add_person(enrolment.name, enrolment.kept, scope, enrolment.consent)
             else:
                 saved = person
-                if not await self._people.add_samples(person.id, enrolment.samples, scope, enrolment.consent):
+                if not await self._people.add_samples(person.id, enrolment.kept, scope, enrolment.consent):
                     text = f"{person.name} was forgotten a moment ago. Try again."
                     self._voice.fail(enrolment.command, "no_such_person", text, track=enrolment.track)
                     return
@@ -238,6 +254,7 @@ class LiveEnrolments:
             name=saved.name,
             samples=len(enrolment.samples),
             added_to_existing=person is not NOBODY,
+            challenge=None if enrolment.challenge is None else "passed",
             saved_ms=round((time.perf_counter() - began) * 1e3, 1),
         )
 

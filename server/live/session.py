@@ -51,6 +51,7 @@ from server.sightings.recorder import Recorder
 from server.storage.faults import fault
 from server.storage.room_reading import RoomReading
 from tracking import TrackingPolicy
+from tracking.liveness import Liveness
 
 logger = logging.getLogger(__name__)
 
@@ -63,11 +64,12 @@ RECENT = 300  # frames that statistics speak of
 
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
-    """How samples are taken and kept: how strictly they are reviewed before they are saved, and whether a crop of the
-    face is kept beside each."""
+    """How samples are taken and kept: how strictly they are reviewed before they are saved, whether a crop of the
+    face is kept beside each, and whether movements are asked for."""
 
     review: Level = "standard"
     keep_crops: bool = False
+    liveness: Liveness = "off"  # whether movements are asked of whoever is enrolled
 
 
 DEFAULT_OPTIONS = SessionOptions()
@@ -109,7 +111,10 @@ class LiveSession:
         self._known = SessionPeople(people, room, guest, self._people_changed, by)
         config = replace(config, crops=options.keep_crops)
         self._pipeline = FramePipeline(models, self._known.gallery, config, policy)
-        self._enrolments = LiveEnrolments(self, self._pipeline, models.matcher, self._known, options.review)
+        self._liveness = options.liveness
+        self._enrolments = LiveEnrolments(
+            self, self._pipeline, models.matcher, self._known, options.review, liveness=options.liveness
+        )
         self._corrections = LiveCorrections(self, self._known)
         self._room, self._guest = room, guest
         self._reading = reading
@@ -241,6 +246,7 @@ class LiveSession:
             name=self.camera.name,
             recognising=self.camera.recognising,
             reading=asdict(self._reading),
+            liveness=self._liveness,
         )
 
     def on_command(self, raw: str | bytes) -> None:

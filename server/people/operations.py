@@ -38,6 +38,7 @@ SAMPLE = record(
     id=ID,
     quality=SHARE,
     source=TEXT,
+    challenge=maybe(TEXT),
     created=TIME,
     used=FLAG,
     comparable=FLAG,

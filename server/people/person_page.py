@@ -50,6 +50,7 @@ def person_page(
                 "id": sample.id,
                 "quality": round(sample.quality, 3),
                 "source": sample.source,
+                "challenge": sample.challenge,
                 "created": sample.created.isoformat(),
                 "used": sample.id in used,
                 "comparable": sample.id in fits,  # computed by the pack in use

@@ -45,6 +45,7 @@ def sample_rows(
             if sample.crop_landmarks is None
             else np.asarray(sample.crop_landmarks, "<f4").reshape(5, 2).tobytes(),
             "content": sample.content,
+            "challenge": sample.challenge,
             "content_key": None if sample.content is None else found[sample.content],
         }
         for sample in samples

@@ -97,7 +97,12 @@ def stored_samples(
     """Samples in the order they came: all, or one person's, or one pack's."""
     names = ("id", "person_id", "pack_digest", "embedding", "quality", "source", "created", "yaw", "pitch", "size")
     query = (
-        sa.select(*(SAMPLE.c[name] for name in names), SAMPLE.c.crop.is_not(None).label("cropped"), SAMPLE.c.content)
+        sa.select(
+            *(SAMPLE.c[name] for name in names),
+            SAMPLE.c.crop.is_not(None).label("cropped"),
+            SAMPLE.c.content,
+            SAMPLE.c.challenge,
+        )
         .join(PERSON)
         .where(SAMPLE.c.deleted.is_(None), PERSON.c.deleted.is_(None))
         .order_by(SAMPLE.c.created, SAMPLE.c.id)
@@ -121,6 +126,7 @@ def stored_samples(
             size=row.size,
             crop=bool(row.cropped),
             content=None if row.content is None else content(row.content, row.id).decode(),
+            challenge=row.challenge,
         )
 
 

@@ -57,7 +57,8 @@ class NewSample:
     ``inbox``).
 
     ``yaw`` and ``pitch`` are −1…1, ``size`` is the face's width in pixels, ``crop`` a JPEG whose landmarks (5, 2) lie
-    at ``crop_landmarks``, ``content`` the SHA-256 of the photo's bytes.
+    at ``crop_landmarks``, ``content`` the SHA-256 of the photo's bytes. ``challenge`` is ``passed`` where movements
+    were asked for and made while it was taken.
     """
 
     embedding: Embedding
@@ -69,6 +70,7 @@ class NewSample:
     crop: bytes | None = None
     crop_landmarks: NDArray[np.float32] | None = None
     content: str | None = None
+    challenge: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class SampleRow:
     size: float | None
     crop: bool  # whether one is kept
     content: str | None
+    challenge: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ SAMPLE = sa.Table(
     sa.Column("crop_landmarks", sa.LargeBinary),  # little-endian float32 (5, 2), pixels of the crop; sealed
     sa.Column("content", sa.LargeBinary),  # SHA-256 of the photo it came from, sealed
     sa.Column("content_key", sa.String(64), index=True),  # what it is found by: sealing.blind_contents
+    sa.Column("challenge", sa.String(8)),  # 'passed': movements were asked for while it was taken, and made
     sa.Column("deleted", TIME),
 )
 NEGATIVE = sa.Table(

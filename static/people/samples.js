@@ -30,6 +30,9 @@ export class Samples {
       { className: "part" },
       element("h3", { textContent: t("Pictures ({number})", { number: person.samples.length }) }),
       person.samples.length ? paragraph(note.trim(), "soft") : paragraph(t("There are none. Add photos, or remove this person."), "soft"),
+      person.samples.some((sample) => sample.challenge === "passed")
+        ? paragraph(t("Challenge passed: the face turned and came nearer when it was asked to. That is a hurdle for a photo held up, and no proof."), "soft")
+        : "",
       element("ul", { className: "tiles" }, ...person.samples.map((sample, at) => this.#tile(sample, at))),
       this.#bar,
     );
@@ -51,7 +54,7 @@ export class Samples {
     const lines = [
       element("b", { textContent: enumerated([t("Picture {number}", { number: at + 1 }), words]) }),
       element("span", { textContent: joined([sample.used ? t("Used ## a picture") : t("Spare ## a picture"), t("quality {percent}", { percent: percent(sample.quality) })]) }),
-      element("span", { textContent: enumerated([source(sample.source), when(sample.created)]) }),
+      element("span", { textContent: enumerated([source(sample.source), when(sample.created), sample.challenge === "passed" && t("challenge passed")]) }),
     ];
     if (sample.comparable === false) lines.push(element("strong", { className: "warning", textContent: t("The models in use have not read it") }));
     if (sample.fits !== null) lines.push(element("span", { textContent: t("Fits the others: {number}", { number: number(sample.fits, 2) }) }));
