@@ -29,6 +29,7 @@ from server.guests import is_guest
 from server.join import Door
 from server.link import Link
 from server.live.camera import LiveCamera
+from server.live.consent_mode import ConsentMode
 from server.live.reading import Readings, setup_reading
 from server.live.routes import setup_sessions
 from server.live.session import LiveSession, SessionOptions
@@ -46,6 +47,7 @@ from server.people.threshold_routes import setup_threshold
 from server.photos.priority import step_back
 from server.photos.routes import Photos, setup_photos
 from server.relay.viewers import Viewers
+from server.rooms.consent_modes import ConsentModes
 from server.rooms.rooms import Rooms
 from server.rooms.routes import RoomRoutes
 from server.rooms.watching import Watching
@@ -88,6 +90,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             link, change.models, people, executor, config, policy, options, inbox, room=visit.room, guest=visit.guest,
             reading=readings.of(visit.room), reader=readings.reader(visit.room, change.models), recorder=recorder,
             camera=LiveCamera(visit.name, visit.invitation),
+            consent=ConsentMode(people.consented, consent_modes.of(visit.room)), masks=masks,
         )  # fmt: skip
 
     def sessions() -> list[LiveSession]:
@@ -111,6 +114,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
     async with contextlib.AsyncExitStack() as stack:
         people = await _open_people(settings, models)
         stack.push_async_callback(people.close)
+        consent_modes = await ConsentModes.open(people, settings.consent_mode)
         readings = await Readings.open(people, models, settings.provider)
         inbox = await _open_inbox(settings, people, models)
         if inbox is not None:
@@ -128,6 +132,9 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(deliveries.close)
         executor = ThreadPoolExecutor(settings.workers or os.cpu_count() or 1, thread_name_prefix="recognise")
         stack.callback(executor.shutdown, wait=True, cancel_futures=True)
+        # What viewers get in consent mode is masked in threads of its own, so that no recognition waits for it.
+        masks = ThreadPoolExecutor(settings.workers or os.cpu_count() or 1, "mask", initializer=step_back)
+        stack.callback(masks.shutdown, wait=True, cancel_futures=True)
         # Photos have threads of their own, so that no live frame waits for one.
         photographs = ThreadPoolExecutor(PHOTO_THREADS, thread_name_prefix="photos", initializer=step_back)
         stack.callback(photographs.shutdown, wait=True, cancel_futures=True)
@@ -154,7 +161,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(viewers.close_all, "shutdown")
         sources = await Sources.open(people, peers, settings.max_sources)
         stack.push_async_callback(sources.close)
-        rooms = await Rooms.open_all(people, peers, viewers, sources)
+        rooms = await Rooms.open_all(people, peers, viewers, sources, consent_modes)
         stack.push_async_callback(rooms.close)
         videos = await _open_videos(settings, lambda: change.models, lambda: bool(sessions()))
         stack.push_async_callback(videos.close)
