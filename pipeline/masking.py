@@ -29,7 +29,7 @@ NEAR = 0.1  # overlap with another face above which it is uncertain whose face i
 RADII = (0.85, 0.8)  # of the ellipse that covers a head, in widths and heights of the detected face …
 RAISED = 0.08  # … whose middle is this many heights above the face's: foreheads are outside the box
 GRID = (4, 5)  # cells of what stays of a head, across and down
-STEP = 20  # levels of brightness and colour that are made one
+STEPS = (24, 12)  # levels of brightness, and of colour, that are made one
 LEAST = 12  # pixels: radius of the smallest ellipse
 
 
@@ -190,7 +190,7 @@ def cover(planes: tuple[Plane, Plane, Plane], boxes: Array) -> None:
         x, y, across, down = ellipse(box)
         for number, plane in enumerate(planes):
             half = 1 if number == 0 else 2
-            _blot(plane, x / half, y / half, across / half, down / half)
+            _blot(plane, x / half, y / half, across / half, down / half, STEPS[half - 1])
 
 
 def alone(image: Image, box: Array, others: Sequence[Array]) -> Image:
@@ -201,7 +201,7 @@ def alone(image: Image, box: Array, others: Sequence[Array]) -> Image:
     cell = max(1.0, 2 * RADII[0] * float(box[2]) / GRID[0])
     size = max(1, round(width / cell)), max(1, round(height / cell))
     cells = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    cells = np.minimum(cells // STEP * STEP + STEP // 2, 255).astype(np.uint8)
+    cells = np.minimum(cells // STEPS[0] * STEPS[0] + STEPS[0] // 2, 255).astype(np.uint8)
     coarse = cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.where(own[..., None], image, coarse).astype(np.uint8)
 
@@ -226,7 +226,7 @@ def covering(boxes: Array, height: int, width: int) -> NDArray[np.bool_]:
     return mask.astype(bool)
 
 
-def _blot(plane: Plane, x: float, y: float, across: float, down: float) -> None:
+def _blot(plane: Plane, x: float, y: float, across: float, down: float, step: int) -> None:
     left, top, right, bottom = _corners(x, y, across, down)
     window = _clip(plane, left, top, right, bottom)
     if window is None:
@@ -235,7 +235,7 @@ def _blot(plane: Plane, x: float, y: float, across: float, down: float) -> None:
     place = plane[rows, columns]
     cells = cv2.resize(place, GRID, interpolation=cv2.INTER_AREA)
     # Coarse levels as well: the averages of many pictures that differ a little would else add up to more than one.
-    cells = np.minimum(cells // STEP * STEP + STEP // 2, 255).astype(np.uint8)
+    cells = np.minimum(cells // step * step + step // 2, 255).astype(np.uint8)
     blurred = cv2.resize(cells, (place.shape[1], place.shape[0]), interpolation=cv2.INTER_LINEAR)
     shape = _disc(right - left, bottom - top)
     shape = shape[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]

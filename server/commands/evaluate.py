@@ -8,6 +8,7 @@ import click
 
 from pipeline.face_models import FaceModels
 from server.commands.evaluate_attributes import attributes
+from server.commands.evaluate_consent_mode import consent_mode
 from server.commands.evaluate_distance import distance
 from server.commands.evaluate_enhancement import enhancement
 from server.commands.evaluate_openset import compare_rules
@@ -155,5 +156,5 @@ def video(models: FaceModels, file: Path, gallery: Path, truth: Path | None, as_
     evaluate_video(models, file, gallery_from_folder(models, gallery, quiet=as_json), rows, as_json)
 
 
-for command in (attributes, clusters, distance, enhancement, folder, openset, pairs, quality, video):
+for command in (attributes, clusters, consent_mode, distance, enhancement, folder, openset, pairs, quality, video):
     evaluate.add_command(reported(command))
