@@ -28,7 +28,7 @@ SETTLED = 0.5  # overlap above which a face that may be shown is the one that wa
 NEAR = 0.1  # overlap with another face above which it is uncertain whose face is whose
 RADII = (0.85, 0.8)  # of the ellipse that covers a head, in widths and heights of the detected face …
 RAISED = 0.08  # … whose middle is this many heights above the face's: foreheads are outside the box
-GRID = (4, 5)  # cells of what stays of a head, across and down
+GRID = (3, 4)  # cells of what stays of a head, across and down
 STEPS = (24, 12)  # levels of brightness, and of colour, that are made one
 LEAST = 12  # pixels: radius of the smallest ellipse
 

@@ -147,7 +147,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.callback(imports.close)
         albums = Albums(people, lambda: change.models, photographs, decoder.decode, keep_crops=settings.keep_crops)
         stack.callback(albums.close)
-        photos = Photos(people, lambda: change.models, photographs, decoder.decode)
+        photos = Photos(people, lambda: change.models, photographs, decoder.decode, consent_modes.of)
         evaluations = Evaluations(
             settings.data_dir / "evaluation",
             lambda: change.models.manifest.name,
@@ -193,11 +193,20 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
                 lambda app: setup_people(app, people, lambda: change.models, settings.max_samples),
                 lambda app: setup_imports(app, imports),
                 lambda app: setup_photos(app, photos),
-                lambda app: setup_groups(app, AlbumRoutes(albums, people, lambda: change.models.matcher)),
+                lambda app: setup_groups(
+                    app, AlbumRoutes(albums, people, lambda: change.models.matcher, consent_modes.of)
+                ),
                 lambda app: setup_evaluation(app, evaluations),
                 lambda app: setup_videos(
                     app,
-                    VideoRoutes(videos, people, lambda: change.models, settings.keep_crops, settings.video_days),
+                    VideoRoutes(
+                        videos,
+                        people,
+                        lambda: change.models,
+                        settings.keep_crops,
+                        settings.video_days,
+                        settings.consent_mode,
+                    ),
                 ),
                 lambda app: setup_sightings(app, SightingRoutes(recorder, deliveries, people)),
                 lambda app: setup_inbox(app, inbox, people, settings.inbox_days),

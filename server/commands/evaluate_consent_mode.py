@@ -128,7 +128,8 @@ COLUMNS = (
     number("detected", "… still detected"),
     number("recognised", "… recognised"),
     number("exposed", "… of these not masked"),
-    number("aligned", "recognised under the mask, place known"),
+    Column("under", "masks like whom they cover, place given away", digits=2),
+    Column("control", "… like anybody else, which is chance", digits=2),
     number("mask_ms", "masking [ms CPU]", 1),
     number("encode_ms", "encoding [ms CPU]", 1),
     number("added_p50", "added to the way, median [ms]", 1),
@@ -161,7 +162,8 @@ def _row(name: str, found: Found) -> tuple[Cell, ...]:
         found.detected,
         found.recognised,
         found.exposed,
-        found.aligned,
+        _share(found.under),
+        _share(found.control),
         float(np.mean(found.mask_ms)) if found.mask_ms else None,
         float(np.mean(found.encode_ms)) if found.encode_ms else None,
         percentile(found.added_ms, 50) if found.added_ms else None,
@@ -179,6 +181,11 @@ def _share(is_so: Iterable[bool]) -> float | None:
     return sum(said) / len(said) if said else None
 
 
+def _percent(is_so: Sequence[bool]) -> float | None:
+    share = _share(is_so)
+    return None if share is None else round(100 * share, 2)
+
+
 def _report(models: FaceModels, found: Sequence[tuple[str, Found]]) -> Report:
     if not any(one.shown for _, one in found):
         raise click.ClickException("no frame could be read")
@@ -194,7 +201,8 @@ def _report(models: FaceModels, found: Sequence[tuple[str, Found]]) -> Report:
         (f"… less than {HIDDEN:.0%} covered [%]", round(100 * leaks / max(faces, 1), 2)),
         ("… recognised in what was sent", sum(one.recognised for _, one in found)),
         ("… of these not masked", sum(one.exposed for _, one in found)),
-        ("… recognised under the mask, their place known", sum(one.aligned for _, one in found)),
+        ("masks like whom they cover, place given away [%]", _percent([x for _, one in found for x in one.under])),
+        ("… like anybody else, which is chance [%]", _percent([x for _, one in found for x in one.control])),
         ("masking a picture, mean [ms CPU]", round(float(np.mean([ms for _, one in found for ms in one.mask_ms])), 1)),
     )
     # One row a measure: there are more of them than fit beside each other.

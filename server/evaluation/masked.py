@@ -41,6 +41,7 @@ HIDDEN = 0.95  # share of a face that is covered, from which on it counts as mas
 BARE = 0.5  # … and below which it counts as seen
 CLEAR = 0.05  # share up to which a face counts as shown
 SAME = 0.3  # overlap of the same face in two pictures, one after the other
+AWAY = 1.5  # seconds in which a face in the same place is taken for one that has turned away
 GAP = 0.5  # seconds out of sight that end a visit
 ENROLLED = 6  # pictures of a face from which it is enrolled, where nobody else is given
 _LIMITS = PipelineConfig()
@@ -88,8 +89,9 @@ class Found:
     attacked: int = 0  # faces without consent that have a face to be compared with
     detected: int = 0  # … where the detector still finds one in what was sent
     recognised: int = 0  # … and the embedder the same face
-    aligned: int = 0  # … or would, were the face's place known
-    exposed: int = 0  # of the recognised ones, those that were not masked at all
+    exposed: int = 0  # … of these, those that were not masked
+    under: list[bool] = field(default_factory=list)  # whether a mask is like whom it covers, its place given away …
+    control: list[bool] = field(default_factory=list)  # … and like each of the others, which is chance
 
 
 def shown_at(pictures: Iterable[tuple[av.VideoFrame, float]]) -> Iterator[tuple[int, av.VideoFrame, float, bool]]:
@@ -150,11 +152,22 @@ def judge(models: FaceModels, visits: Sequence[Visit], gallery: Gallery, consent
         if visit.people:
             visit.consented = max(set(visit.people), key=visit.people.count) in consented
         elif template is None:
-            visit.consented = False  # nobody could say a name: it is to be masked
+            visit.consented = False  # nobody could say a name: it is to be masked …
         else:
             opinion = models.matcher.decide(template, gallery)
             told = opinion.verdict is not Verdict.UNCERTAIN
             visit.consented = (opinion.verdict is Verdict.KNOWN and opinion.person in consented) if told else None
+    friends = [face for visit in visits if visit.consented for face in visit.faces]
+    for visit in visits:
+        if visit.template is None and not visit.people and any(_goes_on(visit, face) for face in friends):
+            visit.consented = None  # … unless somebody was there a moment ago who has turned away
+
+
+def _goes_on(visit: Visit, face: TrueFace) -> bool:
+    return any(
+        abs(one.time - face.time) <= AWAY and float(iou_matrix(one.box[None], face.box[None])[0, 0]) >= SAME
+        for one in visit.faces
+    )
 
 
 def play(
@@ -205,6 +218,7 @@ def _attack(models: FaceModels, sent: Image, faces: Sequence[tuple[Visit, TrueFa
     if not wanted:
         return
     needed = models.matcher.threshold(1)
+    templates = [template for visit in found.visits if (template := visit.template) is not None]
     still = look_wide(models.detector, sent, _LIMITS.near_side, max(sent.shape[:2]))
     overlaps = iou_matrix(np.array([face.box for _, face in wanted], np.float32), still.boxes)
     for row, (visit, face) in enumerate(wanted):
@@ -217,16 +231,24 @@ def _attack(models: FaceModels, sent: Image, faces: Sequence[tuple[Visit, TrueFa
         guess = _alike(models, sent, still.landmarks[best], template) if there else 0.0
         found.recognised += guess >= needed
         found.exposed += guess >= needed and face.covered < HIDDEN
-        found.aligned += face.covered >= HIDDEN and _alike(models, sent, face.landmarks, template) >= needed
+        if face.covered >= HIDDEN and (under := _read(models, sent, face.landmarks)) is not None:
+            found.under.append(models.matcher.similarity(under, template) >= needed)
+            others = [other for other in templates if models.matcher.similarity(other, template) < needed]
+            found.control += [models.matcher.similarity(under, other) >= needed for other in others]
 
 
 def _alike(models: FaceModels, image: Image, landmarks: Array, template: Embedding) -> float:
+    read = _read(models, image, landmarks)
+    return 0.0 if read is None else models.matcher.similarity(read, template)
+
+
+def _read(models: FaceModels, image: Image, landmarks: Array) -> Embedding | None:
     spec = models.embedder.spec
     try:
         chip = face_chip(image, landmarks, spec.template, spec.size)
     except ValueError:
-        return 0.0
-    return models.matcher.similarity(models.embedder.embed([mended(chip)[0]])[0], template)
+        return None
+    return np.asarray(models.embedder.embed([mended(chip)[0]])[0], np.float32)
 
 
 def _embedding(models: FaceModels, image: Image, landmarks: Array, width: float) -> Embedding | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future, wait
 from typing import Any
 
 from pipeline.detect import Detector
@@ -14,6 +14,7 @@ from server.live.camera import LiveCamera
 from server.live.consent_mode import ConsentMode
 from server.received_frame import ReceivedFrame
 
+Working = Callable[[], "Future[Any] | None"]
 Spawn = Callable[[Coroutine[Any, Any, None], str], None]
 
 
@@ -51,13 +52,18 @@ class Hiding:
         doubted = await self._camera.show_masked(received, followed, detector, clock, self._executor, told)
         self._pipeline.check(doubted if self._consent.on else frozenset())
 
-    def let_go(self, turn: asyncio.Lock, then: Callable[[], None]) -> None:
+    def let_go(self, turn: asyncio.Lock, working: Working, then: Callable[[], None]) -> None:
         """Nobody is seen for a while: keep nothing of whoever has not consented. It waits for its ``turn`` at the
-        pipeline; ``then`` is called at the end."""
+        pipeline, and for what is ``working`` there; ``then`` is called at the end."""
         if self._consent.on:
-            self._spawn(self._forget(turn, then), "let go of faces")
+            self._spawn(self._forget(turn, working, then), "let go of faces")
 
-    async def _forget(self, turn: asyncio.Lock, then: Callable[[], None]) -> None:
+    async def _forget(self, turn: asyncio.Lock, working: Working, then: Callable[[], None]) -> None:
+        def forget() -> None:
+            if (work := working()) is not None:
+                wait((work,))  # a frame of a connection that has ended
+            self._pipeline.forget_unkept()
+
         async with turn:
-            await asyncio.get_running_loop().run_in_executor(self._executor, self._pipeline.forget_unkept)
+            await asyncio.get_running_loop().run_in_executor(self._executor, forget)
             then()

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -20,7 +20,6 @@ from pipeline.face_models import FaceModels
 from pipeline.frame import Frame
 from pipeline.frame_pipeline import FramePipeline, PipelineConfig
 from pipeline.matcher import Matcher
-from pipeline.metrics import percentile
 from pipeline.results import Face, FrameResult
 from pipeline.templates import Level
 from server import __version__
@@ -43,6 +42,7 @@ from server.live.messages import (
 )
 from server.live.noticing import Noticing
 from server.live.session_people import SessionPeople
+from server.live.tally import Tally
 from server.live.why import face_report
 from server.people import People
 from server.people.inbox import Inbox
@@ -60,7 +60,6 @@ BAD_MESSAGES = 20  # … within BAD_WINDOW seconds end the session
 BAD_WINDOW = 10.0
 LOOK_STAGES = ("convert", "detect", "embed", "attributes")
 RESUME_STEP = 1.0  # seconds of media time over a broken connection: the next frame is looked at, and tracks last
-RECENT = 300  # frames that statistics speak of
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +103,7 @@ class LiveSession:
         self._link = link
         self.camera = camera or LiveCamera()
         self._consent = consent or ConsentMode()
+        self._working: Future[FrameResult] | None = None  # goes on where who waits for it is ended
         self._turn = asyncio.Lock()  # over a new link, a frame may come while one of the old is worked on
         self._clock = 0.0  # media time reached
         self._before = 0.0  # … and what of it earlier links brought
@@ -127,8 +127,7 @@ class LiveSession:
         self._seq = 0
         self._timing: dict[str, float | None] = {}
         self._faces: tuple[Face, ...] = ()  # of the newest result
-        self._keyframes = 0
-        self._totals: deque[float] = deque(maxlen=RECENT)
+        self._tally = Tally()
         self._unreadable = False
         self._looked: dict[str, float] = {}  # stages of a look whose findings have not been sent
 
@@ -178,7 +177,8 @@ class LiveSession:
         return result
 
     async def _run(self, step: Callable[[Frame], FrameResult], frame: Frame) -> FrameResult:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, step, frame)
+        self._working = self._executor.submit(step, frame)
+        return await asyncio.wrap_future(self._working)
 
     def _answer(self, result: FrameResult, received: ReceivedFrame, started: float) -> None:
         total = (time.perf_counter() - started) * 1e3
@@ -206,8 +206,7 @@ class LiveSession:
         self._faces = result.faces
         self._noticing.observe(result.faces)
         self._geometry.observe(result)
-        self._keyframes += result.keyframe
-        self._totals.append(total)
+        self._tally.note(result.keyframe, total)
 
     def on_commands_open(self) -> None:
         """Greet the page."""
@@ -344,7 +343,7 @@ class LiveSession:
             self._noticing.leave()
 
     def _let_go(self) -> None:
-        self._hiding.let_go(self._turn, self._seen_no_more)
+        self._hiding.let_go(self._turn, lambda: self._working, self._seen_no_more)
 
     def _seen_no_more(self) -> None:
         self._faces = self._consent.shown(self._faces)
@@ -389,14 +388,7 @@ class LiveSession:
 
     def stats(self) -> dict[str, Any]:
         """Counts and medians since the session began; no names."""
-        totals = list(self._totals)
-        return {
-            **self._link.stats(),
-            "results": self._seq,
-            "keyframes": self._keyframes,
-            "total_p50_ms": round(percentile(totals, 50), 2) if totals else None,
-            "total_p95_ms": round(percentile(totals, 95), 2) if totals else None,
-        }
+        return {**self._link.stats(), **self._tally.told()}
 
     async def report(self) -> dict[str, Any]:
         """Statistics, what the newest answer cost by stage, and of every face in the picture where it is, why it bears

@@ -54,6 +54,7 @@ class Rooms:
         self.viewers = viewers
         self._sources = sources
         self._consent_modes = consent_modes
+        self._choosing = asyncio.Lock()
         self._presence: dict[str, Presence] = {}
         self._numbers: dict[str, dict[str, int]] = {}  # of the cameras of a room
         self._listeners: dict[str, set[Told]] = {}
@@ -98,14 +99,15 @@ class Rooms:
 
     async def set_consent_mode(self, name: str, on: bool) -> None:
         """Hide faces without consent there, or no longer. When this returns, nothing that shows one is handed on."""
-        if not on:
-            await self._consent_modes.keep(name, on)  # first: whoever is hidden stays it where this fails
-        self._consent_modes.take_up(name, on)
-        for session in self.cameras(name):
-            session.set_consent_mode(on)
-        self._presence.pop(name, None)  # who lingers in it was named
-        if on:
-            await self._consent_modes.keep(name, on)
+        async with self._choosing:
+            if not on:
+                await self._consent_modes.keep(name, on)  # first: whoever is hidden stays it where this fails
+            self._consent_modes.take_up(name, on)
+            for session in self.cameras(name):
+                session.set_consent_mode(on)
+            self._presence.pop(name, None)  # who lingers in it was named
+            if on:
+                await self._consent_modes.keep(name, on)
 
     async def shut(self, name: str) -> None:
         """Close one: its cameras and viewers are ended, its sources removed, its invitations void."""
