@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -85,6 +86,10 @@ class CenterFaceDetector:
         ratio = np.array([width / w, height / h], np.float32)
         return Detections(found.boxes * np.tile(ratio, 2), found.scores, found.landmarks * ratio)
 
+    def keener(self, least: float) -> CenterFaceDetector:
+        """The same network, for which a score of ``least`` is a face."""
+        return CenterFaceDetector(self._session, replace(self._spec, score_threshold=least))
+
     def _decode(self, heat: Array, scale: Array, offset: Array, points: Array) -> Detections:
         rows, columns = np.where(heat > self._spec.score_threshold)
         if len(rows) == 0:
@@ -117,6 +122,17 @@ class ScrfdDetector:
         keep = found[:, 4] > self._spec.score_threshold
         boxes = np.concatenate([found[:, :2], found[:, 2:4] - found[:, :2]], 1)
         return Detections(boxes[keep], found[keep, 4], points[keep])
+
+    def keener(self, least: float) -> ScrfdDetector:
+        """The same network, for which a score of ``least`` is a face."""
+        model = copy.copy(self._model)
+        model.det_thresh = least
+        return ScrfdDetector(model, replace(self._spec, score_threshold=least))
+
+
+def keener(detector: Detector, least: float) -> Detector:
+    """A detector that takes more for a face: what scores ``least`` or more. One of another kind stays as it is."""
+    return detector.keener(least) if isinstance(detector, CenterFaceDetector | ScrfdDetector) else detector
 
 
 def suppress(found: Detections, overlap: float) -> list[int]:

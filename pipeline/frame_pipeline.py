@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -13,16 +13,18 @@ from pipeline.align import face_chip
 from pipeline.attribute_looks import AttributeLooks
 from pipeline.attributes import AttributeReader
 from pipeline.challenges import Challenges
-from pipeline.crop import cut_crop
+from pipeline.crop import Crop, cut_crop
 from pipeline.detect import Detections, look_wide
 from pipeline.distance import USUAL, Camera, Distance, measure_distance
 from pipeline.embed import embed_chip
-from pipeline.enhance import Enhancement, mended
+from pipeline.enhance import mended
 from pipeline.face_models import FaceModels
 from pipeline.frame import Frame, Image
 from pipeline.gallery import Gallery
+from pipeline.masking import alone
 from pipeline.quality import Quality, measure_quality
 from pipeline.results import Face, FrameResult, Observation
+from pipeline.track_memory import TrackMemory
 from tracking import (
     DEFAULT_POLICY,
     Embedding,
@@ -52,18 +54,6 @@ class PipelineConfig:
     crops: bool = False  # cut a crop of every watched face
 
 
-@dataclass(slots=True)
-class _Memory:
-    """What the pipeline remembers of a track beside its evidence."""
-
-    quality: Quality | None = None
-    enhancement: Enhancement | None = None
-    embedded: int = 0
-    template: Embedding | None = None
-    next_try: float = -1e9
-    strikes: list[tuple[Embedding, float]] = field(default_factory=list)
-
-
 class FramePipeline:
     """Recognises the faces of one camera. Not thread-safe: one frame at a time; models and gallery may be shared.
 
@@ -84,9 +74,11 @@ class FramePipeline:
         self._gallery = gallery
         self._gallery_version: int | None = None
         self._min_face = self.config.min_face or models.manifest.matching.min_face
-        self._memory: dict[int, _Memory] = {}
+        self._memory: dict[int, TrackMemory] = {}
         self._next: FaceModels | None = None
         self._snapshot: Gallery | None = None  # of the frame in hand
+        self._keeps: Callable[[str], bool] | None = None
+        self._checked: frozenset[int] = frozenset()  # replaced as a whole, as the next
         self._asked: frozenset[int] = frozenset()  # replaced as a whole, so that another thread may do it
         self._watched: dict[int, int] = {}  # a track's number now: the number it was watched under
         self._observations: list[Observation] = []
@@ -117,6 +109,21 @@ class FramePipeline:
         """End :meth:`watch`; harmless for a track that is not watched."""
         self._asked = self._asked - {track}
 
+    def check(self, tracks: frozenset[int]) -> None:
+        """Take evidence of these tracks at the next keyframe, wanted or not; may be called from another thread."""
+        self._checked = tracks
+
+    def keep_lost(self, keeps: Callable[[str], bool] | None) -> None:
+        """Keep of the tracks that are lost only those that bear the name of a person for whom ``keeps(person)`` holds,
+        and nothing of the others; ``None``: all, so that they can be found again by their faces. May be called from
+        another thread."""
+        self._keeps = keeps
+
+    def forget_unkept(self) -> None:
+        """Drop every track that :meth:`keep_lost` would not keep, in the picture or lost: nothing is seen any more."""
+        self.tracker.visible = [track for track in self.tracker.visible if self._kept(track)]
+        self._forget_lost()
+
     def change_models(self, models: FaceModels) -> None:
         """Use other models from the first frame on for which the gallery is theirs; may be called from another thread.
 
@@ -140,7 +147,7 @@ class FramePipeline:
         self._attributes.ask(self._reader)
         self.tracker.predict(frame.gray, now)
         self.challenges.advance(frame.gray, self._watched_tracks(), now)
-        wanted = any(self._wants_embedding(t, now) or self._attributes.wanted(t, now) for t in self.tracker.visible)
+        wanted = any(self._wants_embedding(t, now) or self._wants_reading(t, now) for t in self.tracker.visible)
         scale = min(1.0, self.config.near_side / max(frame.width, frame.height))
         small = any(t.width * scale < self.config.far_face for t in self.tracker.visible)
         if self.challenges.states:
@@ -150,6 +157,7 @@ class FramePipeline:
         )
         if self.keyframes.cut:
             self.tracker.cut()
+        self._forget_lost()
         self._timing = {"convert": 0.0, "flow": _since(start), "detect": 0.0, "embed": 0.0, "attributes": 0.0}
         return self._result(frame, gallery, embedded=0)
 
@@ -172,6 +180,7 @@ class FramePipeline:
         readable = [t for t in self.tracker.visible if t.fresh and self._readable(t)]
         self._attributes.look(image, readable, now, self.models.manifest)
         self._timing["attributes"] = _since(step)
+        self._forget_lost()
         self._forget()
         return self._result(frame, gallery, embedded)
 
@@ -225,7 +234,7 @@ class FramePipeline:
         self._gallery_version = gallery.version
         for track in (*self.tracker.visible, *self.tracker.lost):
             track.evidence = Evidence(track.evidence.policy)
-        self._memory = {number: _Memory(memory.quality) for number, memory in self._memory.items()}
+        self._memory = {number: TrackMemory(memory.quality) for number, memory in self._memory.items()}
 
     def _detect(self, image: Image, look: Look) -> Detections:
         near, far = self.config.near_side, self.config.far_side
@@ -237,7 +246,7 @@ class FramePipeline:
         if track.width < self._min_face:
             return False
         memory = self._memory.get(track.number)
-        if track.number in self._watched or track.suspect:
+        if track.number in self._watched or track.suspect or track.number in self._checked:
             return True
         if memory is not None and now < memory.next_try:
             return False
@@ -250,7 +259,7 @@ class FramePipeline:
         wanting = [t for t in self.tracker.visible if t.fresh and self._wants_embedding(t, now)]
         wanting.sort(key=lambda t: (t.number not in self._watched, not t.suspect, len(t.evidence), -t.width))
         for track in wanting[: self.config.max_embeddings]:
-            memory = self._memory.setdefault(track.number, _Memory())
+            memory = self._memory.setdefault(track.number, TrackMemory())
             chip = face_chip(image, track.landmarks, spec.template, spec.size)
             memory.quality = measure_quality(chip, track.landmarks, track.width)
             usable = memory.quality.pose >= self.config.min_pose and memory.quality.overall >= self.config.min_quality
@@ -277,7 +286,7 @@ class FramePipeline:
         agreement = None if before is None else float(before @ embedding)
         if self.models.embedder.spec.mirror:
             embedding = embed_chip(self.models.embedder, chip, mirror=True)
-        crop = cut_crop(image, track.landmarks) if self.config.crops else None
+        crop = self._crop(image, track) if self.config.crops else None
         self._observations.append(
             Observation(
                 self._watched[track.number],
@@ -292,6 +301,12 @@ class FramePipeline:
             )
         )
 
+    def _crop(self, image: Image, track: Track) -> Crop:
+        """Its crop; where only some may be kept, nobody else is to be recognised in it."""
+        if self._keeps is not None:
+            image = alone(image, track.box, [other.box for other in self.tracker.visible if other is not track])
+        return cut_crop(image, track.landmarks)
+
     def _take_in(self, track: Track, embedding: Embedding, quality: Quality, now: float, gallery: Gallery) -> None:
         """Add an embedding to its track's evidence, unless it shows that this is another face."""
         memory = self._memory[track.number]
@@ -304,7 +319,7 @@ class FramePipeline:
             strikes, memory.strikes = memory.strikes, []
             track.suspect = False
             track = self.tracker.split(track, now)
-            self._memory[track.number] = _Memory(quality)
+            self._memory[track.number] = TrackMemory(quality)
             for vector, weight in strikes:
                 track.evidence.add(vector, weight, now)
         else:
@@ -340,7 +355,7 @@ class FramePipeline:
         return None
 
     def _resume(self, track: Track, lost: Track, quality: Quality, gallery: Gallery) -> None:
-        self._memory[lost.number] = _Memory(quality)
+        self._memory[lost.number] = TrackMemory(quality)
         self._attributes.move(track.number, lost.number)
         if track.number in self._watched:
             self._watched[lost.number] = self._watched.pop(track.number)
@@ -349,7 +364,7 @@ class FramePipeline:
     def _decide(self, track: Track, gallery: Gallery) -> None:
         template = track.evidence.template()
         if template is not None:
-            self._memory.setdefault(track.number, _Memory()).template = template
+            self._memory.setdefault(track.number, TrackMemory()).template = template
             track.identity.consider(self.models.matcher.decide(template, gallery), track.evidence.votes)
 
     def _faces(self, frame: Frame, gallery: Gallery) -> tuple[Face, ...]:
@@ -404,7 +419,25 @@ class FramePipeline:
         memory = self._memory.get(track.number)
         if track.suspect or (memory is not None and memory.strikes):
             return False  # perhaps somebody else has stepped in front
-        return memory is None or memory.quality is None or memory.quality.pose >= self.config.min_pose
+        looks_here = memory is None or memory.quality is None or memory.quality.pose >= self.config.min_pose
+        return looks_here and self._kept(track)
+
+    def _wants_reading(self, track: Track, now: float) -> bool:
+        return self._kept(track) and self._attributes.wanted(track, now)
+
+    def _kept(self, track: Track) -> bool:
+        opinion = track.identity.opinion
+        named = track.identity.state is IdentityState.KNOWN and opinion is not None and opinion.person is not None
+        return self._keeps is None or (named and opinion is not None and self._keeps(opinion.person or ""))
+
+    def _forget_lost(self) -> None:
+        """Let go of everything about tracks that are not kept beyond their end, as :meth:`keep_lost` says."""
+        if self._keeps is None:
+            return
+        self.tracker.lost = [track for track in self.tracker.lost if self._kept(track)]
+        alive = {track.number for track in (*self.tracker.visible, *self.tracker.lost)}
+        self._memory = {number: memory for number, memory in self._memory.items() if number in alive}
+        self._attributes.keep(alive)
 
     def _forget(self) -> None:
         self._attributes.keep(t.number for t in (*self.tracker.visible, *self.tracker.lost))

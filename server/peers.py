@@ -35,6 +35,9 @@ class Resumable(LinkHandler, Protocol):
     def worth_keeping(self) -> bool:
         """Whether anything would be lost with it."""
 
+    def waits(self) -> None:
+        """Its link has ended, and it may go on over another."""
+
     def move(self, link: Any) -> None:
         """Go on over this link."""
 
@@ -140,6 +143,7 @@ class PeerRegistry:
         def keep(handler: LinkHandler) -> bool:
             if self._closing or not isinstance(handler, Resumable) or not handler.worth_keeping():
                 return False
+            handler.waits()
             until = asyncio.get_running_loop().call_later(self._keep_for, self._give_up, handler.resume)
             self._waiting[handler.resume] = _Waiting(handler, visit, until)
             while len(self._waiting) > self._max:

@@ -29,6 +29,7 @@ from server.guests import is_guest
 from server.join import Door
 from server.link import Link
 from server.live.camera import LiveCamera
+from server.live.consent_mode import ConsentMode
 from server.live.reading import Readings, setup_reading
 from server.live.routes import setup_sessions
 from server.live.session import LiveSession, SessionOptions
@@ -48,6 +49,7 @@ from server.people.threshold_routes import setup_threshold
 from server.photos.priority import step_back
 from server.photos.routes import Photos, setup_photos
 from server.relay.viewers import Viewers
+from server.rooms.consent_modes import ConsentModes
 from server.rooms.rooms import Rooms
 from server.rooms.routes import RoomRoutes
 from server.rooms.watching import Watching
@@ -90,6 +92,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             link, change.models, people, executor, config, policy, options, inbox, room=visit.room, guest=visit.guest,
             reading=readings.of(visit.room), reader=readings.reader(visit.room, change.models), recorder=recorder,
             camera=LiveCamera(visit.name, visit.invitation), by=str(visit.visitor),
+            consent=ConsentMode(people.consented, consent_modes.of(visit.room)), masks=masks,
         )  # fmt: skip
 
     def sessions() -> list[LiveSession]:
@@ -115,6 +118,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(people.close)
         grace = Grace(people, settings.consent_grace_days, people.forget)
         stack.push_async_callback(grace.close)
+        consent_modes = await ConsentModes.open(people, settings.consent_mode)
         readings = await Readings.open(people, models, settings.provider)
         inbox = await _open_inbox(settings, people, models)
         if inbox is not None:
@@ -132,6 +136,9 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(deliveries.close)
         executor = ThreadPoolExecutor(settings.workers or os.cpu_count() or 1, thread_name_prefix="recognise")
         stack.callback(executor.shutdown, wait=True, cancel_futures=True)
+        # What viewers get in consent mode is masked in threads of its own, so that no recognition waits for it.
+        masks = ThreadPoolExecutor(settings.workers or os.cpu_count() or 1, "mask", initializer=step_back)
+        stack.callback(masks.shutdown, wait=True, cancel_futures=True)
         # Photos have threads of their own, so that no live frame waits for one.
         photographs = ThreadPoolExecutor(PHOTO_THREADS, thread_name_prefix="photos", initializer=step_back)
         stack.callback(photographs.shutdown, wait=True, cancel_futures=True)
@@ -144,7 +151,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.callback(imports.close)
         albums = Albums(people, lambda: change.models, photographs, decoder.decode, keep_crops=settings.keep_crops)
         stack.callback(albums.close)
-        photos = Photos(people, lambda: change.models, photographs, decoder.decode)
+        photos = Photos(people, lambda: change.models, photographs, decoder.decode, consent_modes.of)
         evaluations = Evaluations(
             settings.data_dir / "evaluation",
             lambda: change.models.manifest.name,
@@ -158,7 +165,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(viewers.close_all, "shutdown")
         sources = await Sources.open(people, peers, settings.max_sources)
         stack.push_async_callback(sources.close)
-        rooms = await Rooms.open_all(people, peers, viewers, sources)
+        rooms = await Rooms.open_all(people, peers, viewers, sources, consent_modes)
         stack.push_async_callback(rooms.close)
         videos = await _open_videos(settings, people, lambda: change.models, lambda: bool(sessions()))
         stack.push_async_callback(videos.close)
@@ -191,11 +198,20 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
                 lambda app: setup_consents(app, people),
                 lambda app: setup_imports(app, imports),
                 lambda app: setup_photos(app, photos),
-                lambda app: setup_groups(app, AlbumRoutes(albums, people, lambda: change.models.matcher)),
+                lambda app: setup_groups(
+                    app, AlbumRoutes(albums, people, lambda: change.models.matcher, consent_modes.of)
+                ),
                 lambda app: setup_evaluation(app, evaluations),
                 lambda app: setup_videos(
                     app,
-                    VideoRoutes(videos, people, lambda: change.models, settings.keep_crops, settings.video_days),
+                    VideoRoutes(
+                        videos,
+                        people,
+                        lambda: change.models,
+                        settings.keep_crops,
+                        settings.video_days,
+                        settings.consent_mode,
+                    ),
                 ),
                 lambda app: setup_sightings(app, SightingRoutes(recorder, deliveries, people)),
                 lambda app: setup_inbox(app, inbox, people, settings.inbox_days),

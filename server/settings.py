@@ -150,6 +150,9 @@ class Settings:
         30,
         "Days after which a video and what was found in it are erased; 0 keeps them until somebody deletes them.",
     )
+    consent_mode: bool = setting(
+        kinds.SWITCH, False, "Blur whoever has not consented in what others see, in rooms that do not say otherwise."
+    )
     lan_guests: bool = setting(
         kinds.SWITCH, False, "Other devices are guests: they recognise, and whom they add is gone when they leave."
     )

@@ -29,6 +29,7 @@ import { present, visiting } from "./words.js";
 const KEPT_RESULTS = 900;
 const STALLED = 1200; // ms without a result, while pictures are sent, after which the connection is given up
 const PAUSED = t("The host has paused recognition for this camera.");
+const BLURRED = t("Faces without consent are blurred for others.");
 let config = null;
 let session = null;
 let broken = null; // the connection that broke last, until another has taken its place
@@ -38,6 +39,7 @@ let attempt = 0; // counts starts and stops: what an older one still waits for i
 const again = new Reconnector();
 const awake = new Awake();
 let lastBytes = null;
+const lasting = { paused: false, blurred: false };
 let clock = new CaptureClock(performance.timeOrigin);
 let timeline = new Timeline();
 let latency = new Latency();
@@ -304,16 +306,23 @@ function onCommand(message) {
     broken = null;
     measured.session = message.session;
     showVisit({ room: message.room ?? visit.room, guest: message.guest ?? visit.guest, name: message.name ?? visit.name });
-    banner.last(message.recognising === false ? PAUSED : "");
+    tellLasting({ paused: message.recognising === false, blurred: message.consent_mode === true });
     calibrate.tell(true);
     if (message.reading) reading.tell(message.reading);
     who.liveness(message.liveness);
   }
   if (message.type === "reading") reading.tell(message);
   if (message.type === "named") showVisit({ ...shownVisit, name: message.name });
-  if (message.type === "recognising") banner.last(message.on ? "" : PAUSED);
+  if (message.type === "recognising") tellLasting({ paused: !message.on });
+  if (message.type === "consent_mode") tellLasting({ blurred: message.on === true });
   if (message.type === "people" || message.type === "hello" || message.type === "enrolled") panel.people();
   if (message.type === "notice") banner.say(message.code === "no_video" ? t("The server gets no picture from this camera.") : "");
+}
+
+/** What is so for longer than a moment. */
+function tellLasting(facts) {
+  Object.assign(lasting, facts);
+  banner.last([lasting.paused && PAUSED, lasting.blurred && BLURRED].filter(Boolean).join(" "));
 }
 
 /** Say what is special about this visit: the server has the last word, since it may take a device for a guest. */

@@ -25,6 +25,7 @@ export const SENTENCES = [
   known("The face is too small or too blurred to be told."),
   known("{pictures} so far: too few to say a name."),
   known("Nobody is known here yet that this face could be compared with."),
+  known("Nothing is said of this face: no consent of theirs is known here."),
   known("{words}; {rejected} is kept out, as somebody said of such a face that it is not {rejected}."),
   known("Perhaps {name}, probability {probability}: alike by {similarity}, and {needed} is needed, {margin} ahead of {next}, by {pictures}."),
   known("Perhaps {name}, probability {probability}: alike by {similarity}, and {needed} is needed, by {pictures}."),
@@ -34,6 +35,9 @@ export const SENTENCES = [
   known("A clear face that is nobody's here, by {pictures}."),
   known("somebody who has been forgotten"),
   knownNumber("one picture", "{count} pictures ## by which a face was judged"),
+
+  known("Consent mode is on: faces without a name are not gathered. Name people one by one, with their consent."),
+  known("Consent mode is on, and a video shows everybody in it: it is neither taken nor shown, only erased."),
 
   // Naming a face
   known("This face is being learnt already."),

@@ -8,6 +8,7 @@ import click
 
 from pipeline.face_models import FaceModels
 from server.commands.evaluate_attributes import attributes
+from server.commands.evaluate_consent_mode import consent_mode
 from server.commands.evaluate_distance import distance
 from server.commands.evaluate_enhancement import enhancement
 from server.commands.evaluate_liveness import liveness
@@ -156,5 +157,8 @@ def video(models: FaceModels, file: Path, gallery: Path, truth: Path | None, as_
     evaluate_video(models, file, gallery_from_folder(models, gallery, quiet=as_json), rows, as_json)
 
 
-for command in (attributes, clusters, distance, enhancement, folder, liveness, openset, pairs, quality, video):
+_COMMANDS = (
+    attributes, clusters, consent_mode, distance, enhancement, folder, liveness, openset, pairs, quality, video,
+)  # fmt: skip
+for command in _COMMANDS:
     evaluate.add_command(reported(command))

@@ -15,6 +15,12 @@ from server.pixels import luma, rgb
 def read_frames(path: Path) -> Iterator[Frame]:
     """Decode a video in order, one thread; times are the file's own. Raises ``click.ClickException`` naming the
     file."""
+    for frame, time in read_pictures(path):
+        yield Frame(luma(frame), time, lambda frame=frame: rgb(frame))  # type: ignore[misc]
+
+
+def read_pictures(path: Path) -> Iterator[tuple[av.VideoFrame, float]]:
+    """The same as decoded, each with its time in seconds."""
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
@@ -24,6 +30,6 @@ def read_frames(path: Path) -> Iterator[Frame]:
             rate = float(stream.average_rate or 25)
             for index, frame in enumerate(container.decode(stream)):
                 time = index / rate if frame.time is None else float(frame.time)
-                yield Frame(luma(frame), time, lambda frame=frame: rgb(frame))  # type: ignore[misc]
+                yield frame, time
     except av.FFmpegError as error:
         raise click.ClickException(f"{path}: {error.strerror or error}") from error

@@ -35,13 +35,21 @@ KEEPS = (
     "Photos and faces are held in memory only, until you close this or an hour has gone by. "
     "Whoever you name is kept, as with any enrolment."
 )
+CONSENT_MODE = "Consent mode is on: faces without a name are not gathered. Name people one by one, with their consent."
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class AlbumRoutes:
     """The handlers. ``matcher`` is the one in use now."""
 
-    def __init__(self, albums: Albums, people: People, matcher: Callable[[], Matcher]) -> None:
+    def __init__(
+        self,
+        albums: Albums,
+        people: People,
+        matcher: Callable[[], Matcher],
+        consent_mode: Callable[[str | None], bool] = lambda _room: False,
+    ) -> None:
+        self._consent_mode = consent_mode
         self._albums = albums
         self._people = people
         self._matcher = matcher
@@ -49,7 +57,10 @@ class AlbumRoutes:
 
     async def open(self, request: web.Request) -> web.StreamResponse:
         """A new one."""
-        album = self._albums.open(clean_room(request.query.get("room") or None))
+        room = clean_room(request.query.get("room") or None)
+        if self._consent_mode(room):
+            return problem(409, "Conflict", CONSENT_MODE)
+        album = self._albums.open(room)
         limits = {
             "file_bytes": FILE_BYTES, "archive_bytes": ARCHIVE_BYTES, "pixels": PIXELS, "files": FILES, "faces": FACES,
         }  # fmt: skip

@@ -16,6 +16,7 @@ TOLD = (
     "reading",
     "named",
     "recognising",
+    "consent_mode",
     "bye",
 )  # answers to commands are for who gave them
 WAITING = 32  # messages beside results that a reader may be behind
@@ -64,6 +65,8 @@ class Reader:
             self.skipped += self._result is not None
             self._result = text
         elif kind in TOLD:
+            if kind == "consent_mode":
+                self._result = None  # it says of people what may not be said any more
             self._others.append((kind, text))
         else:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from pipeline.results import Face
+from server.live.consent_mode import ConsentMode
 from server.live.messages import Command
 from server.live.session_people import SessionPeople
 from server.live.why import explain
@@ -24,16 +25,21 @@ class Speaker(Protocol):
 class LiveCorrections:
     """Answers for one session."""
 
-    def __init__(self, session: Speaker, known: SessionPeople) -> None:
+    def __init__(self, session: Speaker, known: SessionPeople, consent: ConsentMode) -> None:
         self._session = session
         self._known = known
+        self._consent = consent
 
     async def why(self, command: Command, face: Face) -> None:
         """Explain a face's name."""
         self._session.say("why", id=command.id, **await explain(face, self._known))
 
     async def not_person(self, command: Command, face: Face, person: str) -> None:
-        """Keep that this face is not that person's."""
+        """Keep that this face is not that person's; in consent mode only as long as the face is followed."""
+        if self._consent.on:
+            self._consent.deny(face.track, person)
+            self._session.say("noted", id=command.id, track=face.track, person=person, change=None)
+            return
         if face.template is None:
             words = "This face has not been seen well enough yet. Try again in a moment."
             self._session.fail(command.id, "not_seen", words)

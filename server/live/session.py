@@ -8,8 +8,9 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import av
@@ -19,15 +20,16 @@ from pipeline.face_models import FaceModels
 from pipeline.frame import Frame
 from pipeline.frame_pipeline import FramePipeline, PipelineConfig
 from pipeline.matcher import Matcher
-from pipeline.metrics import percentile
 from pipeline.results import Face, FrameResult
 from pipeline.templates import Level
 from server import __version__
 from server.link import Link
 from server.live.camera import LiveCamera, unlooked
+from server.live.consent_mode import ConsentMode
 from server.live.corrections import LiveCorrections
 from server.live.enrolments import LiveEnrolments
 from server.live.geometry import LiveGeometry
+from server.live.hiding import Hiding
 from server.live.messages import (
     DEFAULT_READING,
     VERSION,
@@ -38,8 +40,9 @@ from server.live.messages import (
     parse_command,
     result_message,
 )
+from server.live.noticing import Noticing
 from server.live.session_people import SessionPeople
-from server.live.strangers import Noticed, Portrait, PortraitWatch, StrangerWatch
+from server.live.tally import Tally
 from server.live.why import face_report
 from server.people import People
 from server.people.inbox import Inbox
@@ -59,7 +62,6 @@ BAD_MESSAGES = 20  # … within BAD_WINDOW seconds end the session
 BAD_WINDOW = 10.0
 LOOK_STAGES = ("convert", "detect", "embed", "attributes")
 RESUME_STEP = 1.0  # seconds of media time over a broken connection: the next frame is looked at, and tracks last
-RECENT = 300  # frames that statistics speak of
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +99,15 @@ class LiveSession:
         recorder: Recorder | None = None,
         camera: LiveCamera | None = None,
         by: str = "server",
+        consent: ConsentMode | None = None,
+        masks: Executor | None = None,
     ) -> None:
         self.id = link.id
         self.resume = secrets.token_urlsafe(16)  # who knows it may go on with this session after its connection broke
         self._link = link
         self.camera = camera or LiveCamera()
+        self._consent = consent or ConsentMode()
+        self._working: Future[FrameResult] | None = None  # goes on where who waits for it is ended
         self._turn = asyncio.Lock()  # over a new link, a frame may come while one of the old is worked on
         self._clock = 0.0  # media time reached
         self._before = 0.0  # … and what of it earlier links brought
@@ -115,23 +121,20 @@ class LiveSession:
         self._enrolments = LiveEnrolments(
             self, self._pipeline, models.matcher, self._known, options.review, liveness=options.liveness
         )
-        self._corrections = LiveCorrections(self, self._known)
+        self._corrections = LiveCorrections(self, self._known, self._consent)
         self._room, self._guest = room, guest
         self._reading = reading
         self._pipeline.read_attributes(reader)
         self._geometry = LiveGeometry(self, self._pipeline)
         # What a guest brings is gone when it leaves: nothing of it goes to the inbox.
-        self._inbox = None if guest else inbox
-        self._recorder = None if guest else recorder
-        self._strangers = StrangerWatch()
-        self._portraits = PortraitWatch() if self._recorder is not None and self._recorder.crops else None
+        self._noticing = Noticing(self.id, room, None if guest else inbox, None if guest else recorder, self._consent)
+        self._hiding = Hiding(self._consent, self.camera, self._pipeline, masks or executor, self.spawn)
         self._tasks: set[asyncio.Task[None]] = set()
         self._bad: deque[float] = deque(maxlen=BAD_MESSAGES)
         self._seq = 0
         self._timing: dict[str, float | None] = {}
         self._faces: tuple[Face, ...] = ()  # of the newest result
-        self._keyframes = 0
-        self._totals: deque[float] = deque(maxlen=RECENT)
+        self._tally = Tally()
         self._unreadable = False
         self._looked: dict[str, float] = {}  # stages of a look whose findings have not been sent
 
@@ -143,20 +146,23 @@ class LiveSession:
         """
         try:
             async with self._turn:
-                await self._recognise(received)
-                if not self._link.relays:
+                placed = await self._recognise(received)
+                if self._consent.on:
+                    self._hiding.show(received, placed, self._clock, self._models.detector, self._link.relays)
+                elif not self._link.relays:
                     await self.camera.show(received, self._clock, self._executor)
         except (ValueError, av.FFmpegError) as error:
             if not self._unreadable:
                 logger.warning("session %s: a frame could not be read: %s", self.id, error)
             self._unreadable = True
 
-    async def _recognise(self, received: ReceivedFrame) -> None:
+    async def _recognise(self, received: ReceivedFrame) -> tuple[Face, ...]:
+        """Where faces are in it, and whose, as far as is known."""
         self._clock = self._before + received.time
         started = time.perf_counter()
         if not self.camera.recognising:
             self._answer(unlooked(received.frame, self._clock), received, started)
-            return
+            return ()
         frame = Frame(luma(received.frame), self._clock, lambda: rgb(received.frame))
         result = await self._run(self._pipeline.advance, frame)
         looking = result.keyframe
@@ -169,29 +175,17 @@ class LiveSession:
             self._looked = seen.timing
             result = seen
         self._enrolments.observe(result, self._faces)
+        return result.faces
 
     async def _look(self, frame: Frame) -> FrameResult:
         """Detect, and note strangers and good looks."""
-        noticed: list[Noticed] = []
-        pictures: list[tuple[int, Portrait]] = []
-
-        def look(frame: Frame) -> FrameResult:
-            result = self._pipeline.look(frame)
-            if self._inbox is not None:
-                noticed.append(self._strangers.look(self._pipeline, frame, result))
-            if self._portraits is not None:
-                pictures.extend(self._portraits.look(self._pipeline, frame, result))
-            return result
-
-        result = await self._run(look, frame)
-        if self._inbox is not None:
-            self._inbox.observe(self.id, self._room, noticed[0])
-        if self._recorder is not None and pictures:
-            self._recorder.pictured(self.id, self._room, pictures)
+        result = await self._run(partial(self._noticing.look, self._pipeline), frame)
+        self._noticing.tell()
         return result
 
     async def _run(self, step: Callable[[Frame], FrameResult], frame: Frame) -> FrameResult:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, step, frame)
+        self._working = self._executor.submit(step, frame)
+        return await asyncio.wrap_future(self._working)
 
     def _answer(self, result: FrameResult, received: ReceivedFrame, started: float) -> None:
         total = (time.perf_counter() - started) * 1e3
@@ -205,26 +199,21 @@ class LiveSession:
             "received": None if received.received is None else round(received.received, 4),
             "sent": round(time.time(), 4),
         }
-        text = result_message(
-            self._seq,
-            result,
-            rtp=received.rtp,
-            capture=received.capture,
-            skipped=received.skipped,
-            timing=timing,
-            reading=self._reading,
-        )
+        write = partial(
+            result_message, self._seq, rtp=received.rtp, capture=received.capture, skipped=received.skipped,
+            timing=timing, reading=self._reading,
+        )  # fmt: skip
+        text = write(replace(result, faces=self._consent.own(result.faces)))
         self._link.send_result(text)
-        self.camera.broadcast.tell("result", text)
+        told = write(replace(result, faces=self._consent.told(result.faces))) if self._consent.on else text
+        self.camera.broadcast.tell("result", told)
         self.camera.answered(result.width, result.height, received.received, time.time())
         self._seq += 1
         self._timing = timing
         self._faces = result.faces
-        if self._recorder is not None:
-            self._recorder.observe(self.id, self._room, result.faces)
+        self._noticing.observe(result.faces)
         self._geometry.observe(result)
-        self._keyframes += result.keyframe
-        self._totals.append(total)
+        self._tally.note(result.keyframe, total)
 
     def on_commands_open(self) -> None:
         """Greet the page."""
@@ -247,6 +236,7 @@ class LiveSession:
             recognising=self.camera.recognising,
             reading=asdict(self._reading),
             liveness=self._liveness,
+            consent_mode=self._consent.on,
         )
 
     def on_command(self, raw: str | bytes) -> None:
@@ -292,6 +282,7 @@ class LiveSession:
             self.say("notice", code="video_back", message="Pictures are coming again.")
         else:
             self.say("notice", code="no_video", message="No picture has come for two seconds.")
+            self._let_go()
 
     def worth_keeping(self) -> bool:
         """Whether anything would be lost with it: it has seen something."""
@@ -303,8 +294,13 @@ class LiveSession:
         self._link = link
         self._resumed = True
         self._before = self._clock + RESUME_STEP
+        self._let_go()
         self._geometry.give_up("the connection broke")
         self._enrolments.clear()
+
+    def waits(self) -> None:
+        """Its connection broke, and its page may come back."""
+        self._let_go()
 
     @property
     def feed(self) -> Feed:
@@ -314,12 +310,12 @@ class LiveSession:
     @property
     def codec(self) -> str | None:
         """What its pictures are handed on in; ``None`` before the first."""
-        return self.camera.feed.codec if self._link.relays else CODEC
+        return self.camera.feed.codec if self._link.relays and not self._consent.on else CODEC
 
     @property
     def faces(self) -> tuple[Face, ...]:
-        """Who is in the newest picture."""
-        return self._faces
+        """Who is in the newest picture, as far as others may know."""
+        return self._consent.told(self._faces)
 
     @property
     def matcher(self) -> Matcher:
@@ -336,6 +332,29 @@ class LiveSession:
         if on != self.camera.recognising:
             self.camera.recognising = on
             self.say("recognising", on=on)
+            if not on:
+                self._let_go()
+
+    @property
+    def consent_mode(self) -> bool:
+        """Whether faces without consent are hidden from others."""
+        return self._consent.on
+
+    def set_consent_mode(self, on: bool) -> None:
+        """Hide faces without consent, or no longer. When this returns, nothing that shows one is handed on any more."""
+        if on == self._consent.on:
+            return
+        self._consent.on = on
+        self._hiding.take_up()
+        self.say("consent_mode", on=on)
+        if on:
+            self._noticing.leave()
+
+    def _let_go(self) -> None:
+        self._hiding.let_go(self._turn, lambda: self._working, self._seen_no_more)
+
+    def _seen_no_more(self) -> None:
+        self._faces = self._consent.shown(self._faces)
 
     @property
     def room(self) -> str | None:
@@ -367,10 +386,7 @@ class LiveSession:
         self.camera.end(reason)
         self._geometry.forget()
         self._enrolments.clear()
-        if self._inbox is not None:
-            self._inbox.left(self.id)
-        if self._recorder is not None:
-            self._recorder.left(self.id)
+        self._noticing.leave()
         self._known.end()
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
@@ -380,20 +396,13 @@ class LiveSession:
 
     def stats(self) -> dict[str, Any]:
         """Counts and medians since the session began; no names."""
-        totals = list(self._totals)
-        return {
-            **self._link.stats(),
-            "results": self._seq,
-            "keyframes": self._keyframes,
-            "total_p50_ms": round(percentile(totals, 50), 2) if totals else None,
-            "total_p95_ms": round(percentile(totals, 95), 2) if totals else None,
-        }
+        return {**self._link.stats(), **self._tally.told()}
 
     async def report(self) -> dict[str, Any]:
         """Statistics, what the newest answer cost by stage, and of every face in the picture where it is, why it bears
         its name, and what every stage made of it, whether the room shows it or not; gender and age only where they are
         read."""
-        faces = [await face_report(face, self._known, self._reading) for face in self._faces]
+        faces = [await face_report(face, self._known, self._reading) for face in self.faces]
         return {**self.stats(), "timing": self._timing, "reading": asdict(self._reading), "faces": faces}
 
     def face(self, command: Command) -> Face | None:

@@ -3,6 +3,7 @@ recognised, never on the loop."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import cv2
@@ -13,6 +14,7 @@ from pipeline.align import face_chip
 from pipeline.crop import LAYOUT, SIDE
 from pipeline.frame import Frame, Image
 from pipeline.frame_pipeline import FramePipeline
+from pipeline.masking import alone
 from pipeline.results import Face, FrameResult
 from tracking import Embedding, IdentityState, Track, TrackState, apply_similarity, fit_similarity
 
@@ -119,16 +121,28 @@ class PortraitWatch:
 
     _best: dict[int, float] = field(default_factory=dict)  # quality, by track
 
-    def look(self, pipeline: FramePipeline, frame: Frame, result: FrameResult) -> list[tuple[int, Portrait]]:
-        """Portraits that are better than those before, by track, after ``result = pipeline.look(frame)``."""
+    def look(
+        self,
+        pipeline: FramePipeline,
+        frame: Frame,
+        result: FrameResult,
+        shows: Callable[[Face], bool] | None = None,
+    ) -> list[tuple[int, Portrait]]:
+        """Portraits that are better than those before, by track, after ``result = pipeline.look(frame)``. With
+        ``shows`` only of the faces it holds for, and nobody else is to be recognised in them."""
         tracks = {track.number: track for track in pipeline.tracker.visible}
         found = []
         for face in result.faces:
             track, quality = tracks.get(face.track), face.quality
             if track is None or quality is None or not track.fresh or track.state is not TrackState.CONFIRMED:
                 continue
+            if shows is not None and not shows(face):
+                continue
             if quality.overall >= max(LEAST_QUALITY, self._best.get(face.track, 0.0) + BETTER):
-                portrait = cut_portrait(frame.image, track.landmarks, quality.overall)
+                image = frame.image
+                if shows is not None:
+                    image = alone(image, track.box, [other.box for other in tracks.values() if other is not track])
+                portrait = cut_portrait(image, track.landmarks, quality.overall)
                 if portrait is not None:
                     self._best[face.track] = quality.overall
                     found.append((face.track, portrait))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from pipeline.gallery import Gallery
@@ -18,23 +18,29 @@ COLUMNS = ("file", "face", "x", "y", "width", "height", "identity", "name", "pro
 _SAID = ("box", "landmarks", "identity", "person", "name", "probability", "similarity", "margin")
 
 
-def photo_body(faces: Sequence[Face], width: int, height: int, gallery: Gallery) -> dict[str, Any]:
-    """Sides in pixels, and each face with the fields of a live result and why it bears its name."""
+HIDDEN = "Nothing is said of this face: no consent of theirs is known here."
+
+
+def photo_body(
+    faces: Sequence[Face], width: int, height: int, gallery: Gallery, hidden: Collection[int] = ()
+) -> dict[str, Any]:
+    """Sides in pixels, and each face with the fields of a live result and why it bears its name; of the ``hidden``, by
+    their numbers, nothing is to be said."""
     return {
         "width": width,
         "height": height,
-        "faces": [_face(face, width, height, gallery) for face in faces],
+        "faces": [_face(face, width, height, gallery, face.track in hidden) for face in faces],
     }
 
 
-def _face(face: Face, width: int, height: int, gallery: Gallery) -> dict[str, Any]:
+def _face(face: Face, width: int, height: int, gallery: Gallery, hidden: bool) -> dict[str, Any]:
     live = face_fields(face, width, height)
     opinion = face.opinion
     return {
         **{field: live[field] for field in _SAID},
         "threshold": round(opinion.threshold, 4) if opinion is not None else None,
         "runner_up": runner_up(opinion, gallery) if live["person"] else None,
-        "words": words(face, gallery),
+        "words": HIDDEN if hidden else words(face, gallery),
         "detection": round(face.score, 3),
         "pixels": round(float(face.box[2]), 1),
         "enhancement": face.enhancement,

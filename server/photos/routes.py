@@ -13,6 +13,7 @@ from pipeline.face_models import FaceModels
 from pipeline.gallery import Gallery
 from server.api.operations import describe
 from server.app import static_folder
+from server.live.consent_mode import ConsentMode
 from server.media.decoding import FILE_BYTES, Decode, Unreadable, decode
 from server.people import People
 from server.photos.answer import photo_body
@@ -29,12 +30,18 @@ class Photos:
     """Recognises photos, a few at a time; ``models`` are those in use now."""
 
     def __init__(
-        self, people: People, models: Callable[[], FaceModels], executor: Executor, decode: Decode = decode
+        self,
+        people: People,
+        models: Callable[[], FaceModels],
+        executor: Executor,
+        decode: Decode = decode,
+        consent_mode: Callable[[str | None], bool] = lambda _room: False,
     ) -> None:
         self._people = people
         self._models = models
         self._executor = executor
         self._decode = decode
+        self._consent_mode = consent_mode
         self._held = 0
 
     async def recognise(self, request: web.Request) -> web.Response:
@@ -55,8 +62,9 @@ class Photos:
                 return _too_large()
             gallery, loop = self._people.gallery_of(room), asyncio.get_running_loop()
             beside = self._executor if self._held == 1 else None  # a photo that comes alone gets every thread
+            consent = ConsentMode(self._people.consented, self._consent_mode(room))
             body = await loop.run_in_executor(
-                self._executor, recognise_bytes, self._models(), gallery, data, self._decode, beside
+                self._executor, recognise_bytes, self._models(), gallery, data, self._decode, beside, consent
             )
         except TimeoutError:
             return problem(408, "Request Timeout", "The photo did not arrive within a minute.")
@@ -80,13 +88,21 @@ async def _page(_request: web.Request) -> web.StreamResponse:
 
 
 def recognise_bytes(
-    models: FaceModels, gallery: Gallery, data: bytes, decode: Decode = decode, beside: Executor | None = None
+    models: FaceModels,
+    gallery: Gallery,
+    data: bytes,
+    decode: Decode = decode,
+    beside: Executor | None = None,
+    consent: ConsentMode | None = None,
 ) -> dict[str, Any]:
-    """From the bytes of a photo to what is answered. Blocks; a thread of ``beside`` may help. Raises
-    :class:`server.media.decoding.Unreadable`."""
+    """From the bytes of a photo to what is answered: in consent mode, of whoever has not consented only where a face
+    is. Blocks; a thread of ``beside`` may help. Raises :class:`server.media.decoding.Unreadable`."""
     image = decode(data)
     height, width = image.shape[:2]
-    return photo_body(recognise_photo(models, gallery, image, beside), width, height, gallery)
+    faces = recognise_photo(models, gallery, image, beside)
+    if consent is None or not consent.on:
+        return photo_body(faces, width, height, gallery)
+    return photo_body(consent.told(faces), width, height, gallery, {f.track for f in faces if not consent.shows(f)})
 
 
 async def _read(request: web.Request) -> bytes:

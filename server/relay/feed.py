@@ -1,4 +1,8 @@
-"""One camera's encoded pictures, for any number of watchers. Nothing here decodes or encodes."""
+"""One camera's encoded pictures, for any number of watchers. Nothing here decodes or encodes.
+
+A feed is *masked* where a room is in consent mode: what the camera sends is then never handed on, only pictures that
+were made for those who watch.
+"""
 
 from __future__ import annotations
 
@@ -61,6 +65,8 @@ class Feed:
         self._count = 0
         self._time = 0
         self._ended: str | None = None
+        self._masked = False
+        self._own: str | None = None  # codec of the camera's own pictures
         self.codec: str | None = None
         self.bytes = 0  # that came
 
@@ -69,16 +75,38 @@ class Feed:
         """How many watch."""
         return len(self._watchers)
 
-    def publish(self, codec: str, data: bytes, stamp: int, key: bool, *, told: bool = True) -> None:
+    @property
+    def masked(self) -> bool:
+        """Whether only masked pictures are handed on."""
+        return self._masked
+
+    def mask(self, on: bool, codec: str) -> None:
+        """Hand on only masked pictures from now on, which come in ``codec``, or only the camera's own. What still waits
+        for somebody is thrown away, and whoever watches begins anew at the next key frame."""
+        if on == self._masked:
+            return
+        self._masked = on
+        self._change(codec if on else self._own)
+        self._before, self._asked = None, None
+        self._time += USUAL_STEP
+        for watcher in tuple(self._watchers):
+            watcher.begin_anew()
+        self.want_key()
+
+    def publish(
+        self, codec: str, data: bytes, stamp: int, key: bool, *, told: bool = True, masked: bool = False
+    ) -> None:
         """A picture has come: hand it to whoever watches. ``stamp``: its RTP timestamp (32 bits or more, 90 kHz, from
-        any beginning); ``told`` whether results call it by that."""
+        any beginning); ``told`` whether results call it by that; ``masked``: nobody is to be seen in it who may not.
+        One of the kind that is not wanted goes no further."""
+        if not masked:
+            self._own = codec
+        if masked != self._masked:
+            return
         self.bytes += len(data)
         self._count += 1
         self._time += self._step(stamp)
-        if codec != self.codec:
-            for watcher in tuple(self._watchers) if self.codec is not None else ():
-                watcher.end("codec changed")  # another was agreed on
-            self.codec = codec
+        self._change(codec)
         if self._watchers:
             picture = Picture(codec, data, self._time, stamp & 0xFFFFFFFF if told else None, key, self._count)
             for watcher in tuple(self._watchers):
@@ -97,9 +125,12 @@ class Feed:
         """Somebody cannot go on without a key frame."""
         self._wanted = True
 
-    def asks_for_key(self) -> bool:
-        """Whether the sender is to be asked for a key frame now; whoever calls it asks."""
+    def asks_for_key(self, *, masked: bool = False) -> bool:
+        """Whether the camera, or for ``masked`` pictures whoever makes them, is to be asked for a key frame now;
+        whoever calls it asks."""
         now = self._now()
+        if masked != self._masked:
+            return False
         if not self._wanted or (self._asked is not None and now - self._asked < KEY_EVERY):
             return False
         self._wanted, self._asked = False, now
@@ -114,6 +145,13 @@ class Feed:
     def leave(self, watcher: Watcher) -> None:
         """Somebody watches no longer."""
         self._watchers.discard(watcher)
+
+    def _change(self, codec: str | None) -> None:
+        if codec is None or codec == self.codec:
+            return
+        for watcher in tuple(self._watchers) if self.codec is not None else ():
+            watcher.end("codec changed")  # another was agreed on
+        self.codec = codec
 
     def _step(self, stamp: int) -> int:
         before, self._before = self._before, stamp
@@ -133,6 +171,7 @@ class Watcher:
         self._needs_key = True
         self._ended: str | None = None
         self.started_over = 0
+        self.begun_anew: Callable[[], None] = lambda: None  # told when nothing of what was sent may be sent again
 
     def take(self, picture: Picture) -> None:
         """A picture has come."""
@@ -154,6 +193,12 @@ class Watcher:
     def want_key(self) -> None:
         """The picture at the other end is broken: ask for a key frame."""
         self._feed.want_key()
+
+    def begin_anew(self) -> None:
+        """Throw away what waits, and go on at the next key frame."""
+        self._waiting.clear()
+        self._needs_key = True
+        self.begun_anew()
 
     def end(self, reason: str) -> None:
         """No more after what waits; may be called twice."""

@@ -1,4 +1,4 @@
-"""One browser that watches one camera: the camera's own encoded video, and on a data channel what its session says."""
+"""One browser that watches one camera: its feed, and on a data channel what its session says."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from server.sdp import OfferError, check_offer
 from server.transport import (
     Forwarder,
     TransportOptions,
+    forget_sent,
     forwarder,
     sent_timestamp,
     tune_sender,
@@ -91,6 +92,7 @@ class Viewer:
         tune_sender(self._sender, self._watcher.want_key)
         # The lower half, so that no wrap comes soon: browsers' SRTP may lose count at one (as aiortc does it).
         self._forwarder = forwarder(self._sender, track.packed, secrets.randbits(32), secrets.randbits(15))
+        self._watcher.begun_anew = self._begun_anew
 
         def one_video(transceivers: Sequence[RTCRtpTransceiver]) -> None:
             for other in transceivers:
@@ -156,6 +158,13 @@ class Viewer:
         due = offset != self._offset or now - self._offset_said > CLOCK_EVERY
         if due and self._say(message("clock", offset=offset)):
             self._offset, self._offset_said = offset, now
+
+    def _begun_anew(self) -> None:
+        """Nothing of what was sent so far may be sent again."""
+        if self._forwarder is not None:
+            self._forwarder.forget()
+        elif self._sender is not None:
+            forget_sent(self._sender)
 
     def _say(self, text: str) -> bool:
         channel = self._channel

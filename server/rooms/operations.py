@@ -15,7 +15,7 @@ _VIEWER = {"id": Parameter("A viewer's id")}
 _SDP = Media(("application/sdp",), "A description of a session (RFC 8866)", MAX_SDP, text=True)
 _CANDIDATES = Media(("application/trickle-ice-sdpfrag",), "Candidates (RFC 8840)", MAX_SDP, text=True)
 
-_SUMMARY = {"name": ROOM, "opened": maybe(TIME), "open": FLAG, "cameras": COUNT, "viewers": COUNT}
+_SUMMARY = {"name": ROOM, "opened": maybe(TIME), "open": FLAG, "consent_mode": FLAG, "cameras": COUNT, "viewers": COUNT}
 SUMMARY = record("RoomSummary", **_SUMMARY)
 CAMERA = record(
     "RoomCamera",
@@ -59,10 +59,25 @@ ROOM_OPERATIONS = {
         "The rooms there are", "rooms", "read", {200: record("Rooms", rooms=listed(SUMMARY))}
     ),
     "POST /api/v1/rooms": Operation(
-        "Open a room", "rooms", "admin", {200: SUMMARY, 201: SUMMARY}, errors=(409,), body=record(name=ROOM)
+        "Open a room",
+        "rooms",
+        "admin",
+        {200: SUMMARY, 201: SUMMARY},
+        errors=(409,),
+        body=record(None, {"consent_mode": FLAG}, name=ROOM),
+        words="With `consent_mode`, whoever is not enrolled with a consent that holds is blurred in it.",
     ),
     "GET /api/v1/rooms/{room}": Operation(
         "A room's cameras, and who is before them", "rooms", "read", {200: STATE}, path=_ROOM
+    ),
+    "PATCH /api/v1/rooms/{room}": Operation(
+        "Turn consent mode on or off",
+        "rooms",
+        "admin",
+        {200: SUMMARY},
+        path=_ROOM,
+        body=record(None, None, consent_mode=FLAG),
+        words="Once it is answered, nobody who has not consented is seen in any picture that is handed on.",
     ),
     "DELETE /api/v1/rooms/{room}": Operation(
         "Close a room",
@@ -137,7 +152,8 @@ WATCH_OPERATIONS = {
         errors=(503,),
         path=_CAMERA,
         body=_SDP,
-        words="The camera's own encoded video; what its session says comes on the data channel `results`.",
+        words="The camera's own encoded video, in consent mode a masked one; what its session says comes on the data "
+        "channel `results`.",
     ),
     "OPTIONS /api/v1/whep/{id}": Operation("What may be done here", "rooms", "read", {204: None}, path=_VIEWER),
     "PATCH /api/v1/whep/{id}": Operation(

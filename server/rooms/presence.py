@@ -4,7 +4,7 @@ in seconds."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -82,7 +82,8 @@ class Presence:
             # Somebody whose name was just found is not somebody new.
             earlier = {before.get((view.camera, view.track)) for view in group} & self._present.keys()
             since = min([one.since, *(self._present[other].since for other in earlier if other)])
-            self._present[key] = Present(key, since, now, group)
+            # What a face was recognised by is compared once and not kept.
+            self._present[key] = Present(key, since, now, [replace(view, template=None) for view in group])
         taken = {(view.camera, view.track) for view in views}
         for key, one in tuple(self._present.items()):
             if one.seen == now:

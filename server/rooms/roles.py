@@ -32,6 +32,7 @@ _VIEWER = frozenset(
 _HOST = _CAMERA | _VIEWER
 _OF_HOST = frozenset(
     {
+        f"PATCH {ROOM}",
         f"DELETE {ROOM}",
         f"GET {ROOM}/invitations",
         f"POST {ROOM}/invitations",

@@ -14,6 +14,7 @@ from server.link import SILENT_AFTER, Link
 from server.live.session import LiveSession
 from server.peers import PeerRegistry
 from server.relay.viewers import Viewers
+from server.rooms.consent_modes import ConsentModes
 from server.rooms.invitations import Invitations
 from server.rooms.presence import Presence, Present, views_of
 from server.sources.link import SourceLink
@@ -44,6 +45,7 @@ class Rooms:
         peers: PeerRegistry,
         viewers: Viewers,
         sources: Sources,
+        consent_modes: ConsentModes,
     ) -> None:
         self._people = people
         self._opened = opened
@@ -51,6 +53,8 @@ class Rooms:
         self._peers = peers
         self.viewers = viewers
         self._sources = sources
+        self._consent_modes = consent_modes
+        self._choosing = asyncio.Lock()
         self._presence: dict[str, Presence] = {}
         self._numbers: dict[str, dict[str, int]] = {}  # of the cameras of a room
         self._listeners: dict[str, set[Told]] = {}
@@ -59,10 +63,12 @@ class Rooms:
         self._task = asyncio.create_task(self._watch(), name="rooms")
 
     @classmethod
-    async def open_all(cls, people: People, peers: PeerRegistry, viewers: Viewers, sources: Sources) -> Rooms:
+    async def open_all(
+        cls, people: People, peers: PeerRegistry, viewers: Viewers, sources: Sources, consent_modes: ConsentModes
+    ) -> Rooms:
         """The rooms that are kept."""
         opened: dict[str, datetime] = await people.run(lambda store: table.read_rooms(store.engine))
-        return cls(people, opened, await Invitations.open(people), peers, viewers, sources)
+        return cls(people, opened, await Invitations.open(people), peers, viewers, sources, consent_modes)
 
     async def close(self) -> None:
         """End watching; rooms stay open."""
@@ -90,6 +96,18 @@ class Rooms:
         await self._people.run(lambda store: table.open_room(store.engine, name, now))
         self._opened[name] = now
         return True
+
+    async def set_consent_mode(self, name: str, on: bool) -> None:
+        """Hide faces without consent there, or no longer. When this returns, nothing that shows one is handed on."""
+        async with self._choosing:
+            if not on:
+                await self._consent_modes.keep(name, on)  # first: whoever is hidden stays it where this fails
+            self._consent_modes.take_up(name, on)
+            for session in self.cameras(name):
+                session.set_consent_mode(on)
+            self._presence.pop(name, None)  # who lingers in it was named
+            if on:
+                await self._consent_modes.keep(name, on)
 
     async def shut(self, name: str) -> None:
         """Close one: its cameras and viewers are ended, its sources removed, its invitations void."""
@@ -156,6 +174,7 @@ class Rooms:
             "name": room,
             "opened": None if opened is None else opened.isoformat(),
             "open": opened is not None,
+            "consent_mode": self._consent_modes.of(room),
             "cameras": len(cameras),
             "viewers": max([len(self._listeners.get(room, ())), *(len(self.viewers.of(one.id)) for one in cameras)]),
         }

@@ -37,6 +37,7 @@ class RoomRoutes:
         app.router.add_get(BASE, self._list)
         app.router.add_post(BASE, self._open)
         app.router.add_get(one, self._state)
+        app.router.add_patch(one, self._choose)
         app.router.add_delete(one, self._close)
         app.router.add_get(one + "/events", self._events)
         app.router.add_patch(one + "/cameras/{id}", self._change)
@@ -50,7 +51,9 @@ class RoomRoutes:
         return web.json_response({"rooms": [self._rooms.summary(name) for name in self._rooms.names()]})
 
     async def _open(self, request: web.Request) -> web.Response:
-        wish = await _wish(request, {"name"})
+        wish = await _wish(request, {"name"}, {"consent_mode"})
+        if wish and not isinstance(wish.get("consent_mode", True), bool):
+            return _bad_mode()
         try:
             name = clean_room(wish["name"]) if wish else None
         except BadName as error:
@@ -61,7 +64,19 @@ class RoomRoutes:
             fresh = await self._rooms.open(name)
         except TooManyRooms as error:
             return problem(409, "Conflict", sentence(error))
+        if wish and "consent_mode" in wish:
+            await self._rooms.set_consent_mode(name, wish["consent_mode"])
         return web.json_response(self._rooms.summary(name), status=201 if fresh else 200)
+
+    async def _choose(self, request: web.Request) -> web.Response:
+        room = request.match_info["room"]
+        if self._rooms.state(room) is None:
+            return _nowhere()
+        wish = await _wish(request, {"consent_mode"})
+        if not wish or not isinstance(wish["consent_mode"], bool):
+            return _bad_mode()
+        await self._rooms.set_consent_mode(room, wish["consent_mode"])
+        return web.json_response(self._rooms.summary(room))
 
     async def _state(self, request: web.Request) -> web.Response:
         state = self._rooms.state(request.match_info["room"])
@@ -170,6 +185,10 @@ def _time(one: Invitation) -> str | None:
 
 def _nowhere() -> web.Response:
     return problem(404, "Not Found", "There is no such room, or it is closed.")
+
+
+def _bad_mode() -> web.Response:
+    return problem(400, "Bad Request", 'Send "consent_mode", true or false, as JSON.')
 
 
 def _no_camera() -> web.Response:

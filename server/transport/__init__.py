@@ -13,7 +13,7 @@ from server.transport.identity import why_not_encrypted
 from server.transport.install import TransportReport, install, uninstall
 from server.transport.options import IceServer, TransportOptions
 from server.transport.receiver import CLOCK_RATE, FrameClock, tune_receiver
-from server.transport.sender import Forwarder, Packed, forwarder, payloads_of, sent_timestamp, tune_sender
+from server.transport.sender import Forwarder, Packed, forget_sent, forwarder, payloads_of, sent_timestamp, tune_sender
 
 __all__ = [
     "CLOCK_RATE",
@@ -24,6 +24,7 @@ __all__ = [
     "Packed",
     "TransportOptions",
     "TransportReport",
+    "forget_sent",
     "forwarder",
     "install",
     "is_key_frame",

@@ -62,6 +62,13 @@ def sent_timestamp(sender: RTCRtpSender) -> int | None:
     return found if isinstance(found, int) else None
 
 
+def forget_sent(sender: RTCRtpSender) -> None:
+    """Send none of the packets again that aiortc itself keeps for that."""
+    kept: Any = getattr(sender, HISTORY, None)
+    if isinstance(kept, dict):
+        kept.clear()
+
+
 class Forwarder:
     """Takes the place of a sender's way from track to packets. ``next_picture`` waits for the next picture; whatever it
     raises ends the sender as a track's end does."""
@@ -74,6 +81,7 @@ class Forwarder:
         self._origin = origin
         self._sequence = sequence
         self._kept: dict[int, tuple[int, int, int, bool, bytes]] = {}  # of packets that may be asked for again
+        self._cuts = 0
         self._ssrc: int = getattr(sender, SSRC)
         self._retransmit = getattr(sender, RETRANSMIT)
         setattr(sender, NEXT_FRAME, self._send_next)
@@ -83,12 +91,20 @@ class Forwarder:
         """The RTP timestamp by which a picture of this time leaves."""
         return (self._origin + time) & 0xFFFFFFFF
 
+    def forget(self) -> None:
+        """Send nothing more of what was begun or sent, also where it is asked for again."""
+        self._cuts += 1
+        self._kept.clear()
+        forget_sent(self._sender)
+
     async def _send_next(self, codec: Any) -> None:
         """Send one picture; aiortc, told that there is nothing to send, asks for the next."""
         packed = await self._next()
         kind, last, stamp = codec.payloadType, len(packed.payloads) - 1, self.stamp(packed.time)
-        transport, octets = self._sender.transport, 0
+        transport, octets, cuts = self._sender.transport, 0, self._cuts
         for index, payload in enumerate(packed.payloads):
+            if cuts != self._cuts:
+                return  # nothing of it is to be seen any more: the rest stays out
             sequence = self._sequence
             self._sequence = (sequence + 1) & 0xFFFF
             marker = index == last

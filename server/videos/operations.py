@@ -97,7 +97,7 @@ OPERATIONS = {
         "videos",
         "recognise",
         {201: VIDEO},
-        errors=(408,),
+        errors=(408, 409),
         query={
             "file": Parameter("Its name", {"type": "string", "minLength": 1, "maxLength": MAX_FILE_NAME}, required=True)
         },
@@ -113,7 +113,7 @@ OPERATIONS = {
         "videos",
         "read",
         {200: Media(("video/*", "application/octet-stream"), "The file"), 206: Media(("video/*",), "A part of it")},
-        errors=(416,),
+        errors=(409, 416),
         words="Takes a `Range`.",
     ),
     f"GET {ONE}/result": Operation("Who was seen, and when", "videos", "read", {200: RESULT}, errors=(409,)),

@@ -41,6 +41,7 @@ UPLOAD_IDLE = 60.0  # seconds without a byte
 DRAIN_IDLE = 2.0
 WINDOW = 600.0  # seconds of boxes in one answer
 DRAINED = 64 << 20  # bytes read from who sends too much, so that the answer is heard
+CONSENT_MODE = "Consent mode is on, and a video shows everybody in it: it is neither taken nor shown, only erased."
 KINDS = {"csv": "text/csv", "json": "application/json", "vtt": "text/vtt"}
 PLAYED = {"mp4": "video/mp4", "webm": "video/webm", "ogg": "video/ogg"}
 _PICTURE = "{picture:[0-9]{1,9}(?:-[0-9]{1,2})?\\.jpg}"
@@ -58,6 +59,8 @@ class VideoRoutes:
     models: Callable[[], FaceModels]
     keep_crops: bool
     days: int
+    consent_mode: bool = False
+    """Where no room is named, whoever has not consented is shown in nothing: videos show everybody in them."""
 
     async def everything(self, request: web.Request) -> web.StreamResponse:
         """Every video, the newest first."""
@@ -214,12 +217,18 @@ def setup_videos(app: web.Application, routes: VideoRoutes) -> None:
         ("GET", ONE + "/export.{kind:csv|json|vtt}", routes.export),
         ("POST", ONE + "/tracks/{track:[0-9]{1,9}}/name", routes.name),
     ]
+    open_to_all = (routes.everything, routes.show, routes.erase)
     for method, path, handler in add:
-        app.router.add_route(method, path, _said(handler))
+        shut = routes.consent_mode and handler not in open_to_all
+        app.router.add_route(method, path, _shut if shut else _said(handler))
 
 
 async def _page(_request: web.Request) -> web.StreamResponse:
     return web.FileResponse(static_folder() / "videos.html")
+
+
+async def _shut(_request: web.Request) -> web.StreamResponse:
+    return problem(409, "Conflict", CONSENT_MODE)
 
 
 def _said(handler: Handler) -> Handler:

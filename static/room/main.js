@@ -9,6 +9,7 @@ import { get, post, remove } from "../people/api.js";
 import { Reconnector } from "../reconnect.js";
 import { SessionError } from "../signalling.js";
 import { toast } from "../toast.js";
+import { Consent } from "./consent.js";
 import { listen } from "./event_stream.js";
 import { invite, showInvitations } from "./invitations.js";
 import { action } from "./parts.js";
@@ -37,6 +38,7 @@ const announcer = new Announcer((text) => ($("status").textContent = text));
 const isHost = () => measured.state?.role === "host";
 const wall = new Wall($("wall"), { room, host: isHost, ice: () => iceServers }, measured.cameras);
 const sources = new Sources(room);
+const consent = new Consent(room);
 const panel = new RoomPanel({ opened });
 
 document.title = t("Room {room} – Visavis", { room });
@@ -85,6 +87,7 @@ function heard(type, value) {
     tn(value.cameras.length, "{count} camera", "{count} cameras"),
     value.viewers > 0 && tn(value.viewers, "{count} viewer", "{count} viewers"),
   ]);
+  consent.update(value);
   if (value.cameras.length === 0) nobody();
   announcer.tell(sentence(panel.update(value)));
   wall.update(value.cameras, (camera) => strangersBefore(value, camera, panel.strangers));
@@ -149,6 +152,7 @@ function empty(key, title, text, ...ways) {
   $("invite").hidden = true;
   $("rooms").hidden = key === "refused" || (before !== null && !whole);
   $("room-facts").textContent = "";
+  consent.update(null);
   show(key, title, text, ...ways);
   wall.update([]);
 }
@@ -187,7 +191,7 @@ function layOutRoom() {
     (said) => said && toast(said),
     "secondary danger",
   );
-  $("room").replaceChildren(cameraLink(), sources.element, close);
+  $("room").replaceChildren(cameraLink(), consent.element, sources.element, close);
 }
 
 function banner(text) {

@@ -5,6 +5,7 @@ import { joined, t, tn } from "../language.js";
 import { get, post, remove } from "../people/api.js";
 import { failure, field, paragraph } from "../people/parts.js";
 import { when } from "../people/words.js";
+import { consentSwitch } from "../room/consent.js";
 import { toast } from "../toast.js";
 
 const AGAIN = 3000; // ms between looks, while somebody looks
@@ -44,8 +45,8 @@ function write(rooms) {
   if (held) (list.querySelector(`[data-key="${CSS.escape(held)}"]`) ?? root.querySelector("input")).focus();
 }
 
-function card({ name, opened, cameras, viewers }) {
-  const facts = joined([tn(cameras, "{count} camera", "{count} cameras"), viewers > 0 && tn(viewers, "{count} viewer", "{count} viewers")]);
+function card({ name, opened, cameras, viewers, consent_mode: blurred }) {
+  const facts = joined([tn(cameras, "{count} camera", "{count} cameras"), viewers > 0 && tn(viewers, "{count} viewer", "{count} viewers"), blurred && t("faces without consent are blurred")]);
   const since = opened ? t("open since {time}", { time: when(opened) }) : t("nobody opened it: its cameras came by themselves");
   const wall = element("a", { className: "button primary", href: `/room/${encodeURIComponent(name)}`, textContent: t("Show the wall"), ariaLabel: t("Show the wall of {room}", { room: name }) });
   wall.dataset.key = `wall/${name}`;
@@ -72,8 +73,9 @@ async function closing(room) {
 function form() {
   const name = element("input", { required: true, maxLength: 40, pattern: NAME, autocomplete: "off", autocapitalize: "none", spellcheck: false, placeholder: t("kitchen ## an example of a room's name, of letters a to z"), enterKeyHint: "go" });
   const refused = element("p", { className: "refused", role: "alert" });
+  const consent = consentSwitch("opening-consent");
   const open = element("button", { type: "submit", className: "primary", textContent: t("Open") });
-  const made = element("form", { className: "card opening", noValidate: true }, field(t("A new room"), name, t("1 to 40 letters, digits, dots, underlines and hyphens.")), open, refused);
+  const made = element("form", { className: "card opening", noValidate: true }, field(t("A new room"), name, t("1 to 40 letters, digits, dots, underlines and hyphens.")), consent.label, open, refused);
   made.addEventListener("submit", async (event) => {
     event.preventDefault();
     name.value = name.value.trim();
@@ -84,7 +86,7 @@ function form() {
     open.disabled = true;
     refused.textContent = "";
     try {
-      await post("/rooms", { name: name.value });
+      await post("/rooms", { name: name.value, ...(consent.input.checked ? { consent_mode: true } : {}) });
       location.href = `/room/${encodeURIComponent(name.value)}`;
     } catch (error) {
       refused.textContent = error.message;

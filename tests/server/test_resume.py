@@ -28,6 +28,9 @@ class Lasting(Recorder):
     def worth_keeping(self) -> bool:
         return self.lost
 
+    def waits(self) -> None:
+        """Nothing is kept that would have to go."""
+
     def move(self, link: Any) -> None:
         self.links.append(link)
 
