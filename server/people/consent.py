@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from server.people.lapse import Lapse
 from server.storage.consent_values import LAWFUL, MAX_PURPOSE, Consent, Lawful, NewConsent
 
-PURPOSE = "To be known by name in the pictures that come to this server"
+PURPOSE = "To be recognised by name on this server"
 """Offered until somebody says another."""
 SOON = timedelta(days=30)
 LONGEST = timedelta(days=3653)  # ten years with their leap days
