@@ -17,9 +17,8 @@ export const DEVICES = 1000;
 /** How many devices a link lets in; nothing where it is as many as come. */
 export const devicesWords = (devices) => (devices ? tn(devices, "for {count} device ## a link works", "for {count} devices ## a link works") : "");
 
-/** Whether somebody came by a link: when last, or how many did. */
+/** Whether somebody came by a link, and when last. */
 export function usedWords(used) {
   if (!used) return t("not used yet");
-  if (typeof used === "number") return tn(used, "{count} device came by it", "{count} devices came by it");
   return t("last used {time}", { time: until(used) });
 }

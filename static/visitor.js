@@ -27,7 +27,7 @@ export async function readVisitor() {
  */
 export function kindOf(state) {
   if (typeof state?.owner !== "boolean") return "unknown";
-  if (state.local_owner && state.role === "owner") return "local";
   if (!state.role) return "nobody";
-  return state.signed_in && state.name !== null ? "account" : "link";
+  if (state.signed_in && state.name !== null) return "account";
+  return state.local_owner && state.role === "owner" ? "local" : "link";
 }

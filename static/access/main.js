@@ -3,7 +3,7 @@
 import { element } from "../dom.js";
 import { t } from "../language.js";
 import { failure, paragraph } from "../people/parts.js";
-import { readVisitor, visitor } from "../visitor.js";
+import { kindOf, readVisitor, visitor } from "../visitor.js";
 import { Accounts } from "./accounts.js";
 import { Devices } from "./devices.js";
 import { Links } from "./links.js";
@@ -26,14 +26,16 @@ async function begin(state) {
   });
   const links = owner || state.role === "host" ? new Links() : null;
   const mine = element("div", { className: "columns" }, ways.element, devices.element);
-  root.replaceChildren(...(state.local_owner ? [warning()] : []), mine, ...(accounts ? [accounts.element] : []), ...(links ? [links.element] : []), ...(owner ? [keys()] : []));
+  root.replaceChildren(...(state.local_owner ? [warning(kindOf(state) === "local")] : []), mine, ...(accounts ? [accounts.element] : []), ...(links ? [links.element] : []), ...(owner ? [keys()] : []));
   links?.show();
   await ways.show();
   accounts?.show();
 }
 
-function warning() {
-  return element("section", { className: "card notice warning-card", ariaLabel: t("Take care") }, element("h2", { textContent: t("Whoever uses this computer is the owner") }), paragraph(t("The setting local_owner is on: nobody has to sign in at this computer, and every program on it may do everything here. Switch it off where others use this computer as well.")));
+/** The setting `local_owner`; `here`: at the computer that it is about. */
+function warning(here) {
+  const title = here ? t("Whoever uses this computer is the owner") : t("Whoever uses the computer Visavis runs on is the owner");
+  return element("section", { className: "card notice warning-card", ariaLabel: title }, element("h2", { textContent: title }), paragraph(t("The setting local_owner is on: nobody has to sign in at that computer, and every program on it may do everything here. Switch it off where others use that computer as well.")));
 }
 
 function keys() {

@@ -7,6 +7,7 @@ import { askText, sheet } from "../people/dialogs.js";
 import { button, failure, paragraph } from "../people/parts.js";
 import { when } from "../people/words.js";
 import { toast } from "../toast.js";
+import { kindOf } from "../visitor.js";
 import { browserHasThem, deviceName, failed, isBareAddress, make } from "./passkeys.js";
 import { roleWords } from "./roles.js";
 import { refill, row, rowButton, rows } from "./rows.js";
@@ -38,7 +39,7 @@ export class SignInWays {
       this.#read(me);
       this.#write(me);
     } catch (error) {
-      if (this.#state.local_owner && error.status > 0 && error.status < 500) return refill(this.#body, paragraph(t("You have not signed in here, so there is no name, passkey or password of yours to show."), "soft"));
+      if (kindOf(this.#state) === "local" && error.status === 404) return refill(this.#body, paragraph(t("You have not signed in here, so there is no name, passkey or password of yours to show."), "soft"));
       refill(this.#body, failure(error, () => this.show()));
     }
   }
@@ -120,7 +121,8 @@ export class SignInWays {
         await put("/access/me/password", { new: wanted.input.value, ...(current.input.value ? { current: current.input.value } : {}) });
         close(true);
       } catch (error) {
-        said.textContent = error.status === 403 ? t("That is not the password so far.") : error.message;
+        const so = current.input.value ? t("That is not the password so far.") : t("Type the password so far as well.");
+        said.textContent = error.status === 403 ? so : error.message;
         (error.status === 403 ? current : wanted).input.focus();
         save.disabled = false;
       }

@@ -146,7 +146,7 @@ class AccessStandin:
         role = mine.account.role if mine else "owner" if local else self.role
         return web.json_response(
             {"owner": able, "signed_in": mine is not None, "role": role, "name": mine.account.name if mine else None,
-             "passkeys": self._named(request), "local_owner": local}
+             "passkeys": self._named(request), "local_owner": self.local_owner}
         )  # fmt: skip
 
     def _enter(self, account: Account, **more: Any) -> Answer:
@@ -215,6 +215,8 @@ class AccessStandin:
         mine = self._session(request)
         if mine is None:
             if self.local_owner:
+                if path.startswith("me"):
+                    return problem(404, "Not Found", "You have not signed in to an account.")
                 return self._of_owner(request, method, path.split("/"), body)
             return problem(401, "Sign in", "Nobody is signed in.")
         if method == "POST" and path == "sign-out":
@@ -245,7 +247,7 @@ class AccessStandin:
                     return problem(409, "Taken", "Somebody else is called so.")
                 account.name = body["name"]
             case "PUT", ["password"]:
-                if account.password is not None and body.get("current") != account.password:
+                if account.password not in (None, body.get("current")):
                     return problem(403, "Wrong", "That is not the password so far.")
                 if "password" in body["new"]:
                     return problem(422, "Too weak", "This password is one of the commonest.")

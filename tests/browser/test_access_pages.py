@@ -387,8 +387,10 @@ def test_passkeys_password_and_name_are_looked_after(server: AccessStandin, open
     page.keyboard.press("Enter")
     page.wait_for_selector("[aria-label='Change your password…']")
     page.click("[aria-label='Change your password…']")
-    page.fill("dialog [name=current]", "wrong")
     page.fill("dialog [name=new]", SECRET + " again")
+    page.keyboard.press("Enter")
+    says(page, "dialog .refused", "Type the password so far as well.")
+    page.fill("dialog [name=current]", "wrong")
     page.keyboard.press("Enter")
     says(page, "dialog .refused", "That is not the password so far.")
     page.fill("dialog [name=current]", SECRET)
@@ -464,7 +466,7 @@ def test_an_owner_looks_after_accounts(server: AccessStandin, opened: Opens) -> 
     in_reach(page)
     shot(page, "access-change")
     page.keyboard.press("Enter")
-    page.wait_for_selector("text=switched off")
+    page.wait_for_selector(".chip:text-is('switched off')")
     assert server.asked[-1] == (f"PATCH /access/accounts/{bob.id}", {"role": "host", "disabled": True})
     assert not page.is_visible("[aria-label='New one-time link for Bob…']")
 
@@ -583,6 +585,11 @@ def test_where_the_computer_is_the_owner_the_page_says_so(server: AccessStandin,
     assert not page.is_visible(".account")
     page.goto(f"{server.url}/sign-in")
     says(page, "#already-words", "need not sign in")
+    token = server.sign_in(server.account("Ada", password=SECRET))
+    page.context.add_cookies([{"name": COOKIE, "value": token, "url": server.url}])
+    page.goto(f"{server.url}/access")
+    page.wait_for_selector("text=Whoever uses the computer Visavis runs on is the owner")
+    page.wait_for_selector(".account")  # who signed in all the same can sign out
 
 
 # -- other pages -------------------------------------------------------------------------------------------------------
