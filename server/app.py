@@ -10,6 +10,9 @@ from typing import Any
 from aiohttp import web
 
 from server import __version__
+from server.access.access import Access
+from server.access.door import access_middleware
+from server.access.joining import setup_join
 from server.api.bodies import media_type_middleware
 from server.api.door import KeyDoor, add_rate
 from server.api.etags import etag_middleware
@@ -17,16 +20,15 @@ from server.api.idempotency import Answers, idempotency_middleware
 from server.api.operations import describe
 from server.api.routes import setup_document
 from server.front_operations import OPERATIONS
-from server.guests import guest_middleware, is_guest
-from server.join import Door, setup_join
-from server.passes import FindPass, pass_in
+from server.join import Door
+from server.passes import is_guest, pass_in
 from server.people.consent import PURPOSE
 from server.problems import problem_middleware
-from server.rooms.roles import pass_middleware
-from server.security import access_middleware, add_headers
+from server.security import add_headers
 from server.settings import Settings, StartError
 from server.storage.names import BadName, clean_room
 from server.strict_transport import strict_transport
+from server.visitor import maybe_visitor
 
 PROTOCOL = 1
 BODY_LIMIT = 64 * 1024
@@ -49,8 +51,8 @@ class Services:
     """Each adds its own routes (signalling, people, …)."""
     keys: KeyDoor | None = None
     """Where other programs come in; ``None``: no key opens anything."""
-    find_pass: FindPass | None = None
-    """What an invitation opens; ``None``: there are none."""
+    access: Access | None = None
+    """Who may come in; ``None``: nobody can sign in, and there are no links."""
 
 
 SETTINGS = web.AppKey("settings", Settings)
@@ -58,13 +60,10 @@ SERVICES = web.AppKey("services", Services)
 
 
 def create_app(settings: Settings, services: Services) -> web.Application:
-    """The application for loopback and LAN alike; :mod:`server.security` tells them apart by TLS."""
-    guard = services.door.guard if services.door else None
+    """The application for loopback and LAN alike; :mod:`server.access.door` tells them apart by TLS."""
     middlewares = [
         problem_middleware,
-        access_middleware(guard, services.keys, services.find_pass),
-        pass_middleware(),
-        guest_middleware(settings),
+        access_middleware(settings, services.access, services.keys),
         media_type_middleware,
         idempotency_middleware(Answers()),
         etag_middleware(),
@@ -76,7 +75,7 @@ def create_app(settings: Settings, services: Services) -> web.Application:
     app.on_shutdown.append(_end_sessions)
     app.router.add_get("/healthz", _health)
     app.router.add_get("/api/v1/config", _config)
-    setup_join(app, services.door, services.find_pass)
+    setup_join(app, services.access)
     describe(app, OPERATIONS)
     for part in services.parts:
         part(app)
@@ -94,14 +93,11 @@ def static_folder() -> Path:
 
 
 def _setup_page(app: web.Application, folder: Path) -> None:
-    async def index(_request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(folder / "index.html")
+    def page(name: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def show(_request: web.Request) -> web.StreamResponse:
+            return web.FileResponse(folder / name)
 
-    async def people(_request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(folder / "people.html")
-
-    async def rooms(_request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(folder / "rooms.html")
+        return show
 
     async def room(request: web.Request) -> web.StreamResponse:
         try:
@@ -110,24 +106,22 @@ def _setup_page(app: web.Application, folder: Path) -> None:
             raise web.HTTPNotFound(text=f"There is no such room: {error}.") from None
         return web.FileResponse(folder / "room.html")
 
-    async def api(_request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(folder / "api.html")
-
-    async def offline_worker(_request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(folder / "offline" / "worker.js")
-
     async def file(request: web.Request) -> web.StreamResponse:
         path = (folder / request.match_info["path"]).resolve()  # follows links and '..', so that neither leads out
         if not path.is_relative_to(folder) or not path.is_file():
             raise web.HTTPNotFound(text="The page has no such file.")
         return web.FileResponse(path)
 
-    app.router.add_get("/", index)
-    app.router.add_get("/people", people)
-    app.router.add_get("/rooms", rooms)
+    app.router.add_get("/", page("index.html"))
+    app.router.add_get("/people", page("people.html"))
+    app.router.add_get("/rooms", page("rooms.html"))
     app.router.add_get("/room/{room}", room)
-    app.router.add_get("/offline-worker.js", offline_worker)  # beside the pages: it may look after its own folder only
-    setup_document(app, api)
+    app.router.add_get("/sign-in", page("sign-in.html"))
+    app.router.add_get("/own/{token}", page("own.html"))  # it shows a button: who only looks at a link uses up nothing
+    app.router.add_get("/access", page("access.html"))
+    # Beside the pages: it may look after its own folder only.
+    app.router.add_get("/offline-worker.js", page("offline/worker.js"))
+    setup_document(app, page("api.html"))
     app.router.add_get("/static/{path:.+}", file)
 
 
@@ -136,6 +130,8 @@ async def _end_sessions(app: web.Application) -> None:
 
 
 async def _health(request: web.Request) -> web.Response:
+    if maybe_visitor(request) is None:
+        return web.json_response({"status": "ok"})
     return web.json_response({"status": "ok", "sessions": request.app[SERVICES].sessions()})
 
 
@@ -149,7 +145,7 @@ async def _config(request: web.Request) -> web.Response:
             "pack": dict(services.pack()),
             "video": VIDEO,
             "people": services.people(),
-            "guest": is_guest(request.app[SETTINGS], request),
+            "guest": is_guest(request),
             "invited": pass_in(request) is not None,
             "secure": True,  # TLS, or loopback, which browsers trust as well: there is no third listener
             "retention": retention(request.app[SETTINGS]),

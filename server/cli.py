@@ -24,6 +24,7 @@ MOUNTED = {
     "evaluate": "server.commands.evaluate:evaluate",
     "people": "server.commands.people:people",
     "keys": "server.commands.keys:keys",
+    "owner": "server.commands.owner:owner",
     "recognise": "server.commands.recognise:recognise",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from server.api.operations import Media, Operation, Parameter
-from server.api.schemas import COUNT, FLAG, NUMBER, ROOM, TEXT, listed, maybe, record
+from server.api.schemas import COUNT, FLAG, NUMBER, ROOM, TEXT, listed, record
 from server.sdp import MAX_SDP
 from server.storage.names import MAX_NAME
 
@@ -32,12 +32,6 @@ OPERATIONS = {
                 consent=record(required=FLAG, days=COUNT, grace=COUNT, purpose=TEXT),
             )
         },
-    ),
-    "GET /api/v1/join": Operation(
-        "The link that lets another device in",
-        "server",
-        None,
-        {200: record("Join", url=maybe(TEXT), qr=maybe(TEXT), trust_url=maybe(TEXT))},
     ),
 }
 WHIP_OPERATIONS = {

@@ -32,14 +32,13 @@ MOVED = "moved"  # the session goes on over another link
 @dataclass(frozen=True, slots=True)
 class Visit:
     """What a page said of its visit: the room whose people it knows beside everyone's, whether it is a guest, whose
-    additions are its own, the session it had before its connection broke, by its secret, what its camera is called,
-    the invitation it came by, and who asked."""
+    additions are its own, the session it had before its connection broke, by its secret, what its camera is called, and
+    who asked."""
 
     room: str | None = None
     guest: bool = False
     resume: str | None = None
     name: str | None = None
-    invitation: str | None = None
     visitor: Visitor = LOCAL
 
 

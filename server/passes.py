@@ -1,4 +1,5 @@
-"""What whoever came by an invitation may be: a role in one room. server/rooms/roles.py says what each role may do."""
+"""What whoever came by a link may be: a role in one room, or a camera of the live page. server/rooms/roles.py says what
+each role may do."""
 
 from __future__ import annotations
 
@@ -9,24 +10,28 @@ from typing import Literal, get_args
 
 from aiohttp import web
 
+from server.visitor import Visitor, maybe_visitor
+
 Role = Literal["camera", "viewer", "host"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What an invitation gives: ``id`` is the invitation's, ``label`` the name of the camera it was made for."""
+    """What a link gives: ``id`` is the link's, ``label`` the name of the camera it was made for. Without a ``room`` it
+    is for the live page."""
 
     id: str
-    room: str
+    room: str | None
     role: Role
     label: str | None
     expires: datetime
 
 
 PASS = web.RequestKey("pass", Pass)
-"""What a request came by, where it was an invitation."""
-FindPass = Callable[[str], Pass | None]
+"""What a request came by, where it was a link."""
+Holds = Callable[[Visitor], bool]
+"""Whether what somebody came by still opens: neither over nor revoked, and with the same role."""
 
 
 def pass_in(request: web.Request) -> Pass | None:
@@ -34,14 +39,24 @@ def pass_in(request: web.Request) -> Pass | None:
     return request.get(PASS)
 
 
-def role_of(request: web.Request) -> Role:
-    """What whoever asks is in the room they ask about: without a pass, the host."""
+def is_guest(request: web.Request) -> bool:
+    """Whether what this device adds goes when it leaves."""
     given = pass_in(request)
-    return "host" if given is None else given.role
+    return given is not None and given.role != "host"
 
 
-def landing(given: Pass | None) -> str:
+def role_of(request: web.Request) -> Role:
+    """What whoever asks is in the room they ask about."""
+    visitor = maybe_visitor(request)
+    if visitor is None or visitor.role == "camera":
+        return "camera"
+    if visitor.by == "key":  # its scopes say what it may; only those of the owner's manage rooms
+        return "host" if visitor.role == "owner" else "viewer"
+    return "viewer" if visitor.role == "viewer" else "host"
+
+
+def landing(given: Pass) -> str:
     """The page that somebody with this pass is for."""
-    if given is None:
-        return "/"
-    return f"/?room={given.room}" if given.role == "camera" else f"/room/{given.room}"
+    if given.role != "camera":
+        return f"/room/{given.room}"
+    return "/" if given.room is None else f"/?room={given.room}"

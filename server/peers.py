@@ -175,8 +175,8 @@ class PeerRegistry:
         self._forget()
 
     def _take(self, visit: Visit) -> Resumable | None:
-        """The session of this visit's secret, from its link or from among those that wait. A guest stays one, and a
-        room the same."""
+        """The session of this visit's secret, from its link or from among those that wait. A guest stays one, a room
+        the same, and a session with whoever began it."""
         if visit.resume is None:
             return None
         for link in tuple(self._links.values()):
@@ -207,4 +207,4 @@ class PeerRegistry:
 
 def _same(handler: Resumable, visit: Visit, before: Visit) -> bool:
     right = secrets.compare_digest(handler.resume.encode(), (visit.resume or "").encode("utf-8", "replace"))
-    return right and (visit.room, visit.guest) == (before.room, before.guest)
+    return right and (visit.room, visit.guest, visit.visitor) == (before.room, before.guest, before.visitor)

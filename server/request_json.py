@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Set
 from typing import Any
 
 from aiohttp import web
@@ -17,3 +18,16 @@ async def read_json(request: web.Request, blank: str = "") -> Any:
         return json.loads(await request.read() or blank)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+async def read_fields(
+    request: web.Request, needed: Set[str], optional: Set[str] = frozenset()
+) -> dict[str, Any] | None:
+    """The body, if it is an object with these fields and no others."""
+    try:
+        wish = await read_json(request)
+    except ValueError:
+        return None
+    if not isinstance(wish, dict) or not needed <= wish.keys() <= needed | optional:
+        return None
+    return wish

@@ -13,14 +13,13 @@ from models import Pack, load_pack
 from server.app import Services, create_app
 from server.certificates import CertificateStore, certificate_names, tls_folder
 from server.chosen_pack import chosen_pack
-from server.join import Door, load_token
+from server.join import Door
 from server.lan import Address, addresses, diff, host_name, watching
 from server.listeners import Listeners, bind, listening, port_of
 from server.logs import in_task, start_logging, watch_crashes
-from server.security import JoinGuard
 from server.services import open_services
 from server.settings import Configuration, Settings
-from server.terminal import where_to_go
+from server.terminal import joining, where_to_go
 from server.trust_page import create_trust_app
 
 logger = logging.getLogger(__name__)
@@ -48,7 +47,8 @@ def serve(configuration: Configuration, say: Say) -> None:
 
 
 def open_door(settings: Settings, listeners: Listeners, say: Say) -> tuple[Door | None, CertificateStore | None]:
-    """Token and certificate for other devices; nothing when the LAN is off. Raises ``StartError``."""
+    """Addresses and certificate for other devices; nothing when the LAN is off. Raises ``StartError``."""
+    (settings.data_dir / "join-token").unlink(missing_ok=True)  # what let in before there were accounts
     if not settings.lan:
         return None, None
     found = addresses()
@@ -56,8 +56,7 @@ def open_door(settings: Settings, listeners: Listeners, say: Say) -> tuple[Door 
     store.require(settings.host_names)
     if not found:
         say("This computer is in no network now; the link below works once it is.")
-    guard = JoinGuard(load_token(settings.data_dir, settings.join_token))
-    return Door(guard, host_name(), found, port_of(listeners.lan), port_of(listeners.trust)), store
+    return Door(host_name(), found, port_of(listeners.lan), port_of(listeners.trust)), store
 
 
 def follow_network(
@@ -87,11 +86,22 @@ async def _run(
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
             loop.add_signal_handler(number, stop.set)
     async with open_services(settings, pack, door) as services, _serving(settings, services, listeners, store, say):
-        say(where_to_go(port_of(listeners.local), door, colours=sys.stdout.isatty()))
+        say(await _welcome(services, f"http://localhost:{port_of(listeners.local)}/", say))
         await stop.wait()
         for number in _SIGNALS:  # a second one is not waited for
             loop.remove_signal_handler(number)
         say("Ending …")
+
+
+async def _welcome(services: Services, page: str, say: Say) -> str:
+    """Where to go; the link in it is shown anew when it is over."""
+    access, door, colours = services.access, services.door, sys.stdout.isatty()
+    if access is None:
+        return where_to_go(page, None, None, None, colours=colours)
+    standing = await access.standing()
+    if door is not None:
+        access.when_renewed(lambda token: say(joining(door, token, colours=colours)))
+    return where_to_go(page, await access.owners_link(page), door, standing and standing[1], colours=colours)
 
 
 @contextlib.asynccontextmanager

@@ -16,6 +16,8 @@ import cv2
 from models import Pack, load_pack
 from pipeline.face_models import FaceModels
 from pipeline.frame_pipeline import PipelineConfig
+from server.access.access import Access
+from server.access.routes import setup_access
 from server.api.door import KeyDoor
 from server.api.keys import Keys
 from server.api.routes import setup_keys
@@ -25,7 +27,6 @@ from server.evaluation_routes import setup_evaluation
 from server.fallback.routes import setup_fallback
 from server.groups.albums import Albums
 from server.groups.routes import AlbumRoutes, setup_groups
-from server.guests import is_guest
 from server.join import Door
 from server.link import Link
 from server.live.camera import LiveCamera
@@ -91,7 +92,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         return LiveSession(
             link, change.models, people, executor, config, policy, options, inbox, room=visit.room, guest=visit.guest,
             reading=readings.of(visit.room), reader=readings.reader(visit.room, change.models), recorder=recorder,
-            camera=LiveCamera(visit.name, visit.invitation), by=str(visit.visitor),
+            camera=LiveCamera(visit.name, visit.visitor), by=str(visit.visitor),
             consent=ConsentMode(people.consented, consent_modes.of(visit.room)), masks=masks,
         )  # fmt: skip
 
@@ -165,11 +166,13 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(viewers.close_all, "shutdown")
         sources = await Sources.open(people, peers, settings.max_sources)
         stack.push_async_callback(sources.close)
-        rooms = await Rooms.open_all(people, peers, viewers, sources, consent_modes)
+        keys = Keys(people)
+        access = await Access.open(settings, people.run, door, keys)
+        stack.push_async_callback(access.close)
+        rooms = await Rooms.open_all(people, access.links, access.holds, peers, viewers, sources, consent_modes)
         stack.push_async_callback(rooms.close)
         videos = await _open_videos(settings, people, lambda: change.models, lambda: bool(sessions()))
         stack.push_async_callback(videos.close)
-        keys = Keys(people)
 
         async def end_sessions(reason: str) -> None:
             await rooms.close()
@@ -184,10 +187,11 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             end_sessions=end_sessions,
             door=door,
             keys=KeyDoor(keys),
-            find_pass=rooms.invitations.find,
+            access=access,
             parts=(
                 lambda app: setup_keys(app, keys),
-                lambda app: setup_whip(app, peers, partial(is_guest, settings), transport.ice_servers),
+                lambda app: setup_access(app, access),
+                lambda app: setup_whip(app, peers, transport.ice_servers),
                 lambda app: setup_fallback(app, peers, executor),
                 lambda app: setup_sessions(app, peers),
                 RoomRoutes(rooms, door).setup,

@@ -19,7 +19,6 @@ _HOST_NAME = re.compile(
     r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.ASCII
 )
 _ICE_SERVER = re.compile(r"(stun|turn|turns):([a-z0-9.-]+)(:(\d{1,5}))?(\?transport=(udp|tcp))?", re.ASCII | re.I)
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,200}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +125,6 @@ def _file(raw: object) -> Path | None:
     return path
 
 
-def _token(raw: object) -> str:
-    text = _text(raw)
-    if text and not _TOKEN.fullmatch(text):
-        raise ValueError("use 16 to 200 letters, digits, '_' and '-', or leave it empty for a random one")
-    return text
-
-
 def _list(label: str, read_one: Callable[[str], str]) -> Kind:
     """Several values: a TOML list, or text with commas between."""
 
@@ -195,7 +187,6 @@ TEXT = Kind("text", _text)
 WORD = Kind("name", _word)
 FOLDER = Kind("folder", _folder)
 FILE = Kind("file", _file, lambda path: str(path or ""))
-TOKEN = Kind("text", _token)
 HOST_NAMES = _list("host names", _host_name)
 ADDRESSES = _list("IP addresses", _address)
 ICE_SERVERS = Kind("URLs", _ice_servers, ",".join)

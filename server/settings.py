@@ -60,13 +60,20 @@ class Settings:
         0,
         "Days in which browsers come by HTTPS alone to `host_names`, on every port of theirs; 0 does not ask for it.",
     )
-    join_token: str = setting(
-        kinds.TOKEN, "", "What other devices need to get in.", shown="random, kept in the data folder", secret=True
+    local_owner: bool = setting(
+        kinds.SWITCH,
+        False,
+        "Whoever uses this computer is the owner without signing in, other people and programs too.",
+    )
+    session_days: float = setting(kinds.number(0.01, 365), 30.0, "Days after which a browser has to sign in again.")
+    session_idle_days: float = setting(kinds.number(0.01, 365), 7.0, "The same for a browser that was not used.")
+    join_hours: int = setting(
+        kinds.whole(1, 720), 12, "Hours that the link in the terminal, for a guest's camera, lets in."
     )
     data_dir: Path = setting(
         kinds.FOLDER,
         lambda: user_data_path("visavis", appauthor=False),
-        "Folder of people, join token and certificates.",
+        "Folder of people, accounts, keys and certificates.",
         shown="the user's data folder",
     )
     master_key: str = setting(
@@ -152,9 +159,6 @@ class Settings:
     )
     consent_mode: bool = setting(
         kinds.SWITCH, False, "Blur whoever has not consented in what others see, in rooms that do not say otherwise."
-    )
-    lan_guests: bool = setting(
-        kinds.SWITCH, False, "Other devices are guests: they recognise, and whom they add is gone when they leave."
     )
     approximate_above: int = setting(
         kinds.whole(1000, 100_000_000),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from aiohttp import web
 
@@ -12,7 +12,7 @@ from server.descriptions import answered, ice_links, offer_options, read_offer, 
 from server.front_operations import WHIP_OPERATIONS
 from server.link import Visit
 from server.live.broadcast import TOLD
-from server.passes import pass_in
+from server.passes import is_guest, pass_in
 from server.peer import Peer
 from server.peers import Full, PeerRegistry
 from server.problems import problem
@@ -28,22 +28,18 @@ EVENTS = "/api/v1/sessions/{}/events"
 EVENTS_REL = f'rel="urn:ietf:params:whip:ext:visavis:results"; events="{",".join(("result", *TOLD))}"'
 MAX_RESUME = 64  # characters
 RETRY_AFTER = 5  # seconds
-IsGuest = Callable[[web.Request], bool]
 
 PEERS = web.AppKey("peers", PeerRegistry)
 ICE_LINKS: web.AppKey[tuple[str, ...]] = web.AppKey("ICE servers as links", tuple)
-IS_GUEST: web.AppKey[IsGuest] = web.AppKey("is_guest", Callable)  # type: ignore[arg-type]
 
 
 def setup_whip(
     app: web.Application,
     peers: PeerRegistry,
-    is_guest: IsGuest = lambda _request: False,
     ice_servers: Sequence[IceServer] = (),
 ) -> None:
-    """Add the routes. Who ``is_guest`` is one whether they say so or not; ``ice_servers`` are told to senders."""
+    """Add the routes; ``ice_servers`` are told to senders."""
     app[PEERS] = peers
-    app[IS_GUEST] = is_guest
     app[ICE_LINKS] = tuple(link for server in ice_servers for link in ice_links(server))
     app.router.add_options(BASE, offer_options)
     app.router.add_options(BASE + "/{id}", session_options)
@@ -78,8 +74,8 @@ async def _post(request: web.Request) -> web.Response:
 
 
 def visit_of(request: web.Request) -> Visit:
-    """``?room=NAME&name=CAMERA&guest=1&resume=SECRET``; some devices are guests whatever they say, and an
-    invitation is for its room.
+    """``?room=NAME&name=CAMERA&guest=1&resume=SECRET``; who came by a link is a guest whatever they say, and in its
+    room.
 
     Raises ``ValueError`` in words.
     """
@@ -92,13 +88,12 @@ def visit_of(request: web.Request) -> Visit:
     room, name = clean_room(request.query.get("room")), request.query.get("name") or None
     given = pass_in(request)
     if given is not None and room not in (None, given.room):
-        raise ValueError(f"this link is for the room {given.room}")
+        raise ValueError(f"this link is for the room {given.room}" if given.room else "this link is for no room")
     return Visit(
         room=room if given is None else given.room,
-        guest=guest == "1" or request.app[IS_GUEST](request),
+        guest=guest == "1" or is_guest(request),
         resume=resume,
         name=clean_name(name) if name is not None else given.label if given is not None else None,
-        invitation=None if given is None else given.id,
         visitor=visitor_of(request),
     )
 

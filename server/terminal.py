@@ -11,22 +11,29 @@ from server.join import Door
 _WHITE_ON_BLACK = "\x1b[97;40m{}\x1b[0m"
 
 
-def where_to_go(http_port: int, door: Door | None, *, colours: bool) -> str:
-    """The closing lines of the start, the only place where the token is printed."""
-    lines = ["", f"On this computer:   http://localhost:{http_port}"]
-    if door is None:
+def where_to_go(page: str, owner: str | None, door: Door | None, token: str | None, *, colours: bool) -> str:
+    """The closing lines of the start, the only place where links are printed. ``owner`` is the link that makes one,
+    ``token`` what is in the one for a guest's camera."""
+    lines = ["", f"On this computer:   {page.rstrip('/')}"]
+    if owner is not None:
+        lines += ["", f"Nobody can sign in yet. Open this to become the owner, within an hour and once:  {owner}", ""]
+    if door is None or token is None:
         return "\n".join([*lines, "Other devices:      not served (lan = false)", "", "Ctrl-C ends Visavis.", ""])
-    lines += [f"On another device:  {door.url()}"]
-    lines += [f"               or:  {door.url(host)}" for host in _others(door.hosts)]
-    lines += [
-        "                    The link lets in whoever has it. Its QR code:",
+    return "\n".join([*lines, joining(door, token, colours=colours), "", "Ctrl-C ends Visavis.", ""])
+
+
+def joining(door: Door, token: str, *, colours: bool) -> str:
+    """How a phone becomes a guest's camera."""
+    lines = [
+        f"On another device:  {door.page_url()}",
+        *(f"               or:  {door.page_url(host)}" for host in _others(door.hosts)),
+        "                    to sign in. To be a guest's camera, without signing in, a phone opens",
+        f"                    {door.join_url(token)}",
+        "                    or scans it:",
         "",
-        qr_blocks(door.url(), colours=colours),
+        qr_blocks(door.join_url(token), colours=colours),
         "",
         f"The camera is off there, or the browser warns?  {door.trust_url}",
-        "",
-        "Ctrl-C ends Visavis.",
-        "",
     ]
     return "\n".join(lines)
 

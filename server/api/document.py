@@ -10,18 +10,21 @@ from typing import Any
 from aiohttp import web
 
 from server import __version__
+from server.access.roles import roles_of
 from server.api.etags import IF_MATCH
 from server.api.idempotency import HEADER, METHODS, PATTERN
 from server.api.operations import OPERATIONS, SCOPES, Media, Operation, Parameter, Schema
 from server.api.schemas import ID, PROBLEM
+from server.visitor import ROLES
 
 ROOT = "/api/v1"
 ABOUT = """What Visavis does over HTTP: everything its own pages do goes through this.
 
-On the computer it runs on nothing is asked for. Other programs send a key, `Authorization: Bearer visavis_…`; each
-operation says which scope it takes. Errors are problem details (RFC 9457). A GET answers with an `ETag`, and with 304
-if you send it back as `If-None-Match`. A POST, PUT or PATCH may carry an `Idempotency-Key`: asked again with the same
-key, it is answered again and not done again. JSON may have 64 KiB; what files may have stands beside each.
+Browsers sign in and get a cookie. Other programs send a key, `Authorization: Bearer visavis_…`; each operation says
+which scope it takes, and which accounts may ask. Errors are problem details (RFC 9457). A GET answers with an `ETag`,
+and with 304 if you send it back as `If-None-Match`. A POST, PUT or PATCH may carry an `Idempotency-Key`: asked again
+with the same key, it is answered again and not done again. JSON may have 64 KiB; what files may have stands beside
+each.
 A key may ask 3,000 times a minute, and `RateLimit` says what is left of that."""
 _ANY = (400, 401, 403, 429)  # what any operation may answer
 _VARIABLE = re.compile(r"\{(\w+)\}")
@@ -51,7 +54,7 @@ def document(app: web.Application) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Visavis", "version": __version__, "description": ABOUT, "license": {"name": "MIT"}},
         "servers": [{"url": "/"}],
-        "security": [{"key": []}, {"join": []}, {}],
+        "security": [{"key": []}, {"session": []}, {}],
         "tags": [{"name": tag} for tag in sorted(tags)],
         "paths": lifted["paths"],
         "components": {
@@ -59,8 +62,8 @@ def document(app: web.Application) -> dict[str, Any]:
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "A key made on the page /api. Scopes: "
                         + "; ".join(f"`{scope}`: {words}" for scope, words in SCOPES.items()) + "."},
-                "join": {"type": "apiKey", "in": "cookie", "name": "visavis_join",
-                         "description": "What a join link gives a browser in the local network."},
+                "session": {"type": "apiKey", "in": "cookie", "name": "__Host-visavis",
+                            "description": "What signing in gives a browser; on http://localhost it is `visavis`."},
             },
         },
     }  # fmt: skip
@@ -81,14 +84,17 @@ def _operation(method: str, path: str, said: Operation) -> dict[str, Any]:
             "content": {"application/problem+json": {"schema": PROBLEM}},
         }
     answers["429"]["headers"] = {name: {"schema": {"type": "string"}} for name in ("RateLimit", "Retry-After")}
-    key = "No key will do: this is for the page on the computer Visavis runs on."
-    words = [said.words, f"Scope of a key: `{said.scope}`." if said.scope else key]
+    roles = roles_of(f"{method} {path}", said)
+    accounts = ", ".join(role for role in ROLES if role in roles)
+    key = f"Scope of a key: `{said.scope}`." if said.scope else "No key will do."
+    words = [said.words, f"{key} Accounts: {accounts}."]
     found: dict[str, Any] = {
         "operationId": _identifier(method, path),
         "summary": said.summary,
         "description": "\n\n".join(filter(None, words)),
         "tags": [said.tag],
         "x-scope": said.scope,
+        "x-roles": [role for role in ROLES if role in roles],
         "responses": answers,
     }
     parameters = [_parameter("path", name, said.path.get(name, Parameter("", ID))) for name in _VARIABLE.findall(path)]

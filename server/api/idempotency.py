@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from server.api.keys import API_KEY
+from server.access.household import household_of
 from server.api.operations import Media, operation_of
 from server.problems import problem
+from server.visitor import maybe_visitor
 
 HEADER = "Idempotency-Key"
 KEPT = 24 * 3600.0  # seconds
@@ -105,7 +106,7 @@ def idempotency_middleware(answers: Answers) -> Middleware:
         name = _name(request.headers[HEADER])
         if name is None:
             return problem(400, "Bad Request", f"{HEADER} is 1 to {LONGEST} visible ASCII characters, best a UUID.")
-        key = (request[API_KEY].id if API_KEY in request else "", name)
+        key = (_asker(request), name)
         body = b"" if isinstance(operation.body, Media) else await request.read()
         fingerprint = _fingerprint(request, body)
         known = answers.get(key)
@@ -124,6 +125,11 @@ def idempotency_middleware(answers: Answers) -> Middleware:
         return response
 
     return idempotency
+
+
+def _asker(request: web.Request) -> str:
+    """Nobody is answered what somebody else was."""
+    return str(maybe_visitor(request) or household_of(request))
 
 
 def _name(field: str) -> str | None:

@@ -78,6 +78,10 @@ class Keys:
         gone: bool = await self._people.run(lambda store: table.delete_key(store.engine, id))
         return gone
 
+    def holds(self, id: str) -> bool:
+        """Whether there is one of this id."""
+        return id in self._known
+
     async def find(self, token: str) -> ApiKey | None:
         """The key that this is, compared in constant time."""
         if self._now() - self._looked > FRESH:

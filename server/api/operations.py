@@ -18,6 +18,8 @@ from typing import Any, Literal, get_args
 
 from aiohttp import web
 
+from server.visitor import Role
+
 Schema = Mapping[str, Any]  # JSON Schema 2020-12; one with a "title" becomes a named component of the document
 Scope = Literal["read", "recognise", "people", "admin"]
 SCOPES: dict[Scope, str] = {
@@ -30,7 +32,7 @@ assert set(SCOPES) == set(get_args(Scope))
 
 Tag = Literal[
     "server", "live", "rooms", "people", "enrolment", "strangers", "photos", "videos", "sightings", "groups",
-    "settings", "evaluation", "keys",
+    "settings", "evaluation", "keys", "access",
 ]  # fmt: skip
 
 
@@ -58,7 +60,7 @@ class Parameter:
 class Operation:
     """One method of one route.
 
-    ``scope``: what a key must be allowed; ``None``: no key will do, it is for the page on this computer. ``answers`` by
+    ``scope``: what a key must be allowed; ``None``: no key will do. ``answers`` by
     status: a schema of JSON, another kind of body, or ``None`` for no body. ``errors``: statuses answered with a
     problem, beside those any operation may give. ``body`` is JSON of this schema, or another kind of body;
     ``needs_body`` whether it has to be there.
@@ -81,6 +83,8 @@ class Operation:
     """Somebody is forgotten: remembered answers go too."""
     secret: bool = False
     """What is answered is shown once and not remembered."""
+    roles: frozenset[Role] | None = None
+    """The accounts that may ask, where that does not follow from the scope (:mod:`server.access.roles`)."""
 
 
 OPERATIONS: web.AppKey[dict[str, Operation]] = web.AppKey("operations", dict)

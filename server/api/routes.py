@@ -1,4 +1,4 @@
-"""The document, the page that shows it, and the keys of other programs, which are made on this computer alone."""
+"""The document, the page that shows it, and the keys of other programs, which the owner alone makes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import Any
 
 from aiohttp import web
 
+from server.access.roles import ACCOUNTS
 from server.api.document import document
-from server.api.keys import API_KEY, BadScope, Keys
+from server.api.keys import BadScope, Keys
 from server.api.operations import SCOPES, Operation, Parameter, describe
 from server.api.schemas import FLAG, NAME, TEXT, TIME, listed, maybe, one_of, record
 from server.problems import problem
 from server.request_json import read_json
 from server.storage import BadName
 from server.storage.api_keys import ApiKey, TooManyKeys
+from server.visitor import visitor_of
 from server.wording import sentence
 
 BASE = "/api/v1/keys"
@@ -40,7 +42,8 @@ KEY_OPERATIONS = {
         "keys",
         None,
         {200: record("Keys", keys=listed(KEY), scopes=listed(record(scope=one_of(*SCOPES), words=TEXT)), here=FLAG)},
-        words="`here`: whether keys can be made from where you are.",
+        words="`here`: whether you may make keys; who may not sees none.",
+        roles=ACCOUNTS,
     ),
     f"POST {BASE}": Operation(
         "Make a key",
@@ -72,13 +75,11 @@ def setup_keys(app: web.Application, keys: Keys) -> None:
 
     async def show(request: web.Request) -> web.StreamResponse:
         scopes = [{"scope": scope, "words": words} for scope, words in SCOPES.items()]
-        if not _at_home(request):
+        if visitor_of(request).role != "owner":
             return web.json_response({"keys": [], "scopes": scopes, "here": False})
         return web.json_response({"keys": [_body(key) for key in await keys.all()], "scopes": scopes, "here": True})
 
     async def make(request: web.Request) -> web.StreamResponse:
-        if not _at_home(request):
-            return _elsewhere()
         try:
             wish = await read_json(request)
         except ValueError:
@@ -94,8 +95,6 @@ def setup_keys(app: web.Application, keys: Keys) -> None:
         return web.json_response({**_body(key), "key": token}, status=201)
 
     async def revoke(request: web.Request) -> web.StreamResponse:
-        if not _at_home(request):
-            return _elsewhere()
         if not await keys.revoke(request.match_info["id"]):
             return problem(404, "Not Found", "There is no key of this id.")
         return web.Response(status=204)
@@ -111,15 +110,6 @@ async def _document(request: web.Request) -> web.Response:
     if "json" not in made:  # routes do not change while the server runs
         made["json"] = json.dumps(document(request.app), ensure_ascii=False).encode()
     return web.Response(body=made["json"], content_type="application/json", charset="utf-8")
-
-
-def _at_home(request: web.Request) -> bool:
-    """A key outlives the join token, so whoever joined with that cannot make one."""
-    return not request.secure and API_KEY not in request
-
-
-def _elsewhere() -> web.Response:
-    return problem(403, "For the host", "Keys are made and revoked on the computer that Visavis runs on.")
 
 
 def _body(key: ApiKey) -> dict[str, Any]:

@@ -59,11 +59,12 @@ def find_chromium() -> str | None:
 def running_server(
     data_dir: Path, *flags: str, environ: dict[str, str] | None = None, before: Sequence[str] = ()
 ) -> Iterator[RunningServer]:
-    """Start a server on a free port of loopback and end it afterwards; ``before`` is a command that runs its own
-    arguments, as in another network namespace. Raises ``click.ClickException`` if it does not start."""
+    """Start a server on a free port of loopback, where this computer is the owner, and end it afterwards; ``before`` is
+    a command that runs its own arguments, as in another network namespace. Raises ``click.ClickException`` if it does
+    not start."""
     data_dir.mkdir(parents=True, exist_ok=True)
     log, said = data_dir / "server.log", data_dir / "server.out"
-    command = [*before, sys.executable, "-m", "server", "--no-lan", "--http-port", "0"]
+    command = [*before, sys.executable, "-m", "server", "--no-lan", "--local-owner", "--http-port", "0"]
     command += ["--data-dir", str(data_dir), *flags]
     # Whom it enrols are faces of a file: nobody is there to be asked.
     ours = {"PYTHONUNBUFFERED": "1", "VISAVIS_CONSENT": "ask"}

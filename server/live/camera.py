@@ -21,6 +21,7 @@ from server.received_frame import ReceivedFrame
 from server.relay.encoder import CODEC, PictureEncoder
 from server.relay.feed import Feed
 from server.transport import CLOCK_RATE
+from server.visitor import LOCAL, Visitor
 
 MASKED_EVERY = 1 / 15  # seconds of media time between two masked pictures, at the least
 EARLY = 0.2  # of that: frames do not come to the moment
@@ -31,9 +32,9 @@ class LiveCamera:
     """The camera behind one session. Nothing is encoded for watchers but where its own pictures cannot be handed on,
     and then once for all of them."""
 
-    def __init__(self, name: str | None = None, invitation: str | None = None) -> None:
+    def __init__(self, name: str | None = None, visitor: Visitor = LOCAL) -> None:
         self.name = name
-        self.invitation = invitation  # that it came by
+        self.visitor = visitor  # who sends it
         self.since = datetime.now(UTC)
         self.recognising = True
         self.feed = Feed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from server.access.roles import HOSTS
 from server.api.operations import Media, Operation, Parameter
 from server.api.schemas import BOX, COUNT, FLAG, ID, IN_ROOM, NUMBER, ROOM, SHARE, TEXT, listed, maybe, one_of, record
 
@@ -45,6 +46,7 @@ SESSION_OPERATIONS = {
         "admin",
         {200: record("Sessions", sessions=listed(record(**_SESSION)))},
         words="Who has a session's id may watch and end it.",
+        roles=HOSTS,
     ),
     "GET /api/v1/sessions/{id}": Operation(
         "One live session, and who is in its picture", "live", "read", {200: SESSION}, path=_LIVE

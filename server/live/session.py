@@ -24,6 +24,7 @@ from pipeline.results import Face, FrameResult
 from pipeline.templates import Level
 from server import __version__
 from server.link import Link
+from server.live.allowed import is_allowed
 from server.live.camera import LiveCamera, unlooked
 from server.live.consent_mode import ConsentMode
 from server.live.corrections import LiveCorrections
@@ -245,6 +246,9 @@ class LiveSession:
             command = parse_command(raw)
         except BadMessage as error:
             self._bad_message(None, str(error))
+            return
+        if not is_allowed(self.camera.visitor.role, command.type, guest=self._guest):
+            self.fail(command.id, "not_allowed", "Who came by what this page came by may not do that.")
             return
         try:
             match command.type:

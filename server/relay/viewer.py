@@ -27,6 +27,7 @@ from server.transport import (
     tune_sender,
     why_not_encrypted,
 )
+from server.visitor import Visitor
 
 logger = logging.getLogger(__name__)
 
@@ -57,11 +58,11 @@ class Viewer:
     """Made for an offer, ended by either side or with its camera. ``ended`` is told once."""
 
     def __init__(
-        self, options: TransportOptions, session: Watched, ended: Callable[[Viewer], None], invitation: str | None
+        self, options: TransportOptions, session: Watched, ended: Callable[[Viewer], None], visitor: Visitor
     ) -> None:
         self.id = secrets.token_urlsafe(16)
         self.session = session
-        self.invitation = invitation  # that it came by
+        self.visitor = visitor  # who watches
         self._watcher = session.camera.feed.subscribe()  # first: a feed that has ended makes no connection
         self.negotiation = Negotiation(options)
         self._pc = self.negotiation.pc
@@ -215,11 +216,9 @@ class Viewer:
         task.add_done_callback(self._tasks.discard)
 
 
-def watch(
-    options: TransportOptions, session: Watched, ended: Callable[[Viewer], None], invitation: str | None
-) -> Viewer:
+def watch(options: TransportOptions, session: Watched, ended: Callable[[Viewer], None], visitor: Visitor) -> Viewer:
     """A viewer of this session. Raises :class:`server.sdp.OfferError` where it has ended."""
     try:
-        return Viewer(options, session, ended, invitation)
+        return Viewer(options, session, ended, visitor)
     except FeedEnded as end:
         raise OfferError(404, "this camera has ended") from end

@@ -7,6 +7,7 @@ import asyncio
 from server.relay.viewer import Viewer, Watched, watch
 from server.sdp import OfferError
 from server.transport import TransportOptions
+from server.visitor import LOCAL, Visitor
 
 ANSWER_TIMEOUT = 10.0  # seconds: gathering through a slow STUN server ends here
 
@@ -39,12 +40,12 @@ class Viewers:
         """All of them."""
         return tuple(self._viewers.values())
 
-    async def open(self, session: Watched, offer: str, invitation: str | None = None) -> tuple[Viewer, str]:
+    async def open(self, session: Watched, offer: str, visitor: Visitor = LOCAL) -> tuple[Viewer, str]:
         """A new viewer and the answer to its offer. Raises :class:`TooMany` and :class:`server.sdp.OfferError`; then
         none is left."""
         if self._closing or len(self._viewers) >= self._most:
             raise TooMany
-        viewer = watch(self._options, session, self._gone, invitation)
+        viewer = watch(self._options, session, self._gone, visitor)
         self._viewers[viewer.id] = viewer
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from server.access.operations import DEVICES_SCHEMA, MINUTES_SCHEMA
+from server.access.roles import ACCOUNTS, HOSTS
 from server.api.operations import Media, Operation, Parameter
 from server.api.schemas import COUNT, FLAG, NAME, NUMBER, ROOM, SHARE, TEXT, TIME, listed, maybe, one_of, record
 from server.passes import ROLES
-from server.rooms.invitations import MINUTES
 from server.sdp import MAX_SDP
 
 _ROOM = {"room": Parameter("A room's name", ROOM)}
@@ -52,6 +53,7 @@ _INVITATION = {
     "label": maybe(NAME),
     "created": TIME,
     "expires": TIME,
+    "devices": maybe(COUNT),
 }
 
 ROOM_OPERATIONS = {
@@ -66,6 +68,7 @@ ROOM_OPERATIONS = {
         errors=(409,),
         body=record(None, {"consent_mode": FLAG}, name=ROOM),
         words="With `consent_mode`, whoever is not enrolled with a consent that holds is blurred in it.",
+        roles=HOSTS,
     ),
     "GET /api/v1/rooms/{room}": Operation(
         "A room's cameras, and who is before them", "rooms", "read", {200: STATE}, path=_ROOM
@@ -85,6 +88,7 @@ ROOM_OPERATIONS = {
         "admin",
         {204: None},
         path=_ROOM,
+        roles=HOSTS,
         words="Its cameras and viewers are ended, its invitations void; its people stay.",
     ),
     "GET /api/v1/rooms/{room}/events": Operation(
@@ -105,15 +109,19 @@ ROOM_OPERATIONS = {
         "admin",
         {200: CAMERA},
         path=_CAMERA,
+        roles=HOSTS,
         body={**record(None, {"name": NAME, "recognising": FLAG}), "minProperties": 1},
     ),
-    "DELETE /api/v1/rooms/{room}/cameras/{id}": Operation("End a camera", "rooms", "admin", {204: None}, path=_CAMERA),
+    "DELETE /api/v1/rooms/{room}/cameras/{id}": Operation(
+        "End a camera", "rooms", "admin", {204: None}, path=_CAMERA, roles=HOSTS
+    ),
     "GET /api/v1/rooms/{room}/invitations": Operation(
         "The invitations that are not over",
         "rooms",
         "admin",
         {200: record("Invitations", invitations=listed(record("Invitation", **_INVITATION, used=maybe(TIME))))},
         path=_ROOM,
+        roles=HOSTS,
     ),
     "POST /api/v1/rooms/{room}/invitations": Operation(
         "Invite somebody",
@@ -122,14 +130,15 @@ ROOM_OPERATIONS = {
         {201: record("NewInvitation", **_INVITATION, url=TEXT, qr=TEXT, trust_url=maybe(TEXT))},
         errors=(409,),
         path=_ROOM,
+        roles=HOSTS,
         body=record(
             None,
-            {"label": maybe(NAME)},
+            {"label": maybe(NAME), "devices": DEVICES_SCHEMA},
             role=one_of(*ROLES),
-            minutes={"type": "integer", "minimum": MINUTES[0], "maximum": MINUTES[1]},
+            minutes=MINUTES_SCHEMA,
         ),
         secret=True,
-        words="`url` and `qr` are shown in this answer and never again.",
+        words="`url` and `qr` are shown in this answer and never again. `devices`: how many may come by it.",
     ),
     "DELETE /api/v1/rooms/{room}/invitations/{id}": Operation(
         "Revoke an invitation",
@@ -137,6 +146,7 @@ ROOM_OPERATIONS = {
         "admin",
         {204: None},
         path=_INVITED,
+        roles=HOSTS,
         words="Cameras and viewers that came by it are ended.",
     ),
 }
@@ -152,12 +162,20 @@ WATCH_OPERATIONS = {
         errors=(503,),
         path=_CAMERA,
         body=_SDP,
+        roles=ACCOUNTS,
         words="The camera's own encoded video, in consent mode a masked one; what its session says comes on the data "
         "channel `results`.",
     ),
     "OPTIONS /api/v1/whep/{id}": Operation("What may be done here", "rooms", "read", {204: None}, path=_VIEWER),
     "PATCH /api/v1/whep/{id}": Operation(
-        "Add candidates", "rooms", "read", {204: None}, errors=(412, 428), path=_VIEWER, body=_CANDIDATES
+        "Add candidates",
+        "rooms",
+        "read",
+        {204: None},
+        errors=(412, 428),
+        path=_VIEWER,
+        body=_CANDIDATES,
+        roles=ACCOUNTS,
     ),
-    "DELETE /api/v1/whep/{id}": Operation("Stop watching", "rooms", "read", {200: None}, path=_VIEWER),
+    "DELETE /api/v1/whep/{id}": Operation("Stop watching", "rooms", "read", {200: None}, path=_VIEWER, roles=ACCOUNTS),
 }

@@ -1,15 +1,15 @@
-"""What whoever came by an invitation may do: what its role names here, in its room, and nothing else."""
+"""What whoever came by a link may do: what its role names here, in its room, and nothing else besides what is open to
+all."""
 
 from __future__ import annotations
 
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler, Middleware
 
-from server.passes import Role, landing, pass_in
+from server.passes import Pass, Role, landing
 from server.security import refusal
 
 ROOM = "/api/v1/rooms/{room}"
-_FOR_ALL = frozenset({"GET /", "GET /static/{path}", "GET /offline-worker.js", "GET /healthz", "GET /api/v1/config"})
+_FOR_ALL = frozenset({"GET /", "GET /api/v1/config"})
 _CAMERA = frozenset(
     {
         "OPTIONS /api/v1/whip",
@@ -49,27 +49,21 @@ ALLOWED: dict[Role, frozenset[str]] = {
 """By role, what may be asked, as the router shows it. Sources are in no list: the server itself calls addresses."""
 
 
-def pass_middleware() -> Middleware:
-    """Hold whoever came by an invitation to its role and room."""
-
-    @web.middleware
-    async def passes(request: web.Request, handler: Handler) -> web.StreamResponse:
-        given = pass_in(request)
-        if given is None:
-            return await handler(request)
-        resource = request.match_info.route.resource
-        method = hdrs.METH_GET if request.method == hdrs.METH_HEAD else request.method
-        room = request.match_info.get("room", given.room)
-        if resource is None or request.path.startswith("/join/"):
-            return await handler(request)
-        if f"{method} {resource.canonical}" not in ALLOWED[given.role] or room != given.room:
-            words = f"This link is for {_WORDS[given.role]} in the room {given.room}, and for nothing else."
-            return refusal(request, 403, "Not by this link", words)
-        if given.role == "viewer" and request.path == "/":
-            raise web.HTTPSeeOther(landing(given))
-        return await handler(request)
-
-    return passes
+def refused_link(request: web.Request, given: Pass) -> web.StreamResponse | None:
+    """Hold whoever came by a link to its role and room: ``None`` lets them."""
+    resource = request.match_info.route.resource
+    if resource is None:
+        return None
+    method = hdrs.METH_GET if request.method == hdrs.METH_HEAD else request.method
+    room = request.match_info.get("room", given.room)
+    if f"{method} {resource.canonical}" not in ALLOWED[given.role] or room != given.room:
+        where = "" if given.room is None else f" in the room {given.room}"
+        return refusal(
+            request, 403, "Not by this link", f"This link is for {_WORDS[given.role]}{where}, and for nothing else."
+        )
+    if given.role == "viewer" and request.path == "/":
+        raise web.HTTPSeeOther(landing(given))
+    return None
 
 
 _WORDS: dict[Role, str] = {"camera": "a camera", "viewer": "watching", "host": "hosting"}

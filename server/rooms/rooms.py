@@ -10,12 +10,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from server.access.links import Links
 from server.link import SILENT_AFTER, Link
 from server.live.session import LiveSession
+from server.passes import Holds
 from server.peers import PeerRegistry
 from server.relay.viewers import Viewers
 from server.rooms.consent_modes import ConsentModes
-from server.rooms.invitations import Invitations
 from server.rooms.presence import Presence, Present, views_of
 from server.sources.link import SourceLink
 from server.sources.sources import Sources
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 EVERY = 0.25  # seconds between two looks at a room that somebody watches
 IDLE_EVERY = 1.0  # … and at one that nobody does
-ENDED = "ended"  # by the host, or with an invitation
+ENDED = "ended"  # by the host, or with what they came by
 
 Told = Callable[[str | None], None]
 
@@ -41,7 +42,8 @@ class Rooms:
         self,
         people: People,
         opened: dict[str, datetime],
-        invitations: Invitations,
+        links: Links,
+        holds: Holds,
         peers: PeerRegistry,
         viewers: Viewers,
         sources: Sources,
@@ -49,7 +51,8 @@ class Rooms:
     ) -> None:
         self._people = people
         self._opened = opened
-        self.invitations = invitations
+        self.links = links
+        self._holds = holds
         self._peers = peers
         self.viewers = viewers
         self._sources = sources
@@ -64,11 +67,18 @@ class Rooms:
 
     @classmethod
     async def open_all(
-        cls, people: People, peers: PeerRegistry, viewers: Viewers, sources: Sources, consent_modes: ConsentModes
+        cls,
+        people: People,
+        links: Links,
+        holds: Holds,
+        peers: PeerRegistry,
+        viewers: Viewers,
+        sources: Sources,
+        consent_modes: ConsentModes,
     ) -> Rooms:
-        """The rooms that are kept."""
+        """The rooms that are kept. ``holds`` says whether what a camera or viewer came by still opens."""
         opened: dict[str, datetime] = await people.run(lambda store: table.read_rooms(store.engine))
-        return cls(people, opened, await Invitations.open(people), peers, viewers, sources, consent_modes)
+        return cls(people, opened, links, holds, peers, viewers, sources, consent_modes)
 
     async def close(self) -> None:
         """End watching; rooms stay open."""
@@ -113,7 +123,7 @@ class Rooms:
         """Close one: its cameras and viewers are ended, its sources removed, its invitations void."""
         await self._people.run(lambda store: table.close_room(store.engine, name))
         self._opened.pop(name, None)
-        self.invitations.drop_room(name)
+        self.links.drop_room(name)
         for told in tuple(self._listeners.get(name, ())):
             told(None)
         for source in self._sources.of(name):
@@ -160,7 +170,7 @@ class Rooms:
 
     async def revoke(self, room: str, id: str) -> bool:
         """Revoke an invitation and end whoever came by it; whether there was one."""
-        there = await self.invitations.revoke(room, id)
+        there = await self.links.revoke(id, room)
         if there:
             await self._end_uninvited()
         return there
@@ -258,12 +268,12 @@ class Rooms:
                     told(text)
 
     async def _end_uninvited(self) -> None:
-        """Whoever came by an invitation that is over or revoked has to go."""
+        """Whoever came by a link, a session or a key that is over or revoked, or had another role, has to go."""
         for session in self._sessions():
-            if (by := session.camera.invitation) is not None and not self.invitations.holds(by):
+            if not self._holds(session.camera.visitor):
                 await self.end_camera(session)
         for viewer in self.viewers.all():
-            if viewer.invitation is not None and not self.invitations.holds(viewer.invitation):
+            if not self._holds(viewer.visitor):
                 await viewer.close(ENDED)
 
     def _sessions(self) -> list[LiveSession]:

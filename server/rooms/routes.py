@@ -7,13 +7,14 @@ from typing import Any, cast
 
 from aiohttp import web
 
+from server.access.links import DEVICES, MINUTES
+from server.access.managing import is_whole, link_body
 from server.api.operations import describe
 from server.join import Door, qr_svg
 from server.passes import ROLES, Role, role_of
 from server.problems import problem
-from server.request_json import read_json
+from server.request_json import read_fields
 from server.rooms.events import RoomStream
-from server.rooms.invitations import MINUTES
 from server.rooms.operations import ROOM_OPERATIONS
 from server.rooms.rooms import Rooms
 from server.storage.names import BadName, clean_name, clean_room
@@ -51,7 +52,7 @@ class RoomRoutes:
         return web.json_response({"rooms": [self._rooms.summary(name) for name in self._rooms.names()]})
 
     async def _open(self, request: web.Request) -> web.Response:
-        wish = await _wish(request, {"name"}, {"consent_mode"})
+        wish = await read_fields(request, {"name"}, {"consent_mode"})
         if wish and not isinstance(wish.get("consent_mode", True), bool):
             return _bad_mode()
         try:
@@ -72,7 +73,7 @@ class RoomRoutes:
         room = request.match_info["room"]
         if self._rooms.state(room) is None:
             return _nowhere()
-        wish = await _wish(request, {"consent_mode"})
+        wish = await read_fields(request, {"consent_mode"})
         if not wish or not isinstance(wish["consent_mode"], bool):
             return _bad_mode()
         await self._rooms.set_consent_mode(room, wish["consent_mode"])
@@ -101,7 +102,7 @@ class RoomRoutes:
         session = self._rooms.camera(request.match_info["room"], request.match_info["id"])
         if session is None:
             return _no_camera()
-        wish = await _wish(request, set(), {"name", "recognising"})
+        wish = await read_fields(request, set(), {"name", "recognising"})
         if not wish or not isinstance(wish.get("recognising", True), bool):
             return problem(400, "Bad Request", 'Send "name", "recognising" (true or false), or both, as JSON.')
         try:
@@ -125,24 +126,24 @@ class RoomRoutes:
         room = request.match_info["room"]
         if self._rooms.state(room) is None:
             return _nowhere()
-        return web.json_response(
-            {"invitations": [{**_body(one), "used": _time(one)} for one in self._rooms.invitations.of(room)]}
-        )
+        return web.json_response({"invitations": [_body(one) for one in self._rooms.links.of(room)]})
 
     async def _invite(self, request: web.Request) -> web.Response:
         room = request.match_info["room"]
         if self._rooms.opened(room) is None:
             return problem(404, "Not Found", "This room is not open; open it first.")
-        wish = await _wish(request, {"role", "minutes"}, {"label"})
-        minutes = wish.get("minutes") if wish else None
-        if not wish or wish["role"] not in ROLES or isinstance(minutes, bool) or not isinstance(minutes, int):
+        wish = await read_fields(request, {"role", "minutes"}, {"label", "devices"})
+        if not wish or wish["role"] not in ROLES or not is_whole(wish["minutes"], (1, 2**31)):
             words = f'Send a role ({", ".join(ROLES)}) and minutes as JSON: {{"role": "camera", "minutes": 60}}.'
             return problem(400, "Bad Request", words)
-        if not MINUTES[0] <= minutes <= MINUTES[1]:
+        if not is_whole(wish["minutes"], MINUTES):
             return problem(400, "Bad Request", "An invitation lasts from one minute to 30 days.")
+        devices = wish.get("devices")
+        if devices is not None and not is_whole(devices, DEVICES):
+            return problem(400, "Bad Request", f"devices is a whole number from {DEVICES[0]} to {DEVICES[1]}.")
         try:
             label = None if wish.get("label") is None else clean_name(wish["label"])
-            made, token = await self._rooms.invitations.make(room, cast(Role, wish["role"]), minutes, label)
+            made, token = await self._rooms.links.make(room, cast(Role, wish["role"]), wish["minutes"], label, devices)
         except BadName as error:
             return _bad(error)
         except TooManyRooms as error:
@@ -150,7 +151,8 @@ class RoomRoutes:
         # Where the LAN is off, the link is for other programs on this computer.
         page = self._door.page_url() if self._door is not None else f"{request.scheme}://{request.host}/"
         url, trust = f"{page}join/{token}", None if self._door is None else self._door.trust_url
-        return web.json_response({**_body(made), "url": url, "qr": qr_svg(url), "trust_url": trust}, status=201)
+        shown = {name: value for name, value in _body(made).items() if name != "used"}
+        return web.json_response({**shown, "url": url, "qr": qr_svg(url), "trust_url": trust}, status=201)
 
     async def _revoke(self, request: web.Request) -> web.Response:
         if not await self._rooms.revoke(request.match_info["room"], request.match_info["id"]):
@@ -158,29 +160,8 @@ class RoomRoutes:
         return web.Response(status=204)
 
 
-async def _wish(request: web.Request, needed: set[str], optional: set[str] | None = None) -> dict[str, Any] | None:
-    """The body, if it is an object with these fields and no others."""
-    try:
-        wish = await read_json(request)
-    except ValueError:
-        return None
-    if not isinstance(wish, dict) or not needed <= wish.keys() <= needed | (optional or set()):
-        return None
-    return wish
-
-
 def _body(one: Invitation) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "role": one.role,
-        "label": one.label,
-        "created": one.created.isoformat(timespec="seconds"),
-        "expires": one.expires.isoformat(timespec="seconds"),
-    }
-
-
-def _time(one: Invitation) -> str | None:
-    return None if one.used is None else one.used.isoformat(timespec="seconds")
+    return {name: value for name, value in link_body(one).items() if name != "room"}
 
 
 def _nowhere() -> web.Response:

@@ -9,13 +9,13 @@ from aiohttp import web
 
 from server.api.operations import describe
 from server.descriptions import answered, ice_links, offer_options, read_offer, session_options, take_candidates
-from server.passes import pass_in
 from server.problems import problem
 from server.relay.viewers import TooMany, Viewers
 from server.rooms.operations import WATCH_OPERATIONS
 from server.rooms.rooms import Rooms
 from server.sdp import OfferError
 from server.transport import IceServer
+from server.visitor import visitor_of
 from server.wording import sentence
 
 logger = logging.getLogger(__name__)
@@ -54,9 +54,8 @@ class Watching:
         offer = await read_offer(request)
         if isinstance(offer, web.Response):
             return offer
-        given = pass_in(request)
         try:
-            viewer, answer = await self._viewers.open(session, offer, given.id if given else None)
+            viewer, answer = await self._viewers.open(session, offer, visitor_of(request))
         except TooMany:
             words = "As many pictures are sent to viewers as this server can; try again later."
             return problem(503, "Full", words, Retry_After="10")

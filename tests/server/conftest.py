@@ -14,15 +14,14 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from server.access.access import Access
+from server.access.routes import setup_access
 from server.app import Services, create_app
 from server.certificates import CertificateStore, Names
 from server.join import Door
 from server.listeners import bind, listening, port_of
-from server.security import JoinGuard
 from server.settings import Settings
 from server.trust_page import create_trust_app
-
-TOKEN = "correct-horse-battery"
 
 
 @dataclass
@@ -33,6 +32,7 @@ class Served:
     door: Door
     store: CertificateStore
     ended: list[str] = field(default_factory=list)  # reasons that sessions were told
+    access: Access | None = None
 
     @property
     def local(self) -> str:
@@ -58,30 +58,38 @@ Serving = Callable[..., AbstractAsyncContextManager[Served]]
 
 @pytest.fixture
 def serving(tmp_path: Path) -> Serving:
-    """Serve the application for real, on sockets, with TLS: ``async with serving() as served``."""
+    """Serve the application for real, on sockets, with TLS: ``async with serving() as served``. On this computer nobody
+    has to sign in; with ``accounts`` (:func:`tests.server.signing.accounts`) others can."""
 
     @contextlib.asynccontextmanager
     async def serve(
         parts: tuple[Callable[[web.Application], None], ...] = (),
         end_sessions: Callable[[str], Awaitable[None]] | None = None,
+        accounts: Callable[[Settings, Door | None], AbstractAsyncContextManager[Access]] | None = None,
         **changed: object,
     ) -> AsyncIterator[Served]:
         ports = {"http_port": 0, "https_port": 0, "trust_port": 0}
-        ours = {"data_dir": tmp_path / "data", "models_dir": tmp_path, "consent": "ask"}
+        ours = {"data_dir": tmp_path / "data", "models_dir": tmp_path, "consent": "ask", "local_owner": True}
         settings = Settings(**{**ports, **ours, **changed})  # type: ignore[arg-type]
         with contextlib.closing(bind(settings)) as listeners:
             addresses = (ip_address("127.0.0.1"),)
             store = CertificateStore(tmp_path / "tls", Names.of("testhost", addresses))
-            door = Door(JoinGuard(TOKEN), "testhost", addresses, port_of(listeners.lan), port_of(listeners.trust))
+            door = Door("testhost", addresses, port_of(listeners.lan), port_of(listeners.trust))
             served = Served(port_of(listeners.local), door, store)
 
             async def note(reason: str) -> None:
                 served.ended.append(reason)
 
             pack = {"name": "open", "licence": "MIT and CC0-1.0"}
-            services = Services(lambda: pack, lambda: 2, lambda: 3, end_sessions or note, door, parts)
-            app, trust_app = create_app(settings, services), create_trust_app(door, store.authority)
-            async with listening(listeners, app, trust_app, store.context):
+            async with contextlib.AsyncExitStack() as stack:
+                if accounts is not None:
+                    access = served.access = await stack.enter_async_context(accounts(settings, door))
+                    parts = (*parts, lambda app: setup_access(app, access))
+                services = Services(
+                    lambda: pack, lambda: 2, lambda: 3, end_sessions or note, door, parts, access=served.access
+                )
+                app, trust_app = create_app(settings, services), create_trust_app(door, store.authority)
+                await stack.enter_async_context(listening(listeners, app, trust_app, store.context))
                 yield served
 
     return serve

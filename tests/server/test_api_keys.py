@@ -12,24 +12,25 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from server.access.door import access_middleware
 from server.api.door import KeyDoor, add_rate
 from server.api.keys import BadScope, Keys, clean_scopes, new_key
 from server.api.operations import SCOPES, Operation, describe
 from server.api.rates import Rates
 from server.people import People
 from server.problems import problem_middleware
-from server.security import access_middleware
+from server.settings import Settings
 from server.storage import BadName
 from server.storage.api_keys import MAX_KEYS, TooManyKeys
 from tests.server.test_storage import DIGEST
-from tests.server.whole import TOKEN, Whole, seed, serving_all
+from tests.server.whole import Whole, seed, serving_all
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["everybody", "guests"])
-def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
     folder = tmp_path_factory.mktemp("whole")
     seed(folder, "Ada")
-    with serving_all(folder, lan_guests=request.param) as whole:
+    with serving_all(folder) as whole:
         yield whole
 
 
@@ -65,6 +66,7 @@ def test_a_key_opens_what_its_scopes_say_and_nothing_else(whole: Whole, lan: boo
 @pytest.mark.parametrize("change", [lambda k: k[:-1] + ("A" if k[-1] != "A" else "B"), lambda k: k + "x",
                                     lambda _k: "visavis_00000000_" + "A" * 43])  # fmt: skip
 def test_a_wrong_key_opens_nothing(whole: Whole, lan: bool, change: Any) -> None:
+    whole.forgive()
     answer = whole.ask("GET", "/people", key=change(whole.make_key("read")), lan=lan)
     assert "no longer" in problem(answer, 401)
     assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
@@ -72,15 +74,15 @@ def test_a_wrong_key_opens_nothing(whole: Whole, lan: bool, change: Any) -> None
 
 def test_without_a_key_the_network_stays_as_it_was(whole: Whole) -> None:
     problem(whole.ask("GET", "/people", lan=True), 401)
-    joined = whole.ask("GET", "/config", lan=True, Authorization=f"Bearer {TOKEN}")
-    assert joined.status == 200
-    people = whole.ask("GET", "/people", lan=True, Authorization=f"Bearer {TOKEN}")
-    assert people.status == (403 if joined.json["guest"] else 200)
-    keys = whole.ask("POST", "/keys", {"name": "x", "scopes": ["admin"]}, lan=True, Authorization=f"Bearer {TOKEN}")
-    problem(keys, 403)  # who has joined makes no key: it would outlive the join token
-    if not joined.json["guest"]:
-        seen = whole.ask("GET", "/keys", lan=True, Authorization=f"Bearer {TOKEN}").json
+    for role in ("host", "viewer"):
+        page = whole.sign_in(role)
+        assert whole.ask("GET", "/people", lan=True, **page).status == 200
+        problem(whole.ask("POST", "/keys", {"name": "x", "scopes": ["admin"]}, lan=True, **page), 403)
+        seen = whole.ask("GET", "/keys", lan=True, **page).json
         assert (seen["keys"], seen["here"]) == ([], False)
+    page = whole.sign_in("owner")
+    assert whole.ask("GET", "/keys", lan=True, **page).json["here"] is True
+    assert whole.ask("POST", "/keys", {"name": "x", "scopes": ["admin"]}, lan=True, **page).status == 201
 
 
 def test_a_key_is_no_guest(whole: Whole) -> None:
@@ -91,7 +93,7 @@ def test_another_sites_page_is_refused_with_any_key(whole: Whole) -> None:
     key = whole.make_key(*SCOPES)
     for lan in (False, True):
         answer = whole.ask("POST", "/imports", {}, key=key, lan=lan, Origin="https://evil.example")
-        assert "another site" in problem(answer, 403)
+        assert "a page of this server" in problem(answer, 403)
     answer = whole.ask("GET", "/people", key=key, Host="evil.example")
     assert problem(answer, 403).startswith("Open http://localhost")
 
@@ -111,6 +113,7 @@ def test_what_is_left_is_said(whole: Whole) -> None:
 
 
 def test_a_revoked_key_opens_nothing_at_once(whole: Whole) -> None:
+    whole.forgive()
     made = whole.ask("POST", "/keys", {"name": "soon gone", "scopes": ["read", "admin", "read"]}).json
     assert made["scopes"] == ["read", "admin"]
     assert whole.ask("GET", "/config", key=made["key"]).status == 200
@@ -203,7 +206,9 @@ async def test_beyond_its_quota_a_key_waits_and_others_do_not(people: People) ->
     async def answer(_request: web.Request) -> web.Response:
         return web.json_response({})
 
-    app = web.Application(middlewares=[problem_middleware, access_middleware(None, KeyDoor(keys, Rates(2)))])
+    app = web.Application(
+        middlewares=[problem_middleware, access_middleware(Settings(), None, KeyDoor(keys, Rates(2)))]
+    )
     app.on_response_prepare.append(add_rate)
     app.router.add_get("/api/v1/x", answer)
     describe(app, {"GET /api/v1/x": Operation("X", "server", "read", {200: {}})})

@@ -79,13 +79,13 @@ def test_a_busy_port_is_said_before_anything_slow_happens(capsys: pytest.Capture
 def test_settings_are_printed_with_their_origin(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("VISAVIS_JOIN_TOKEN", "a-very-long-secret")
+    monkeypatch.setenv("VISAVIS_MASTER_KEY", "a-very-long-secret")
     monkeypatch.setenv("VISAVIS_HTTP_PROT", "1")
     assert run("settings", "--max-sessions", "3") == 0
     out, errors = capsys.readouterr()
     assert re.search(r"^max_sessions +3 +flag --max-sessions$", out, re.MULTILINE)
     assert re.search(r"^http_port +8000 +default$", out, re.MULTILINE)
-    assert re.search(r"^join_token +\(set\) +environment VISAVIS_JOIN_TOKEN$", out, re.MULTILINE)
+    assert re.search(r"^master_key +\(set\) +environment VISAVIS_MASTER_KEY$", out, re.MULTILINE)
     assert "a-very-long-secret" not in out + errors
     assert "did you mean VISAVIS_HTTP_PORT?" in errors
 
@@ -149,7 +149,7 @@ def test_without_opencvs_libraries_it_is_said_what_to_install(
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_the_server_starts_says_where_to_go_and_ends_cleanly(end: signal.Signals, data_dir: Path) -> None:
     ports = ["--http-port", "0", "--https-port", "0", "--trust-port", "0"]
-    environ = {**os.environ, "VISAVIS_JOIN_TOKEN": "a-very-long-secret", "VISAVIS_LOG_LEVEL": "debug"}
+    environ = {**os.environ, "VISAVIS_LOG_LEVEL": "debug"}
     command = [sys.executable, "-m", "server", *ports]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -160,21 +160,23 @@ def test_the_server_starts_says_where_to_go_and_ends_cleanly(end: signal.Signals
                 assert line, said
                 said += line
             local = re.search(r"http://localhost:\d+", said)
-            lan = re.search(r"https://\S+:(\d+)/join/a-very-long-secret", said)
+            lan = re.search(r"https://\S+:(\d+)/join/\S+", said)
             assert local
             assert lan
+            owner = re.search(rf"{local[0]}/own/(\S{{43}})$", said, re.MULTILINE)
+            assert owner
             with urllib.request.urlopen(f"{local[0]}/healthz", timeout=5) as answer:
-                assert json.load(answer) == {"status": "ok", "sessions": 0}
+                assert json.load(answer) == {"status": "ok"}
             trusted = ssl.create_default_context(cafile=str(data_dir / "tls" / "authority.pem"))
             with pytest.raises(urllib.error.HTTPError, match="401"):
-                urllib.request.urlopen(f"https://127.0.0.1:{lan[1]}/healthz", timeout=5, context=trusted)
+                urllib.request.urlopen(f"https://127.0.0.1:{lan[1]}/api/v1/config", timeout=5, context=trusted)
             process.send_signal(end)
             started = time.monotonic()
             rest, errors = process.communicate(timeout=10)
             assert time.monotonic() - started < 3
             assert process.returncode == 0, errors
             assert "Traceback" not in errors
-            assert "a-very-long-secret" not in errors
+            assert owner[1] not in errors
             assert "Visavis has ended." in rest
         finally:
             process.kill()

@@ -22,6 +22,7 @@ from server.evaluation.running import Evaluations
 from server.evaluation_routes import BASE, setup_evaluation
 from tests.packs import models_folder
 from tests.server.photos import varied
+from tests.server.signing import accounts, signed_in
 
 
 class Client:
@@ -300,10 +301,11 @@ async def test_a_process_that_dies_is_said(client: Client, monkeypatch: pytest.M
     assert "cannot be run" in (await client.finish(id))["words"]
 
 
-async def test_guests_do_not_evaluate(serving: Any, tmp_path: Path) -> None:
+async def test_the_owner_alone_evaluates(serving: Any, tmp_path: Path) -> None:
     evaluations = Evaluations(tmp_path / "evaluation", lambda: "open", models_folder(), "cpu")
-    async with serving(parts=(lambda app: setup_evaluation(app, evaluations),), lan_guests=True) as served:
-        async with served.client(headers={"Authorization": f"Bearer {served.door.guard.token}"}) as http:
+    async with serving(parts=(lambda app: setup_evaluation(app, evaluations),), accounts=accounts()) as served:
+        page = {"Origin": served.lan, **await signed_in(served.access, "host")}
+        async with served.client(headers=page) as http:
             async with http.post(served.lan + BASE, json={}) as response:
                 assert response.status == 403
             async with http.get(served.lan + BASE) as response:

@@ -25,8 +25,8 @@ from server.fallback.link import BAD_PICTURES, HEADER
 from server.fallback.routes import setup_fallback
 from server.peers import PeerRegistry
 from server.signalling import setup_whip
-from tests.server.conftest import TOKEN
 from tests.server.loopback import LOOPBACK, Recorder
+from tests.server.signing import accounts, link
 
 PATH = "/api/v1/fallback"
 
@@ -64,7 +64,10 @@ def door(serving):  # type: ignore[no-untyped-def]
         peers = PeerRegistry(LOOPBACK, make, most)
         executor = ThreadPoolExecutor(1)
         parts = (lambda app: setup_whip(app, peers), lambda app: setup_fallback(app, peers, executor))
-        async with serving(parts=parts, end_sessions=peers.close_all) as served, aiohttp.ClientSession() as client:
+        async with (
+            serving(parts=parts, end_sessions=peers.close_all, accounts=accounts()) as served,
+            aiohttp.ClientSession() as client,
+        ):
             yield Door(served, peers, client, made)
         executor.shutdown()
         assert peers.sessions == 0
@@ -191,7 +194,7 @@ async def test_who_may_come_in(door) -> None:  # type: ignore[no-untyped-def]
             with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
                 await outside.ws_connect(house.served.lan + PATH)
             assert refused.value.status == 401
-            bearer = {"Authorization": f"Bearer {TOKEN}"}
+            bearer = await link(house.served.access)
             async with outside.ws_connect(house.served.lan + PATH, headers=bearer) as socket:
                 await socket.send_bytes(packed(1, jpeg()))
                 await heard(socket, "ack")

@@ -109,7 +109,7 @@ def test_many_threads_share_two_of_them() -> None:
 
 
 def test_no_secret_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VISAVIS_JOIN_TOKEN", "correct-horse")
+    monkeypatch.setenv("VISAVIS_MASTER_KEY", "correct-horse")
     with contextlib.closing(Decoder()) as decoder:
         decoder.decode(PHOTO)
         process = decoder._free.get()

@@ -106,7 +106,9 @@ def test_too_many_files_are_refused_before_the_directory_is_read(monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    "data", [b"PK\x03\x04 nothing", b"PK\x05\x06" + bytes(18), zipped({"a.jpg": b"x"}).getvalue()[:40]]
+    "data",
+    [b"PK\x03\x04 nothing", b"PK\x05\x06" + bytes(18), zipped({"a.jpg": b"x"}).getvalue()[:40]],
+    ids=["nothing", "empty", "cut"],
 )
 def test_what_is_no_zip_or_an_empty_one_is_refused(data: bytes) -> None:
     with pytest.raises(BadArchive):

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pytest
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from models import AttributePack, PackDamaged, load_attributes
 from pipeline.attributes import AGES, Apparent, AttributeEvidence
@@ -25,7 +25,8 @@ from server.people import People
 from server.problems import problem_middleware
 from server.storage.room_reading import RoomReading
 from tests.packs import open_models
-from tests.server.conftest import TOKEN, Serving
+from tests.server.conftest import Serving
+from tests.server.signing import accounts, link, signed_in
 from tracking import IdentityState, TrackState
 
 MODELS = open_models()
@@ -138,19 +139,22 @@ async def test_another_switch_does_not_begin_evidence_anew(tmp_path: Path) -> No
         assert readings.reader("hall", MODELS) is before
 
 
-@pytest.mark.parametrize("lan_guests", [True, False])
-async def test_guests_switch_nothing_and_hosts_do(tmp_path: Path, serving: Serving, lan_guests: bool) -> None:
+@pytest.mark.parametrize("role", ["owner", "host", "viewer", "camera"])
+async def test_the_owner_alone_switches(tmp_path: Path, serving: Serving, role: Any) -> None:
     people = await People.open(tmp_path / "p.sqlite3", MODELS.manifest.digest, 128)
     try:
         readings = await Readings.open(people, MODELS, "cpu")
         parts = (lambda app: setup_reading(app, readings, lambda: MODELS, lambda _: None),)
-        async with serving(parts=parts, lan_guests=lan_guests) as server, server.client() as device:
-            url, bearer = f"{server.lan}{URL}", {hdrs.AUTHORIZATION: f"Bearer {TOKEN}"}
+        async with serving(parts=parts, accounts=accounts()) as server, server.client() as device:
+            assert server.access is not None
+            url, came = f"{server.lan}{URL}", {"Origin": server.lan}
+            came |= await (link(server.access) if role == "camera" else signed_in(server.access, role))
             for method, body in (("GET", None), ("PUT", {"age": True}), ("PUT", {"age": True, "room": "hall"})):
-                async with device.request(method, url, json=body, headers=bearer) as response:
-                    assert response.status == (403 if lan_guests else 200)
-                    assert (response.content_type == "application/problem+json") is lan_guests
-            assert readings.of(None).age is readings.of("hall").age is (not lan_guests)
+                async with device.request(method, url, json=body, headers=came) as response:
+                    may = role == "owner" or (method == "GET" and role != "camera")
+                    assert response.status == (200 if may else 403)
+                    assert (response.content_type == "application/problem+json") is not may
+            assert readings.of(None).age is readings.of("hall").age is (role == "owner")
             async with device.put(url, json={"gender": True}) as response:
                 assert response.status == 401, "who has not joined is nobody"
             async with device.put(f"{server.local}{URL}", json={"gender": True}) as response:

@@ -11,6 +11,7 @@ from server.signalling import setup_whip
 from server.transport import install, uninstall
 from tests.server.loopback import LOOPBACK, Recorder
 from tests.server.offers import CAMERA
+from tests.server.signing import accounts, link, signed_in
 
 SDP = {"Content-Type": "application/sdp"}
 
@@ -22,10 +23,13 @@ def _transport():  # type: ignore[no-untyped-def]
     uninstall()
 
 
-async def test_sessions_are_listed_here_and_not_on_the_network(serving) -> None:  # type: ignore[no-untyped-def]
+async def test_sessions_are_listed_to_hosts_and_to_nobody_else(serving) -> None:  # type: ignore[no-untyped-def]
     peers = PeerRegistry(LOOPBACK, lambda _: Recorder(), 4)
     parts = (lambda app: setup_whip(app, peers), lambda app: setup_sessions(app, peers))
-    async with serving(parts=parts, end_sessions=peers.close_all) as served, aiohttp.ClientSession() as client:
+    async with (
+        serving(parts=parts, end_sessions=peers.close_all, accounts=accounts()) as served,
+        aiohttp.ClientSession() as client,
+    ):
         for query in ("", "?room=lab&guest=1"):
             async with client.post(f"{served.local}/api/v1/whip{query}", data=CAMERA, headers=SDP) as response:
                 assert response.status == 201
@@ -35,9 +39,16 @@ async def test_sessions_are_listed_here_and_not_on_the_network(serving) -> None:
         assert [s["id"] for s in sessions] == [peer.id for peer in peers.peers]
         async with client.get(f"{served.local}/api/v1/sessions/never") as response:
             assert response.status == 404
-        token = {"Authorization": "Bearer correct-horse-battery"}
-        async with served.client(headers=token) as outside, outside.get(f"{served.lan}/api/v1/sessions") as response:
-            assert response.status == 403
+        for came, status in (
+            (await signed_in(served.access, "viewer"), 403),
+            (await link(served.access), 403),
+            ({}, 401),
+        ):
+            async with (
+                served.client(headers=came) as outside,
+                outside.get(f"{served.lan}/api/v1/sessions") as response,
+            ):
+                assert response.status == status
 
 
 @pytest.mark.parametrize("query", ["room=a b", "room=" + "x" * 41, "room=../etc", "guest=yes", "guest=2"])

@@ -60,7 +60,7 @@ def test_the_environment_can_name_the_file(tmp_path: Path) -> None:
         ("ice_servers", "STUN:Stun.example.org", ("stun:stun.example.org",)),
         ("keyframe_interval", "0.25", 0.25),
         ("provider", "CUDA", "cuda"),
-        ("join_token", "a" * 16, "a" * 16),
+        ("session_days", "0.5", 0.5),
     ],
 )
 def test_values_as_text(name: str, text: str, value: object) -> None:
@@ -106,13 +106,15 @@ def test_a_wrong_value_is_named_with_its_origin_and_what_would_be_right(name: st
 
 
 def test_a_secret_is_never_shown(tmp_path: Path) -> None:
+    file = tmp_path / "visavis.toml"
+    file.write_text("turn_password = 4711\n")
     with pytest.raises(SettingsError) as error:
-        configure({}, {"VISAVIS_JOIN_TOKEN": "tooshort!"})
-    assert "tooshort" not in str(error.value)
+        configure({}, {}, file)
+    assert "4711" not in str(error.value)
     assert "(hidden)" in str(error.value)
-    found = configure({}, {"VISAVIS_JOIN_TOKEN": "a-very-long-secret"})
-    assert found.shown("join_token") == "(set)"
-    assert configure({}, {}).shown("join_token") == ""
+    found = configure({}, {"VISAVIS_MASTER_KEY": "a-very-long-secret"})
+    assert found.shown("master_key") == "(set)"
+    assert configure({}, {}).shown("master_key") == ""
     assert all(row.flag is None for row in TABLE if row.secret)
 
 

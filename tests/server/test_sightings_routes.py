@@ -203,7 +203,10 @@ def test_webhooks_that_make_no_sense_are_refused(whole: Whole, body: Any) -> Non
 def test_webhooks_are_the_host_s(whole: Whole) -> None:
     reader, admin = whole.make_key("read"), whole.make_key("admin")
     body = {"url": "http://127.0.0.1:1/", "kinds": ["left"]}
-    assert whole.ask("POST", "/webhooks", body, lan=True, key="correct-horse-battery").status == 403
+    for role in ("host", "viewer"):
+        page = whole.sign_in(role)
+        assert whole.ask("POST", "/webhooks", body, lan=True, **page).status == 403
+        assert whole.ask("GET", "/webhooks", lan=True, **page).status == 403
     assert whole.ask("GET", "/webhooks", lan=True, key=reader).status == 403
     assert whole.ask("GET", "/webhooks", lan=True, key=admin).status == 200
     assert whole.ask("GET", "/sightings", lan=True, key=reader).status == 200

@@ -26,6 +26,7 @@ from server.videos.routes import BASE, VideoRoutes, setup_videos
 from server.videos.videos import Videos
 from server.videos.working import Worker, environment
 from tests.packs import models_folder, open_models
+from tests.server.signing import accounts, link
 from tests.server.video_files import meeting, sound_only
 
 
@@ -391,8 +392,8 @@ async def test_guests_see_no_videos(serving: Any, tmp_path: Path) -> None:
     people = await People.open(tmp_path / "p.sqlite3", digest(), models.embedder.spec.dimension)
     owner = await Videos.open(tmp_path / "videos", worker(), digest, 30)
     routes = VideoRoutes(owner, people, lambda: models, True, 30)
-    async with serving(parts=(lambda app: setup_videos(app, routes),), lan_guests=True) as served:
-        async with served.client(headers={"Authorization": f"Bearer {served.door.guard.token}"}) as http:
+    async with serving(parts=(lambda app: setup_videos(app, routes),), accounts=accounts()) as served:
+        async with served.client(headers=await link(served.access)) as http:
             for method in ("GET", "POST"):
                 async with http.request(method, served.lan + BASE) as response:
                     assert response.status == 403

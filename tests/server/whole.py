@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import ssl
 import threading
@@ -18,11 +19,10 @@ from typing import Any
 from aiohttp import web
 
 from models import load_pack
-from server.app import create_app
+from server.app import SERVICES, create_app
 from server.certificates import CertificateStore, Names
 from server.join import Door
 from server.listeners import bind, listening, port_of
-from server.security import JoinGuard
 from server.services import open_services
 from server.settings import Settings
 from server.storage import NewSample, PeopleStore
@@ -30,7 +30,6 @@ from server.trust_page import create_trust_app
 from tests.packs import models_folder, open_models
 from tests.server.test_storage import embedding
 
-TOKEN = "correct-horse-battery"
 JPEG = b"\xff\xd8 a picture \xff\xd9"
 
 
@@ -92,6 +91,35 @@ class Whole:
         key: str = made.json["key"]
         return key
 
+    def invite(self, role: str = "camera", room: str | None = None, **more: Any) -> str:
+        """What is in a new link: to a room, which is opened for it, or for a camera of the live page."""
+        if room is None:
+            made = self.ask("POST", "/access/links", {"role": role, "minutes": 10, **more})
+        else:
+            self.ask("POST", "/rooms", {"name": room})
+            made = self.ask("POST", f"/rooms/{room}/invitations", {"role": role, "minutes": 10, **more})
+        assert made.status == 201, made.body
+        return str(made.json["url"]).rpartition("/join/")[2]
+
+    def forgive(self) -> None:
+        """Forget all wrong guesses."""
+        access = self.app[SERVICES].access
+        assert access is not None
+        access.backoff.clear(*tuple(access.backoff._wrong))
+
+    def sign_in(self, role: str = "owner", *, lan: bool = True) -> dict[str, str]:
+        """A new account's session, as headers that a browser sends from a page of this server."""
+        made = self.ask("POST", "/access/accounts", {"name": f"A test {next(_NUMBERS)}", "role": role})
+        assert made.status == 201, made.body
+        page = {"Origin": self.lan if lan else self.local}
+        secret = str(made.json["url"]).rpartition("/own/")[2]
+        signed = self.ask("POST", "/access/own", {"token": secret}, lan=lan, **page)
+        assert signed.status == 200, signed.body
+        return {**page, "Cookie": signed.headers["set-cookie"].partition(";")[0]}
+
+
+_NUMBERS = itertools.count(1)
+
 
 def _answer(status: int, response: Any) -> Answer:
     return Answer(status, {name.lower(): value for name, value in response.headers.items()}, response.read())
@@ -112,9 +140,10 @@ def seed(folder: Path, *names: str) -> list[str]:
 
 @contextlib.contextmanager
 def serving_all(folder: Path, **changed: Any) -> Iterator[Whole]:
-    """Serve everything that `visavis serve` does, with the open pack, on free ports."""
+    """Serve everything that `visavis serve` does, with the open pack, on free ports; nobody has to sign in on this
+    computer."""
     ports = {"http_port": 0, "https_port": 0, "trust_port": 0}
-    ours = {"data_dir": folder, "models_dir": models_folder(), "inbox": True, "consent": "ask"}
+    ours = {"data_dir": folder, "models_dir": models_folder(), "inbox": True, "consent": "ask", "local_owner": True}
     settings = Settings(**{**ports, **ours, **changed})
     pack = load_pack("open", models_folder(), "cpu", lambda _line: None)
     ready: threading.Event = threading.Event()
@@ -124,7 +153,7 @@ def serving_all(folder: Path, **changed: Any) -> Iterator[Whole]:
         with contextlib.closing(bind(settings)) as listeners:
             home = (ip_address("127.0.0.1"),)
             store = CertificateStore(folder / "tls", Names.of("testhost", home))
-            door = Door(JoinGuard(TOKEN), "testhost", home, port_of(listeners.lan), port_of(listeners.trust))
+            door = Door("testhost", home, port_of(listeners.lan), port_of(listeners.trust))
             async with open_services(settings, pack, door) as services:
                 app, trust_app = create_app(settings, services), create_trust_app(door, store.authority)
                 async with listening(listeners, app, trust_app, store.context):

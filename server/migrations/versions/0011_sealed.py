@@ -14,7 +14,7 @@ from server.vault import Vault
 from server.vault.seal import MOST_KEYS, about
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
