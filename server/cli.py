@@ -25,6 +25,9 @@ MOUNTED = {
     "people": "server.commands.people:people",
     "keys": "server.commands.keys:keys",
     "recognise": "server.commands.recognise:recognise",
+    "vault": "server.commands.vault:vault",
+    "backup": "server.commands.backup:backup",
+    "restore": "server.commands.backup:restore",
 }
 
 

@@ -157,7 +157,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(sources.close)
         rooms = await Rooms.open_all(people, peers, viewers, sources)
         stack.push_async_callback(rooms.close)
-        videos = await _open_videos(settings, lambda: change.models, lambda: bool(sessions()))
+        videos = await _open_videos(settings, people, lambda: change.models, lambda: bool(sessions()))
         stack.push_async_callback(videos.close)
         keys = Keys(people)
 
@@ -245,10 +245,12 @@ def _start_decoder() -> Decoder:
         raise StartError(str(down)) from down
 
 
-async def _open_videos(settings: Settings, models: Callable[[], FaceModels], live: Callable[[], bool]) -> Videos:
+async def _open_videos(
+    settings: Settings, people: People, models: Callable[[], FaceModels], live: Callable[[], bool]
+) -> Videos:
     worker = Worker(lambda: models().manifest.name, settings.models_dir, settings.provider, live=live)
     return await Videos.open(
-        settings.data_dir / "videos", worker, lambda: models().manifest.digest, settings.video_days
+        settings.data_dir / "videos", worker, lambda: models().manifest.digest, settings.video_days, people.vault
     )
 
 

@@ -27,7 +27,7 @@ from server.storage import (
     SampleRow,
     reading,
 )
-from server.vault import MasterSource
+from server.vault import MasterSource, Vault
 from tracking import Embedding
 
 logger = logging.getLogger(__name__)
@@ -103,6 +103,11 @@ class People:
         """Call ``listener`` with the number of everyone's people after every change; the result ends that."""
         self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
+
+    @property
+    def vault(self) -> Vault:
+        """The keys of this data folder, for what is kept beside the store."""
+        return self._store.vault
 
     # -- snapshots -------------------------------------------------------------------------------------------------
 
