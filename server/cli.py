@@ -26,6 +26,9 @@ MOUNTED = {
     "keys": "server.commands.keys:keys",
     "owner": "server.commands.owner:owner",
     "recognise": "server.commands.recognise:recognise",
+    "vault": "server.commands.vault:vault",
+    "backup": "server.commands.backup:backup",
+    "restore": "server.commands.backup:restore",
 }
 
 

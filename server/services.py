@@ -269,7 +269,12 @@ async def _open_videos(
 ) -> Videos:
     worker = Worker(lambda: models().manifest.name, settings.models_dir, settings.provider, live=live)
     return await Videos.open(
-        settings.data_dir / "videos", worker, lambda: models().manifest.digest, settings.video_days, people.ageing
+        settings.data_dir / "videos",
+        worker,
+        lambda: models().manifest.digest,
+        settings.video_days,
+        people.vault,
+        people.ageing,
     )
 
 

@@ -8,6 +8,7 @@ from server.commands.bench_live import bench_live
 from server.commands.bench_photos import bench_photos
 from server.commands.bench_reading import bench_reading
 from server.commands.bench_search import bench_search
+from server.commands.bench_vault import bench_vault
 from server.commands.bench_video import bench_video
 from server.commands.bench_videos import bench_videos
 
@@ -21,5 +22,6 @@ bench.add_command(bench_live)
 bench.add_command(bench_photos)
 bench.add_command(bench_reading)
 bench.add_command(bench_search)
+bench.add_command(bench_vault)
 bench.add_command(bench_video)
 bench.add_command(bench_videos)

@@ -20,6 +20,7 @@ from models import default_cache_dir
 from pipeline.metrics import percentile
 from server.commands.live_browser import camera_browser, make_camera, running_server, scratch_folder
 from server.commands.report import show
+from server.videos.sealing import VideoSeal
 from server.videos.working import COMMAND, environment
 
 SHORT, LONG = 10.0, 600.0  # seconds of video between which memory is compared
@@ -66,6 +67,7 @@ def bench_videos(
         raise click.ClickException("what a process took can be asked on Linux and macOS only")
     models_dir = models_dir or default_cache_dir()
     task = {"pack": pack, "models_dir": str(models_dir), "provider": provider, "give_way": True}
+    task = {**task, "seal": VideoSeal.passing().words()}
     with scratch_folder() as folder:
         whole = _run(file, folder / "whole", task)
         short, long = (_run(repeat(file, folder / f"{s:g}.mkv", s), folder / f"of {s:g}", task) for s in (SHORT, LONG))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,10 +16,11 @@ from pipeline.face_models import FaceModels
 from pipeline.gallery import Gallery
 from server.videos.appearances import Appearance, appearances
 from server.videos.exports import as_csv, as_json, as_vtt, clock, name_of, result_body
-from server.videos.files import PICTURES, read_tracks
+from server.videos.files import read_picture, read_tracks
 from server.videos.job import follow_video
 from server.videos.limits import VideoRefused
 from server.videos.reading import OPTIONS, VideoInfo
+from server.videos.sealing import VideoSeal
 from server.videos.videos import Video
 from server.wording import stated
 
@@ -75,19 +75,19 @@ def recognise_video(
         progress(0.0, total)
 
     with tempfile.TemporaryDirectory(prefix="visavis-") as scratch:
-        folder = Path(scratch)
+        folder, seal = Path(scratch), VideoSeal.passing()
         try:
-            found = follow_video(models, path, folder, opened, lambda done: progress(done, total))
+            found = follow_video(models, path, folder, opened, lambda done: progress(done, total), seal=seal)
         except VideoRefused as error:
             raise click.ClickException(f"{path}: {error}") from error
         video = Video("", path.name, path.stat().st_size, datetime.now(UTC).isoformat(), "done", **found)
-        people = tuple(appearances(read_tracks(folder), gallery, models.matcher))
+        people = tuple(appearances(read_tracks(folder, seal), gallery, models.matcher))
         if output is not None:
-            _write(video, people, folder / PICTURES, output)
+            _write(video, people, lambda name: read_picture(folder, name, seal), output)
     return RecognisedVideo(video, people)
 
 
-def _write(video: Video, people: tuple[Appearance, ...], pictures: Path, output: Path) -> None:
+def _write(video: Video, people: tuple[Appearance, ...], picture: Callable[[str], bytes | None], output: Path) -> None:
     stem = Path(video.file).stem
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def _write(video: Video, people: tuple[Appearance, ...], pictures: Path, output:
         kept.mkdir(exist_ok=True)
         for one in people:
             for name in {one.frame, *(pick.file for pick in one.sheet)} - {None}:
-                shutil.copyfile(pictures / str(name), kept / str(name))
+                (kept / str(name)).write_bytes(picture(str(name)) or b"")
     except OSError as error:
         raise click.ClickException(f"{output}: {error.strerror}") from error
 

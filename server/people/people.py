@@ -32,6 +32,7 @@ from server.storage import (
     SampleRow,
     reading,
 )
+from server.vault import Vault
 from tracking import Embedding
 
 logger = logging.getLogger(__name__)
@@ -106,6 +107,11 @@ class People:
         """Call ``listener`` with the number of everyone's people after every change; the result ends that."""
         self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
+
+    @property
+    def vault(self) -> Vault:
+        """The keys of this data folder, for what is kept beside the store."""
+        return self._store.vault
 
     # -- snapshots -------------------------------------------------------------------------------------------------
 

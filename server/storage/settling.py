@@ -105,6 +105,8 @@ def _rows_of(connection: sa.Connection, table: sa.Table, where: sa.ColumnElement
 
 def _erase_noted(connection: sa.Connection, vault: Vault) -> int:
     """Erase rows that the keyring notes as erased: pictures that had another owner in this copy."""
+    if not vault.keyring.notes_rows():
+        return 0
     erased = 0
     for table in (PERSON, SAMPLE, NEGATIVE):
         ids = vault.keyring.erased_rows(connection.execute(sa.select(table.c.id)).scalars().all())

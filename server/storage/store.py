@@ -52,6 +52,7 @@ from server.storage.sealing import (
 )
 from server.storage.settling import settle
 from server.vault import MasterSource, open_vault
+from server.vault.lock import FolderLock
 from tracking import Embedding
 
 logger = logging.getLogger(__name__)
@@ -71,15 +72,21 @@ class PeopleStore:
     """The people of one server. ``path`` is the SQLite file; it and its folder are made with owner-only rights. Beside
     it lies the keyring, whose master key comes from ``master`` or the folder.
 
-    What was removed stays for ``undo_days``. Opening raises :class:`server.storage.StorageError` and
-    :class:`server.vault.VaultError`.
+    What was removed stays for ``undo_days``. ``lock``: whoever opens it has the folder alone. Opening raises
+    :class:`server.storage.StorageError` and :class:`server.vault.VaultError`.
     """
 
-    def __init__(self, path: Path, undo_days: float = UNDO_DAYS, master: MasterSource | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        undo_days: float = UNDO_DAYS,
+        master: MasterSource | None = None,
+        lock: FolderLock | None = None,
+    ) -> None:
         self.path = path
         self._keep = timedelta(days=undo_days)
         prepare(path)
-        self.vault = open_vault(path.parent, master)
+        self.vault = open_vault(path.parent, master, lock)
         try:
             self.engine = open_engine(path, self.vault)
         except BaseException:

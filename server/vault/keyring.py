@@ -12,7 +12,7 @@ import hashlib
 import os
 import sqlite3
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,7 +33,7 @@ _TABLES = """
 CREATE TABLE ring (one INTEGER PRIMARY KEY CHECK (one = 1), master BLOB NOT NULL, made TEXT NOT NULL,
   wrapped_at TEXT NOT NULL, mark BLOB, before BLOB);
 CREATE TABLE key (id BLOB PRIMARY KEY, kind TEXT NOT NULL, wrapped BLOB, made TEXT NOT NULL, gone TEXT, why TEXT,
-  mark BLOB);
+  mark BLOB, old INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE erased (row BLOB PRIMARY KEY, at TEXT NOT NULL);
 """
 _CHECK = b"visavis: this is the master key"
@@ -143,27 +143,32 @@ class Keyring:
             (at,) = self._database.execute("SELECT wrapped_at FROM ring").fetchone()
             return datetime.fromisoformat(at)
 
+    def notes_rows(self) -> bool:
+        """Whether any row was ever erased for good."""
+        with self._lock:
+            return self._database.execute("SELECT 1 FROM erased LIMIT 1").fetchone() is not None
+
     def erased_rows(self, rows: Collection[str]) -> set[str]:
         """Which of some rows' ids are those of rows that were erased for good."""
         with self._lock:
             erased = {row for (row,) in self._database.execute("SELECT row FROM erased")}
-        return {row for row in rows if _hash(row) in erased} if erased else set()
+        return {row for row in rows if _hash(row) in erased}
 
     # -- changing --------------------------------------------------------------------------------------------------
 
     def write(
         self,
         new: Sequence[NewKey] = (),
-        destroyed: Collection[bytes] = (),
-        why: Why = "erased",
+        destroyed: Mapping[bytes, Why] | None = None,
         rows: Collection[str] = (),
         marks: tuple[bytes | None, bytes] | None = None,
     ) -> None:
-        """Keep new keys, destroy others and note rows that are erased for good, all at once; it is on the disk then.
+        """Keep new keys, destroy others (and why) and note rows that are erased for good, all at once; it is on the
+        disk then.
 
         ``marks`` are the store's now and the one it is about to get.
         """
-        now = datetime.now(UTC)
+        now, destroyed = datetime.now(UTC), destroyed or {}
         wrapped = {key.id: (key.kind, self._wrap(self._master, key.id, key.kind, key.raw)) for key in new}
         mark = marks[1] if marks else None
         stale: list[bytes] = []
@@ -181,7 +186,7 @@ class Keyring:
             self._database.executemany("UPDATE key SET wrapped = zeroblob(length(wrapped)) WHERE id = ?", ids)
             self._database.executemany(
                 "UPDATE key SET wrapped = NULL, gone = ?, why = ? WHERE id = ? AND gone IS NULL",
-                [(now.isoformat(), why, id) for id in destroyed],
+                [(now.isoformat(), why, id) for id, why in destroyed.items()],
             )
             self._database.executemany(
                 "INSERT OR IGNORE INTO erased VALUES (?, ?)", [(_hash(row), now.isoformat()) for row in rows]
@@ -190,7 +195,7 @@ class Keyring:
             for id in stale:
                 self._wrapped.pop(id, None)
             self._wrapped.update(wrapped)
-            for id in destroyed:
+            for id, why in destroyed.items():
                 if self._wrapped.pop(id, None):
                     self._gone[id] = Destroyed(why, now)
             if destroyed:
@@ -219,9 +224,18 @@ class Keyring:
             self._wrapped = {id: (self._wrapped[id][0], blob) for blob, id in rows}
             self.vacuum()
 
-    def ids(self, kind: Kind) -> list[bytes]:
-        """The keys of a kind."""
-        return [id for id, (of, _) in self._wrapped.items() if of == kind]
+    def begin_replacing(self) -> None:
+        """Note that every key of the store is to be replaced, unless that was begun before and is not over."""
+        with self._lock, self._transaction():
+            if not self.old():
+                query = "UPDATE key SET old = 1 WHERE wrapped IS NOT NULL AND kind <> 'video'"
+                self._database.execute(query)
+
+    def old(self) -> set[bytes]:
+        """The keys that are still to be replaced."""
+        with self._lock:
+            rows = self._database.execute("SELECT id FROM key WHERE old = 1 AND wrapped IS NOT NULL")
+            return {id for (id,) in rows}
 
     def empty_log(self) -> None:
         """Empty the write-ahead log into the file, so that destroyed keys are in neither."""

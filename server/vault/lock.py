@@ -21,12 +21,13 @@ class FolderLock:
     ``alone``: nobody else may have the folder open.
     """
 
-    def __init__(self, folder: Path, alone: bool = False, wait: float = WAIT) -> None:
+    def __init__(self, folder: Path, alone: bool = False, wait: float | None = None) -> None:
         path = folder / FILE
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(mode=0o600)
-            self._connection = sqlite3.connect(path, timeout=wait, isolation_level=None, check_same_thread=False)
+            timeout = WAIT if wait is None else wait
+            self._connection = sqlite3.connect(path, timeout, isolation_level=None, check_same_thread=False)
             self._connection.execute("BEGIN EXCLUSIVE" if alone else "BEGIN")
             if not alone:
                 self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

@@ -31,8 +31,7 @@ class Vault:
         self._lock = lock
         self._ciphers: dict[bytes, AESGCM] = {}
         self._new: dict[bytes, NewKey] = {}
-        self._destroyed: dict[bytes, None] = {}
-        self._why: Why = "erased"
+        self._destroyed: dict[bytes, Why] = {}
         self._rows: set[str] = set()
 
     def close(self) -> None:
@@ -86,13 +85,12 @@ class Vault:
 
     def destroy(self, keys: Collection[bytes], rows: Collection[str] = (), why: Why = "erased") -> None:
         """Let keys be destroyed with this transaction, and never again take rows of these ids for somebody's."""
-        self._destroyed.update(dict.fromkeys(keys))
+        self._destroyed.update(dict.fromkeys(keys, why))
         self._rows.update(rows)
-        self._why = why
 
     def destroy_now(self, keys: Collection[bytes]) -> None:
         """Destroy keys of what lies outside of the store. Blocks."""
-        self.keyring.write(destroyed=keys)
+        self.keyring.write(destroyed=dict.fromkeys(keys, "erased"))
         self._forget(keys)
 
     def state(self, key: bytes) -> Destroyed | bool:
@@ -114,9 +112,9 @@ class Vault:
     def flush(self, mark: bytes | None) -> bytes:
         """Keep and destroy what the transaction asked for; ``mark`` is the store's, the result is its next one."""
         following = os.urandom(16)
-        gone = [key for key in self._destroyed if key not in self._new]
+        gone = {key: why for key, why in self._destroyed.items() if key not in self._new}
         new = [key for key in self._new.values() if key.id not in self._destroyed]
-        self.keyring.write(new, gone, self._why, self._rows, (mark, following))
+        self.keyring.write(new, gone, self._rows, (mark, following))
         for key in new:
             self._ciphers[key.id] = AESGCM(key.raw)
         self._forget(self._destroyed)
@@ -125,7 +123,7 @@ class Vault:
 
     def drop(self) -> None:
         """The transaction did not come about: its keys neither."""
-        self._new, self._destroyed, self._rows, self._why = {}, {}, set(), "erased"
+        self._new, self._destroyed, self._rows = {}, {}, set()
 
     def _forget(self, keys: Collection[bytes]) -> None:
         for key in keys:

@@ -1,4 +1,4 @@
-"""What a worker leaves beside a video: tracks as lines of JSON, boxes as records, pictures as JPEG."""
+"""What a worker leaves beside a video, sealed: tracks as JSON, boxes as records, pictures as JPEG."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from server.videos.sealing import VideoSeal
 from tracking import Embedding
 
-TRACKS = "tracks.jsonl"
-BOXES = "boxes.bin"
+TRACKS = "tracks"
+BOXES = "boxes"
 PICTURES = "pictures"
 BOX = np.dtype([("track", "<u4"), ("time", "<f4"), ("box", "<f4", (4,))])  # x, y, width, height, 0–1
 BUFFERED = 512  # records
@@ -56,11 +57,12 @@ class TrackRecord:
 class ResultWriter:
     """Writes a result as it comes into an empty folder, so that none of it is held. Use it as a context."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seal: VideoSeal) -> None:
         (folder / PICTURES).mkdir(mode=0o700, exist_ok=True)
         self._folder = folder
-        self._tracks: IO[str] = (folder / TRACKS).open("w", encoding="utf-8")
-        self._boxes: IO[bytes] = (folder / BOXES).open("wb")
+        self._seal = seal
+        self._tracks = _Records(folder, TRACKS, seal)
+        self._boxes = _Records(folder, BOXES, seal)
         self._buffer: list[tuple[int, float, tuple[float, ...]]] = []
 
     def __enter__(self) -> ResultWriter:
@@ -79,29 +81,62 @@ class ResultWriter:
 
     def picture(self, name: str, jpeg: bytes) -> str:
         """Keep a picture; returns its name."""
-        (self._folder / PICTURES / name).write_bytes(jpeg)
+        (self._folder / PICTURES / name).write_bytes(self._seal.seal(jpeg, PICTURES, name))
         return name
 
     def track(self, record: TrackRecord) -> None:
         """A track that is over."""
-        self._tracks.write(json.dumps(_body(record)) + "\n")
+        self._tracks.add(json.dumps(_body(record)).encode())
 
     def _flush(self) -> None:
-        self._boxes.write(np.array(self._buffer, BOX).tobytes())
+        if self._buffer:
+            self._boxes.add(np.array(self._buffer, BOX).tobytes())
         self._buffer = []
 
 
-def read_tracks(folder: Path) -> list[TrackRecord]:
-    """All tracks of a result, in the order they began. Raises ``OSError`` and ``ValueError``."""
-    with (folder / TRACKS).open(encoding="utf-8") as file:
-        records = [_record(json.loads(line)) for line in file]
+class _Records:
+    """Sealed records one after the other, each with its length in front and bound to its place."""
+
+    def __init__(self, folder: Path, name: str, seal: VideoSeal) -> None:
+        self._file: IO[bytes] = (folder / name).open("wb")
+        self._name, self._seal, self._count = name, seal, 0
+
+    def add(self, data: bytes) -> None:
+        blob = self._seal.seal(data, self._name, str(self._count))
+        self._file.write(len(blob).to_bytes(4, "big") + blob)
+        self._count += 1
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _records(folder: Path, name: str, seal: VideoSeal) -> Iterator[bytes]:
+    with (folder / name).open("rb") as file:
+        count = 0
+        while length := file.read(4):
+            yield seal.open(file.read(int.from_bytes(length, "big")), name, str(count))
+            count += 1
+
+
+def read_picture(folder: Path, name: str, seal: VideoSeal) -> bytes | None:
+    """A picture of a result, if there is one. Raises ``OSError`` and :class:`server.vault.SealError`."""
+    path = folder / PICTURES / name
+    return seal.open(path.read_bytes(), PICTURES, name) if path.is_file() else None
+
+
+def read_tracks(folder: Path, seal: VideoSeal) -> list[TrackRecord]:
+    """All tracks of a result, in the order they began. Raises ``OSError``, ``ValueError`` and
+    :class:`server.vault.SealError`."""
+    records = [_record(json.loads(line)) for line in _records(folder, TRACKS, seal)]
     return sorted(records, key=lambda record: (record.intervals[0][0], record.number))
 
 
-def read_boxes(folder: Path, begin: float, end: float, margin: float) -> Iterator[tuple[int, NDArray[Any]]]:
+def read_boxes(
+    folder: Path, begin: float, end: float, margin: float, seal: VideoSeal
+) -> Iterator[tuple[int, NDArray[Any]]]:
     """Of every track the records within a time, and ``margin`` seconds around it, that a box at any moment of it can
-    be worked out. Raises ``OSError``."""
-    boxes = np.fromfile(folder / BOXES, BOX)
+    be worked out. Raises ``OSError`` and :class:`server.vault.SealError`."""
+    boxes = np.frombuffer(b"".join(_records(folder, BOXES, seal)), BOX)
     boxes = boxes[(boxes["time"] >= begin - margin) & (boxes["time"] <= end + margin)]
     for number in np.unique(boxes["track"]):
         own = boxes[boxes["track"] == number]

@@ -23,11 +23,13 @@ import cv2
 
 from models import ModelError, load_pack
 from pipeline.face_models import FaceModels
+from server.vault.sealed_file import SealedReader
 from server.videos.ahead import ahead
 from server.videos.files import ResultWriter
 from server.videos.following import Follower
 from server.videos.limits import VideoRefused, be_modest, bound_time, give_way
 from server.videos.reading import TOO_MUCH_MEMORY, VideoInfo, open_video
+from server.videos.sealing import VideoSeal
 
 SAID_EVERY = 0.2  # seconds
 AHEAD = 4  # frames decoded while one is looked at
@@ -44,12 +46,13 @@ def main() -> None:
     live = threading.Event()
     threading.Thread(target=_listen, args=(live,), daemon=True).start()
     try:
-        with open_video(Path(task["video"])) as file:  # what is refused is refused before any model is loaded
+        seal, video, folder = VideoSeal.of(task["seal"]), Path(task["video"]), Path(task["folder"])
+        with open_video(seal.source(video)) as file:  # what is refused is refused before any model is loaded
             _begin(file.info)
         pack = load_pack(task["pack"], Path(task["models_dir"]), task["provider"], lambda line: None)
         models = FaceModels.from_pack(pack)
-        video, folder = Path(task["video"]), Path(task["folder"])
-        finished = follow_video(models, video, folder, lambda info: None, _progress(), live.is_set)
+        source = seal.source(video)
+        finished = follow_video(models, source, folder, lambda info: None, _progress(), live.is_set, seal)
     except (VideoRefused, ModelError) as error:
         _say(refused=str(error))
     except MemoryError:
@@ -63,19 +66,20 @@ def main() -> None:
 
 def follow_video(
     models: FaceModels,
-    video: Path,
+    video: Path | SealedReader,
     folder: Path,
     opened: Callable[[VideoInfo], None],
     progress: Callable[[float], None],
     sparing: Callable[[], bool] = lambda: False,
+    seal: VideoSeal | None = None,
 ) -> dict[str, Any]:
     """Find and follow the faces of a video, the result in an empty folder; returns its sides and length.
 
     ``opened`` hears what the file says of itself, ``progress`` the seconds that are done; while it is to be
-    ``sparing`` it takes half of one processor, else up to two. Raises :class:`VideoRefused`.
+    ``sparing`` it takes half of one processor, else up to two. ``seal`` seals the result. Raises :class:`VideoRefused`.
     """
     last, size = 0.0, (0, 0)
-    with open_video(video) as file, ResultWriter(folder) as out:
+    with open_video(video) as file, ResultWriter(folder, seal or VideoSeal.passing()) as out:
         opened(file.info)
         follower = Follower(models, out)
         with ahead(file.frames(), AHEAD, sparing) as frames:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from server.people.model_change import embed_again
 from server.storage import NewConsent, NewPerson, NewSample, clean_name
 from server.storage.model_change import CroppedSample
 from server.videos.appearances import Appearance
-from server.videos.files import PICTURES, Pick
+from server.videos.files import Pick
 from tracking import Embedding
 
 SAMPLES = 8
@@ -27,10 +27,15 @@ class NothingToNameBy(ValueError):
     """No look at this face was good enough to know it again; the message says so."""
 
 
-def samples_of(one: Appearance, result: Path, models: FaceModels, keep_crops: bool) -> list[NewSample]:
-    """The best looks at somebody that differ, with their embeddings. Blocks. Raises :class:`NothingToNameBy`."""
+def samples_of(
+    one: Appearance, picture: Callable[[str], bytes | None], models: FaceModels, keep_crops: bool
+) -> list[NewSample]:
+    """The best looks at somebody that differ, with their embeddings; ``picture`` gives one by its name. Blocks.
+
+    Raises :class:`NothingToNameBy`.
+    """
     picks = [pick for track in one.tracks for pick in track.picks]
-    read = [(pick, _crop(pick, result)) for pick in picks]
+    read = [(pick, _crop(pick, picture)) for pick in picks]
     found = dict(embed_again(models, [crop for _, crop in read if crop is not None]))
     usable = [(pick, crop, found[pick.file]) for pick, crop in read if crop is not None and pick.file in found]
     if not usable:
@@ -67,10 +72,12 @@ async def enrol_as(
     return (await people.enrol([new], consent, by)).people[0]
 
 
-def _crop(pick: Pick, result: Path) -> CroppedSample | None:
+def _crop(pick: Pick, picture: Callable[[str], bytes | None]) -> CroppedSample | None:
     try:
-        jpeg = (result / PICTURES / pick.file).read_bytes()
+        jpeg = picture(pick.file)
     except OSError:
+        return None
+    if jpeg is None:
         return None
     return CroppedSample(pick.file, jpeg, np.array(pick.landmarks, np.float32).reshape(5, 2))
 

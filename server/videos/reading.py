@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.frame import Frame, Image
 from server.pixels import luma, rgb
+from server.vault.sealed_file import SealedReader
 from server.videos.limits import SECONDS, VideoRefused, check
 
 RATE = 10.0  # frames looked at in a second; a face moves little in between
@@ -95,10 +96,13 @@ class VideoFile:
 
 
 @contextlib.contextmanager
-def open_video(path: Path) -> Iterator[VideoFile]:
-    """Open a file and hold what it says of itself against the limits. Raises :class:`VideoRefused`."""
+def open_video(source: Path | SealedReader) -> Iterator[VideoFile]:
+    """Open a file, or what is read as one, and hold what it says of itself against the limits.
+
+    Raises :class:`VideoRefused`.
+    """
     try:
-        with av.open(str(path), options=OPTIONS) as container:
+        with av.open(str(source) if isinstance(source, Path) else source, options=OPTIONS) as container:
             pictures = [s for s in container.streams.video if not _is_cover(s)]
             if not pictures:
                 raise VideoRefused("There is no video in this file.")

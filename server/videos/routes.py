@@ -23,14 +23,16 @@ from server.people.inbox import DifferentPerson
 from server.problems import problem
 from server.request_json import read_json
 from server.storage import BadName, ConsentMissing, NameTaken, NoSuchPerson
+from server.vault import SealError
 from server.videos import limits
 from server.videos.appearances import Appearance, appearances
 from server.videos.exports import as_csv, as_json, as_vtt, result_body
-from server.videos.files import PICTURES, read_boxes, read_tracks
+from server.videos.files import read_boxes, read_picture, read_tracks
 from server.videos.limits import VideoRefused
 from server.videos.naming import NothingToNameBy, enrol_as, samples_of
 from server.videos.operations import BASE, MAX_FILE_NAME, OPERATIONS
 from server.videos.paths import LONGEST
+from server.videos.playing import send_part
 from server.videos.videos import NoSuchVideo, NotReady, TooMuch, Video, Videos
 from server.visitor import visitor_of
 from server.wording import sentence
@@ -99,10 +101,9 @@ class VideoRoutes:
     async def file(self, request: web.Request) -> web.StreamResponse:
         """The video itself, any part of it."""
         video = self.videos.get(request.match_info["id"])
-        response = web.FileResponse(self.videos.file(video.id))
-        response.content_type = _played_as(video)
-        response.headers[hdrs.CONTENT_DISPOSITION] = _named("inline", video.file)
-        return response
+        with await asyncio.to_thread(self.videos.film, video.id) as film:
+            headers = {"Content-Disposition": _named("inline", video.file), "Content-Type": _played_as(video)}
+            return await send_part(request, film, film.size, headers)
 
     async def result(self, request: web.Request) -> web.StreamResponse:
         """Who was seen, and when."""
@@ -120,21 +121,19 @@ class VideoRoutes:
             begin = end = float("nan")
         if not 0 <= begin <= end <= begin + WINDOW:
             return problem(400, "Bad Request", f"from and to are seconds, no more than {WINDOW:g} apart.")
-        folder = self.videos.result(video.id)
+        folder, seal = self.videos.result(video.id), self.videos.seal(video.id)
 
         def read() -> dict[str, list[list[float]]]:
             return {
                 str(number): [[round(float(v), 4) for v in (row["time"], *row["box"])] for row in rows]
-                for number, rows in read_boxes(folder, begin, end, LONGEST + 0.5)
+                for number, rows in read_boxes(folder, begin, end, LONGEST + 0.5, seal)
             }
 
         return web.json_response({"longest": LONGEST + 0.5, "tracks": await asyncio.to_thread(read)})
 
     async def picture(self, request: web.Request) -> web.StreamResponse:
         """A picture of the result: a face, or the best frame of a track."""
-        folder = self.videos.result(request.match_info["id"])
-        path = folder / PICTURES / request.match_info["picture"]
-        jpeg = await asyncio.to_thread(lambda: path.read_bytes() if path.is_file() else None)
+        jpeg = await asyncio.to_thread(self._picture(request.match_info["id"]), request.match_info["picture"])
         if jpeg is None:
             return problem(404, "Not Found", "There is no such picture of this video.")
         return web.Response(body=jpeg, content_type="image/jpeg")
@@ -162,7 +161,7 @@ class VideoRoutes:
         if not isinstance(body, dict) or "name" not in body or body.keys() - {"name", "consent"}:
             return problem(400, "Bad Request", 'Send an object as JSON: {"name": …}.')
         consent = said_consent(self.people, body)
-        folder, number = self.videos.result(video.id), int(request.match_info["track"])
+        picture, number = self._picture(video.id), int(request.match_info["track"])
         found = await self._people_of(video)
         one = next((one for one in found if any(track.number == number for track in one.tracks)), None)
         if one is None:
@@ -170,7 +169,7 @@ class VideoRoutes:
         if one.person is not None:
             return problem(409, "Conflict", f"This is {one.person.name} already.")
         models = self.models()
-        samples = await asyncio.to_thread(samples_of, one, folder, models, self.keep_crops)
+        samples = await asyncio.to_thread(samples_of, one, picture, models, self.keep_crops)
         by = str(visitor_of(request))
         person = await enrol_as(self.people, models, samples, body["name"], consent=consent, by=by)
         return web.json_response(
@@ -182,7 +181,13 @@ class VideoRoutes:
 
     async def _people_of(self, video: Video) -> list[Appearance]:
         folder, gallery, matcher = self.videos.result(video.id), self.people.gallery, self.models().matcher
-        return await asyncio.to_thread(lambda: appearances(read_tracks(folder), gallery, matcher))
+        seal = self.videos.seal(video.id)
+        return await asyncio.to_thread(lambda: appearances(read_tracks(folder, seal), gallery, matcher))
+
+    def _picture(self, id: str) -> Callable[[str], bytes | None]:
+        """Gives the pictures of a result by their names."""
+        folder, seal = self.videos.result(id), self.videos.seal(id)
+        return lambda name: read_picture(folder, name, seal)
 
     def _body(self, video: Video) -> dict[str, Any]:
         progress = self.videos.progress(video.id)
@@ -259,6 +264,8 @@ def _said(handler: Handler) -> Handler:
             return problem(409, "Conflict", sentence(error))
         except (NameTaken, NoSuchPerson):
             return problem(409, "Conflict", "Somebody of this name was enrolled or removed a moment ago. Try again.")
+        except SealError:
+            return problem(500, "Internal Server Error", "This video is damaged on the server's disk: delete it.")
         except FileNotFoundError:  # erased, or begun anew, meanwhile
             return problem(404, "Not Found", "This is no longer there.")
 

@@ -1,7 +1,7 @@
 """The videos this server keeps: taken in, worked off one after the other, looked at, erased.
 
-Each has a folder: the video, a small JSON that says where it stands, and its result. A restart finds all of them there;
-what was interrupted begins anew.
+Each has a folder: the film, a small JSON that says where it stands, and its result, sealed with a key of its own. A
+restart finds all of them there; what was interrupted begins anew.
 """
 
 from __future__ import annotations
@@ -21,15 +21,18 @@ from uuid import uuid4
 
 from server.private_files import write_private
 from server.settings import StartError
+from server.vault import KeyUnknown, SealError, Vault
+from server.vault.sealed_file import SealedReader
 from server.videos import limits
 from server.videos.limits import VideoRefused
+from server.videos.sealing import VideoSeal, found_seal, new_seal, seal_older
 from server.videos.working import Task, Worker, WorkerFailed
 
 logger = logging.getLogger(__name__)
 
 State = Literal["waiting", "running", "done", "failed"]
-STATE = "video.json"
-VIDEO = "video"
+STATE = "state"
+FILM = "film"
 RESULT = "result"
 ATTEMPTS = 3  # of a video whose process takes the server with it
 LOOK_EVERY = 3600.0  # seconds between two looks for what is kept no longer
@@ -89,12 +92,20 @@ def _now() -> datetime:
 class Videos:
     """Owns every video. Open with ``await Videos.open(…)``, end with :meth:`close`: the one that runs then begins anew
     at the next start. ``digest`` gives that of the models in use; ``days`` is how long a video is kept, by the time
-    that ``ageing`` says."""
+    that ``ageing`` says; ``vault`` has the keys."""
 
     def __init__(
-        self, folder: Path, worker: Worker, digest: Callable[[], str], days: int, ageing: Callable[[], datetime] = _now
+        self,
+        folder: Path,
+        worker: Worker,
+        digest: Callable[[], str],
+        days: int,
+        vault: Vault,
+        ageing: Callable[[], datetime] = _now,
     ) -> None:
         self._folder = folder
+        self._vault = vault
+        self._seals: dict[str, VideoSeal] = {}
         self._worker = worker
         self._digest = digest
         self._days = days
@@ -109,10 +120,16 @@ class Videos:
 
     @classmethod
     async def open(
-        cls, folder: Path, worker: Worker, digest: Callable[[], str], days: int, ageing: Callable[[], datetime] = _now
+        cls,
+        folder: Path,
+        worker: Worker,
+        digest: Callable[[], str],
+        days: int,
+        vault: Vault,
+        ageing: Callable[[], datetime] = _now,
     ) -> Self:
         """Find what there is, and go on with it."""
-        videos = cls(folder, worker, digest, days, ageing)
+        videos = cls(folder, worker, digest, days, vault, ageing)
         await asyncio.to_thread(videos._find)
         videos.change_models()
         videos._work = asyncio.create_task(videos._run(), name="videos")
@@ -141,13 +158,18 @@ class Videos:
         """How far it is, while it is being worked off."""
         return self._progress.get(id)
 
-    def file(self, id: str) -> Path:
-        """Where the video itself lies. Raises :class:`NoSuchVideo`."""
+    def film(self, id: str) -> SealedReader:
+        """The video itself, as it was sent; whoever asks closes it. Blocks. Raises :class:`NoSuchVideo`, ``OSError``
+        and :class:`server.vault.SealError`."""
+        return self.seal(id).reader(self._folder / id / FILM)
+
+    def seal(self, id: str) -> VideoSeal:
+        """What it is sealed with. Raises :class:`NoSuchVideo`."""
         self.get(id)
-        return self._folder / id / VIDEO
+        return self._seals[id]
 
     def result(self, id: str) -> Path:
-        """The folder of its result. Raises :class:`NoSuchVideo` and :class:`NotReady`."""
+        """The folder of its result, sealed with :meth:`seal`. Raises :class:`NoSuchVideo` and :class:`NotReady`."""
         video = self.get(id)
         if video.state == "failed":
             raise NotReady(video.words)
@@ -174,13 +196,14 @@ class Videos:
         self._receiving += promised
         try:
             await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True)
-            got = await self._write(folder / VIDEO, chunks)
+            self._seals[id] = seal = await asyncio.to_thread(new_seal, self._vault, id)
+            got = await self._write(folder / FILM, seal, chunks)
             if not got:
                 raise VideoRefused("The file is empty.")
             video = Video(id, file, got, self._moment())
             await asyncio.to_thread(self._save, video)
         except BaseException:
-            await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+            await asyncio.shield(asyncio.to_thread(self._erase, id))
             raise
         finally:
             self._receiving -= promised
@@ -195,7 +218,14 @@ class Videos:
         if self._current is not None and self._current[0] == id:
             self._current[1].cancel()
             await asyncio.gather(self._current[1], return_exceptions=True)
-        await asyncio.to_thread(shutil.rmtree, self._folder / id, ignore_errors=True)
+        await asyncio.to_thread(self._erase, id)
+
+    def _erase(self, id: str) -> None:
+        """Its key first: what is left of it after that is worth nothing."""
+        seal = self._seals.pop(id, None)
+        if seal is not None:
+            self._vault.destroy_now([seal.id])
+        shutil.rmtree(self._folder / id, ignore_errors=True)
 
     # -- working them off ----------------------------------------------------------------------------------------
 
@@ -237,7 +267,8 @@ class Videos:
         self._keep(video)
         progress = self._progress[video.id] = Progress(began=time.monotonic())
         try:
-            found = await self._worker.run(Task(self._folder / video.id / VIDEO, result), progress)
+            task = Task(self._folder / video.id / FILM, result, self._seals[video.id])
+            found = await self._worker.run(task, progress)
             done = replace(video, state="done", words="", **found)
         except WorkerFailed as error:
             await asyncio.to_thread(shutil.rmtree, result, ignore_errors=True)
@@ -264,13 +295,20 @@ class Videos:
         return self._latest.isoformat(timespec="milliseconds")
 
     def _find(self) -> None:
-        """Read what is there; what never came whole is erased."""
+        """Read what is there; what never came whole, or whose key is destroyed, is erased. What another keyring sealed
+        is left alone."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in self._folder.iterdir():
             try:
-                video = Video(**json.loads((folder / STATE).read_text("utf-8")))
+                seal_older(self._vault, folder, FILM, STATE)
+                blob = (folder / STATE).read_bytes()
+                seal = found_seal(self._vault, blob, folder.name)
+                video = Video(**json.loads(seal.open(blob, STATE)))
+                self._seals[video.id] = seal
                 self._videos[video.id] = replace(video, state="waiting") if video.state == "running" else video
-            except (OSError, ValueError, TypeError):
+            except KeyUnknown:
+                logger.error("a video was sealed with a key that keyring.sqlite3 does not hold; it is left alone")
+            except (OSError, ValueError, TypeError, SealError):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _keep(self, video: Video) -> None:
@@ -282,11 +320,15 @@ class Videos:
                 self._save(video)
 
     def _save(self, video: Video) -> None:
-        write_private(self._folder / video.id / STATE, json.dumps(asdict(video)).encode())
+        seal = self._seals.get(video.id)
+        if seal is not None:
+            blob = seal.seal(json.dumps(asdict(video)).encode(), STATE)
+            write_private(self._folder / video.id / STATE, blob)
 
-    async def _write(self, target: Path, chunks: AsyncIterator[bytes]) -> int:
+    async def _write(self, target: Path, seal: VideoSeal, chunks: AsyncIterator[bytes]) -> int:
         size = 0
-        with await asyncio.to_thread(target.open, "xb") as file:
+        with await asyncio.to_thread(target.open, "xb") as plain:
+            file = seal.writer(plain)
             async for chunk in chunks:
                 size += len(chunk)
                 if size > limits.FILE_BYTES:
@@ -296,6 +338,7 @@ class Videos:
                 except OSError as error:
                     raise TooMuch(f"The video cannot be kept here: {error.strerror}.") from error
                 self._require_space(0)
+            await asyncio.to_thread(file.close)
         return size
 
     def _require_room(self, size: int) -> None:

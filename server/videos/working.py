@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from server.videos import limits
+from server.videos.sealing import VideoSeal
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +39,11 @@ class Following(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A video and the empty folder its result goes to."""
+    """A video, the empty folder its result goes to, and what both are sealed with."""
 
     video: Path
     folder: Path
+    seal: VideoSeal
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Worker:
             "models_dir": str(self.models_dir),
             "provider": self.provider,
             "give_way": self.give_way,
+            "seal": task.seal.words(),
         }
         try:
             process = await _start()

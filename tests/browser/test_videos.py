@@ -65,7 +65,7 @@ def url(tmp_path: Path) -> Iterator[str]:
             people = await People.open(tmp_path / "people.sqlite3", digest, dimension)
             stack.push_async_callback(people.close)
             worker = Worker(lambda: "open", models_folder(), "cpu", give_way=False)
-            videos = await Videos.open(tmp_path / "videos", worker, lambda: digest, 30)
+            videos = await Videos.open(tmp_path / "videos", worker, lambda: digest, 30, people.vault)
             stack.push_async_callback(videos.close)
 
             async def end(_reason: str) -> None:

@@ -103,6 +103,13 @@ def check_owners(store: PeopleStore) -> None:
         assert all(store.vault.state(key) is True for key in keys_used(connection))
 
 
+def live_keys(folder: Path, kind: str) -> set[bytes]:
+    """The ids of the keys of a kind that are not destroyed."""
+    with contextlib.closing(sqlite3.connect(folder / "keyring.sqlite3")) as database:
+        rows = database.execute("SELECT id FROM key WHERE kind = ? AND wrapped IS NOT NULL", [kind])
+        return {id for (id,) in rows}
+
+
 def samples_of(store: PeopleStore, person_id: str) -> list[str]:
     detail = store.read(reading.person_detail, person_id)
     return [row.id for row in detail.samples]
@@ -186,12 +193,10 @@ def test_packs_are_exchanged_without_opening_a_seal(store: PeopleStore) -> None:
 def test_rows_that_were_swapped_are_noticed(store: PeopleStore, path: Path, column: str) -> None:
     ada = store.add_person("Ada", looks(1, 2, content="yes"), DIGEST)
     one, two = samples_of(store, ada.id)
-    swap = (
-        f"UPDATE sample SET {column} = CASE id WHEN ?1 THEN (SELECT {column} FROM sample WHERE id = ?2) "
-        f"ELSE (SELECT {column} FROM sample WHERE id = ?1) END"
-    )
     with contextlib.closing(sqlite3.connect(path)) as database:
-        database.execute(swap, [one, two])
+        there = dict(database.execute(f"SELECT id, {column} FROM sample").fetchall())
+        swapped = [(there[two], one), (there[one], two)]
+        database.executemany(f"UPDATE sample SET {column} = ? WHERE id = ?", swapped)
         database.commit()
     with pytest.raises(StorageError, match=f"sample.{column}: it was changed, or lies where it does not belong"):
         if column == "crop":

@@ -20,8 +20,11 @@ from server.videos.job import follow_video
 from server.videos.limits import VideoRefused
 from server.videos.paths import LONGEST, TOLERANCE, BoxPath, box_at
 from server.videos.reading import open_video
+from server.videos.sealing import VideoSeal
 from tests.packs import open_models
 from tests.server.video_files import HEIGHT, WIDTH, lying_on_its_side, meeting, sound_only, write_video
+
+SEAL = VideoSeal.passing()
 
 
 @pytest.fixture(scope="module")
@@ -110,10 +113,10 @@ def test_boxes_are_thinned_and_drawn_as_they_were(tmp_path: Path) -> None:
 
 def test_a_followed_video_is_written_down(folder: Path, tmp_path: Path) -> None:
     heard: list[float] = []
-    done = follow_video(open_models(), folder / "meeting.mp4", tmp_path, lambda info: None, heard.append)
+    done = follow_video(open_models(), folder / "meeting.mp4", tmp_path, lambda info: None, heard.append, seal=SEAL)
     assert done == {"width": WIDTH, "height": HEIGHT, "seconds": pytest.approx(6, abs=0.1)}
     assert heard == sorted(heard)
-    tracks = read_tracks(tmp_path)
+    tracks = read_tracks(tmp_path, SEAL)
     assert [track.votes > 1 for track in tracks] == [True, True]
     for track in tracks:
         assert track.template is not None
@@ -121,9 +124,9 @@ def test_a_followed_video_is_written_down(folder: Path, tmp_path: Path) -> None:
         qualities = [pick.quality for pick in track.picks]
         assert qualities[0] >= max(qualities) - 0.05  # size has a small say
         assert track.frame == f"{track.number}.jpg"
-    numbers = {number for number, _ in read_boxes(tmp_path, 0, 6, 0)}
+    numbers = {number for number, _ in read_boxes(tmp_path, 0, 6, 0, SEAL)}
     assert numbers == {track.number for track in tracks}
-    assert {number for number, _ in read_boxes(tmp_path, 5, 6, 0)} == {tracks[0].number}
+    assert {number for number, _ in read_boxes(tmp_path, 5, 6, 0, SEAL)} == {tracks[0].number}
 
 
 def nobody() -> Gallery:
@@ -160,8 +163,8 @@ def track(number: int, template: np.ndarray | None, *intervals: tuple[float, flo
 def templates(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[np.ndarray, np.ndarray]:
     """Those of two people."""
     out = tmp_path_factory.mktemp("out")
-    follow_video(open_models(), folder / "meeting.mp4", out, lambda info: None, lambda done: None)
-    one, other = (record.template for record in read_tracks(out))
+    follow_video(open_models(), folder / "meeting.mp4", out, lambda info: None, lambda done: None, seal=SEAL)
+    one, other = (record.template for record in read_tracks(out, SEAL))
     assert one is not None
     assert other is not None
     return one, other
@@ -203,11 +206,11 @@ def test_times_as_subtitles_want_them() -> None:
 
 
 def test_memory_is_not_held_by_what_is_over(tmp_path: Path) -> None:
-    with ResultWriter(tmp_path) as out:
+    with ResultWriter(tmp_path, SEAL) as out:
         for index in range(3000):
             out.box(1, index / 12, np.array([0.1, 0.1, 0.2, 0.2], np.float32))
             assert len(out._buffer) < 512
-    assert sum(len(rows) for _, rows in read_boxes(tmp_path, 0, 1e6, 0)) == 3000
+    assert sum(len(rows) for _, rows in read_boxes(tmp_path, 0, 1e6, 0, SEAL)) == 3000
 
 
 def test_a_video_with_nobody_in_it_is_a_result(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ import pytest
 from server.commands.bench_videos import repeat
 from server.people import People
 from server.people.consent import Terms
+from server.vault import open_vault
 from server.videos import limits, videos
 from server.videos.routes import BASE, VideoRoutes, setup_videos
 from server.videos.videos import Videos
@@ -95,7 +96,7 @@ async def client(serving: Any, tmp_path: Path) -> AsyncIterator[Client]:
         models = open_models()
         people = await People.open(tmp_path / "p.sqlite3", digest(), models.embedder.spec.dimension)
         stack.push_async_callback(people.close)
-        owner = await Videos.open(tmp_path / "videos", worker(), digest, 30)
+        owner = await Videos.open(tmp_path / "videos", worker(), digest, 30, people.vault)
         stack.push_async_callback(owner.close)
         routes = VideoRoutes(owner, people, lambda: models, True, 30)
         served = await stack.enter_async_context(serving(parts=(lambda app: setup_videos(app, routes),)))
@@ -111,6 +112,10 @@ async def test_a_video_is_followed_its_strangers_named_and_its_result_exported(c
         assert (client.folder / id).stat().st_mode & 0o077 == 0
     body = await client.finish(id)
     assert (body["state"], body["words"], body["playable"]) == ("done", "", True)
+    kept = b"".join(file.read_bytes() for file in (client.folder / id).rglob("*") if file.is_file())
+    assert not any(
+        plain in kept for plain in (video[:64], video[-64:], b"meeting.mp4", b"\xff\xd8\xff\xe0", b"intervals")
+    )
     assert body["seconds"] == pytest.approx(6, abs=0.1)
 
     result = await client.ask("GET", f"/{id}/result")
@@ -270,21 +275,32 @@ async def test_a_process_that_dies_or_hangs_fails_its_video_alone(
     assert (await client.finish((await client.send(video))["id"]))["state"] == "done"
 
 
-async def test_a_restart_begins_anew_what_it_interrupted(tmp_path: Path, video: bytes, long_video: bytes) -> None:
+async def test_a_restart_begins_anew_what_it_interrupted(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, video: bytes, long_video: bytes
+) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         yield long_video
 
-    owner = await Videos.open(tmp_path, worker(), digest, 30)
+    vault = open_vault(tmp_path_factory.mktemp("vault"))
+    owner = await Videos.open(tmp_path, worker(), digest, 30, vault)
     sent = await owner.receive("meeting.mp4", chunks(), len(long_video))
     await until(lambda: (progress := owner.progress(sent.id)) and progress.done)
     await owner.close()
-    assert json.loads((tmp_path / sent.id / "video.json").read_text())["state"] == "waiting"
-    (tmp_path / sent.id / "video.json").write_text(
-        json.dumps({**json.loads((tmp_path / sent.id / "video.json").read_text()), "state": "running", "attempts": 1})
-    )  # as after a power cut
-    (tmp_path / sent.id / "video").write_bytes(video)  # a shorter one, so that the test is not long
+    seal, state_file = owner.seal(sent.id), tmp_path / sent.id / "state"
+
+    def said() -> dict[str, Any]:
+        body: dict[str, Any] = json.loads(seal.open(state_file.read_bytes(), "state"))
+        return body
+
+    def say(**words: Any) -> None:
+        state_file.write_bytes(seal.seal(json.dumps({**said(), **words}).encode(), "state"))
+
+    assert said()["state"] == "waiting"
+    say(state="running", attempts=1)  # as after a power cut
+    with (tmp_path / sent.id / "film").open("wb") as file, seal.writer(file) as film:
+        film.write(video)  # a shorter one, so that the test is not long
     (tmp_path / ("0" * 32)).mkdir()  # an upload that never came whole
-    owner = await Videos.open(tmp_path, worker(), digest, 30)
+    owner = await Videos.open(tmp_path, worker(), digest, 30, vault)
     assert [one.id for one in owner.all()] == [sent.id]
     assert not (tmp_path / ("0" * 32)).exists()
     await until(lambda: owner.get(sent.id).state == "done")
@@ -292,25 +308,27 @@ async def test_a_restart_begins_anew_what_it_interrupted(tmp_path: Path, video: 
     await owner.close()
 
     # What other models have found says nothing to these: it is looked for anew. One that ends every server is not.
-    state = json.loads((tmp_path / sent.id / "video.json").read_text())
-    owner = await Videos.open(tmp_path, worker(), lambda: "other", 30)
+    state = said()
+    owner = await Videos.open(tmp_path, worker(), lambda: "other", 30, vault)
     assert owner.get(sent.id).state in ("waiting", "running")
     await owner.close()
-    (tmp_path / sent.id / "video.json").write_text(json.dumps({**state, "state": "running", "attempts": 3}))
-    owner = await Videos.open(tmp_path, worker(), digest, 30)
+    say(**{**state, "state": "running", "attempts": 3})
+    owner = await Videos.open(tmp_path, worker(), digest, 30, vault)
     await until(lambda: owner.get(sent.id).state == "failed")
     assert "3 times" in owner.get(sent.id).words
     await owner.close()
 
-    (tmp_path / sent.id / "video.json").write_text(json.dumps({**state, "created": "2001-01-01T00:00:00.000+00:00"}))
-    owner = await Videos.open(tmp_path, worker(), digest, 0)
+    say(**{**state, "created": "2001-01-01T00:00:00.000+00:00"})
+    owner = await Videos.open(tmp_path, worker(), digest, 0, vault)
     await asyncio.sleep(0.1)
     assert len(owner.all()) == 1
     await owner.close()
-    owner = await Videos.open(tmp_path, worker(), digest, 30)
+    owner = await Videos.open(tmp_path, worker(), digest, 30, vault)
     await until(lambda: not owner.all())
     await owner.close()
     assert left(tmp_path) == []
+    assert (vault.keyring.count(), vault.keyring.destroyed()) == ({}, 1)
+    vault.close()
 
 
 async def test_more_than_it_takes_is_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -390,7 +408,7 @@ async def test_pages_of_videos_and_addresses_that_lead_nowhere(client: Client) -
 async def test_guests_see_no_videos(serving: Any, tmp_path: Path) -> None:
     models = open_models()
     people = await People.open(tmp_path / "p.sqlite3", digest(), models.embedder.spec.dimension)
-    owner = await Videos.open(tmp_path / "videos", worker(), digest, 30)
+    owner = await Videos.open(tmp_path / "videos", worker(), digest, 30, people.vault)
     routes = VideoRoutes(owner, people, lambda: models, True, 30)
     async with serving(parts=(lambda app: setup_videos(app, routes),), accounts=accounts()) as served:
         async with served.client(headers=await link(served.access)) as http:

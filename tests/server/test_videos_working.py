@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from server.videos.sealing import VideoSeal
 from server.videos.videos import Progress
 from server.videos.working import Task, Worker, WorkerFailed
 
@@ -23,7 +24,7 @@ async def test_the_process_hears_when_somebody_is_live(monkeypatch: pytest.Monke
     monkeypatch.setattr("server.videos.working.COMMAND", (sys.executable, "-c", LISTENER))
     live = False
     worker = Worker(lambda: "open", tmp_path, "cpu", live=lambda: live)
-    run = asyncio.create_task(worker.run(Task(tmp_path / "video", tmp_path), Progress()))
+    run = asyncio.create_task(worker.run(Task(tmp_path / "film", tmp_path, VideoSeal.passing()), Progress()))
     await asyncio.sleep(0.6)
     assert not run.done()  # nothing is said while nothing has changed
     live = True
@@ -37,4 +38,6 @@ async def test_the_process_hears_when_somebody_is_live(monkeypatch: pytest.Monke
 async def test_a_process_that_ends_at_once_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("server.videos.working.COMMAND", (sys.executable, "-c", "pass"))
     with pytest.raises(WorkerFailed, match="was ended"):
-        await Worker(lambda: "open", tmp_path, "cpu").run(Task(tmp_path / "video", tmp_path), Progress())
+        await Worker(lambda: "open", tmp_path, "cpu").run(
+            Task(tmp_path / "film", tmp_path, VideoSeal.passing()), Progress()
+        )
