@@ -16,6 +16,8 @@ from server.api.etags import etag_middleware
 from server.api.idempotency import Answers, idempotency_middleware
 from server.api.operations import describe
 from server.api.routes import setup_document
+from server.audit import AuditLog
+from server.audit.middleware import audit_middleware, note_views
 from server.front_operations import OPERATIONS
 from server.guests import guest_middleware, is_guest
 from server.join import Door, setup_join
@@ -47,29 +49,37 @@ class Services:
     """Each adds its own routes (signalling, people, …)."""
     keys: KeyDoor | None = None
     """Where other programs come in; ``None``: no key opens anything."""
+    audit: AuditLog | None = None
+    """Where it is noted who saw and changed what; ``None``: nowhere."""
     find_pass: FindPass | None = None
     """What an invitation opens; ``None``: there are none."""
 
 
 SETTINGS = web.AppKey("settings", Settings)
 SERVICES = web.AppKey("services", Services)
+ANSWERS = web.AppKey("remembered answers", Answers)
 
 
 def create_app(settings: Settings, services: Services) -> web.Application:
     """The application for loopback and LAN alike; :mod:`server.security` tells them apart by TLS."""
     guard = services.door.guard if services.door else None
+    answers = Answers()
     middlewares = [
         problem_middleware,
+        *([] if services.audit is None else [audit_middleware(services.audit)]),
         access_middleware(guard, services.keys, services.find_pass),
         pass_middleware(),
         guest_middleware(settings),
         media_type_middleware,
-        idempotency_middleware(Answers()),
+        idempotency_middleware(answers),
         etag_middleware(),
     ]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_LIMIT)
     app[SETTINGS] = settings
     app[SERVICES] = services
+    app[ANSWERS] = answers
+    if services.audit is not None:
+        app.on_response_prepare.append(note_views(services.audit))
     app.on_response_prepare.extend((add_headers, add_rate))
     app.on_shutdown.append(_end_sessions)
     app.router.add_get("/healthz", _health)

@@ -44,6 +44,7 @@ from server.client_types import (
     PersonDetail,
     Photo,
     Reading,
+    Receipt,
     Saved,
     Sessions,
     Sighting,
@@ -123,9 +124,17 @@ class Visavis:
         """Take somebody away; it can be undone."""
         return cast(Change, self._send("POST", f"/people/{id}/remove")["change"])
 
-    def forget(self, id: str) -> None:
-        """Erase somebody for good."""
-        self._send("DELETE", f"/people/{id}")
+    def forget(self, id: str, films: bool = False) -> Receipt:
+        """Erase somebody for good, with ``films`` also the videos they are in; the signed receipt of it."""
+        return cast(Receipt, self._delete(f"/people/{id}", films="1" if films else None)["receipt"])
+
+    def everything_about(self, id: str) -> bytes:
+        """Everything held of somebody, as a ZIP."""
+        return self._ask("GET", f"/people/{id}/export", {})
+
+    def receipts(self) -> Iterator[Receipt]:
+        """Receipts of who was forgotten, the newest first, page by page."""
+        return self._pages("/receipts")
 
     def merge_preview(self, id: str, into: str) -> MergePreview:
         """What merging one into another would give."""
@@ -335,6 +344,9 @@ class Visavis:
             headers["Content-Type"] = "application/json"
         answer = self._ask(method, path, {}, data, headers)
         return json.loads(answer) if answer else None
+
+    def _delete(self, path: str, **query: str | None) -> Any:
+        return json.loads(self._ask("DELETE", path, query))
 
     def _upload(self, path: str, source: Source, file: str | None, **query: str | None) -> Any:
         """Send a file as it is; ``file`` is what it is called where it has no name of its own, ``None``: nothing."""

@@ -119,6 +119,11 @@ class Settings:
         30,
         "Days after which a video and what was found in it are erased; 0 keeps them until somebody deletes them.",
     )
+    audit_days: int = setting(
+        kinds.whole(1, 36_500),
+        730,
+        "Days after which a row of the audit log is erased; a signed mark stays in its place.",
+    )
     lan_guests: bool = setting(
         kinds.SWITCH, False, "Other devices are guests: they recognise, and whom they add is gone when they leave."
     )

@@ -30,7 +30,7 @@ assert set(SCOPES) == set(get_args(Scope))
 
 Tag = Literal[
     "server", "live", "rooms", "people", "enrolment", "strangers", "photos", "videos", "sightings", "groups",
-    "settings", "evaluation", "keys",
+    "settings", "evaluation", "keys", "data",
 ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from pipeline.gallery import Gallery
 from pipeline.matcher import Matcher
 from server.api.operations import describe
 from server.app import static_folder
+from server.audit import about
 from server.groups.album import Album, BadSplit, Group, NoSuchGroup
 from server.groups.albums import FACES, FILES, AlbumRefused, Albums, NoSuchAlbum
 from server.groups.operations import BASE, MAX_CHOSEN, OPERATIONS
@@ -116,6 +117,7 @@ class AlbumRoutes:
         name = await _wish(request, "name")
         id, group = request.match_info["id"], request.match_info["group"]
         person, faces = await self._albums.name(id, group, name)
+        about(request, person.id)
         said = {"id": person.id, "name": person.name, "room": person.room}
         return web.json_response({"person": said, "faces": faces})
 

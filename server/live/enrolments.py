@@ -19,7 +19,7 @@ from server.live.sample_review import objection
 from server.live.session_people import SCOPES, Scope, SessionPeople
 from server.storage import BadName, NameTaken, clean_name
 from server.wording import stated
-from tracking import IdentityState, Opinion
+from tracking import Embedding, IdentityState, Opinion
 
 WAIT = 60.0  # seconds that samples wait for a word about whose they are
 
@@ -156,6 +156,19 @@ class LiveEnrolments:
         """The session ends: what was half enrolled is dropped."""
         self._running.clear()
         self._waiting.clear()
+
+    def let_go(self, person: str, alike: Callable[[Embedding], bool]) -> int:
+        """Drop what was gathered of somebody who is erased, and tell the page; how many enrolments that were."""
+        waiting = [track for track, one in self._waiting.items() if one.alike == person or _of(one.enrolment, alike)]
+        for track in waiting:
+            del self._waiting[track]
+        running = [track for track, (enrolment, _) in self._running.items() if _of(enrolment, alike)]
+        for track in running:
+            ended = self._end(track)
+            if ended is not None:
+                text = "This person was forgotten a moment ago. Try again."
+                self._voice.fail(ended[0].command, "no_such_person", text, track=track)
+        return len(waiting) + len(running)
 
     def change_models(self, matcher: Matcher) -> None:
         """Samples of other models cannot be mixed: what was gathered is dropped, and the page told."""
@@ -303,3 +316,7 @@ class LiveEnrolments:
 
 
 NOBODY = Person("", "")  # no id: somebody new
+
+
+def _of(enrolment: Enrolment, alike: Callable[[Embedding], bool]) -> bool:
+    return any(alike(sample.embedding) for sample in enrolment.samples)

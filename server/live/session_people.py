@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.gallery import Entry, Gallery, Person
 from pipeline.templates import fuse_template
+from server.audit.live import SILENT, LiveNotes
 from server.people import People
 from server.storage import NameTaken, NewSample, name_key
 from server.storage.rows import Change, NoSuchPerson
@@ -37,8 +38,11 @@ class SessionPeople:
     else from the loop's.
     """
 
-    def __init__(self, people: People, room: str | None, guest: bool, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, people: People, room: str | None, guest: bool, changed: Callable[[], None], notes: LiveNotes = SILENT
+    ) -> None:
         self._people = people
+        self.notes = notes
         self._room = room
         self._guest = guest
         self._changed = changed
@@ -90,22 +94,29 @@ class SessionPeople:
     async def add_person(self, name: str, samples: Sequence[NewSample], scope: Scope) -> Person:
         """Enrol somebody new. Raises :class:`server.storage.BadName` or :class:`server.storage.NameTaken`."""
         if scope != "session":
-            return await self._people.add_person(name, samples, self._place(scope))
+            added = await self._people.add_person(name, samples, self._place(scope))
+            await self.notes.change("person.enrolled", added.id)
+            return added
         if await self.find(name, scope) is not None:
             raise NameTaken("somebody bears this name already")
         person = Person(secrets.token_hex(16), name)
         self._keep(_Own(person, False, [(secrets.token_hex(16), s) for s in samples]))
+        await self.notes.change("person.enrolled", person.id, visit=True)
         return person
 
     async def add_samples(self, person_id: str, samples: Sequence[NewSample], scope: Scope) -> bool:
         """Add to somebody; ``False`` if they are gone. What the session adds for itself leaves the store alone."""
         if scope != "session" and person_id not in self._own:
-            return await self._people.add_samples(person_id, samples)
+            added = await self._people.add_samples(person_id, samples)
+            if added:
+                await self.notes.change("person.added", person_id)
+            return added
         own = self._layer(person_id)
         if own is None:
             return False
         own.samples += [(secrets.token_hex(16), sample) for sample in samples]
         self._keep(own)
+        await self.notes.change("person.added", person_id, visit=True)
         return True
 
     async def rename(self, person_id: str, name: str, scope: Scope) -> bool:
@@ -115,12 +126,14 @@ class SessionPeople:
                 await self._people.rename(person_id, name)
             except NoSuchPerson:
                 return False
+            await self.notes.change("person.changed", person_id)
             return True
         own = self._layer(person_id)
         if own is None:
             return False
         own.person = Person(person_id, name, own.person.room)
         self._keep(own)
+        await self.notes.change("person.changed", person_id, visit=True)
         return True
 
     async def add_negative(self, person_id: str, embedding: Embedding) -> Change | None:
@@ -128,9 +141,12 @@ class SessionPeople:
         :class:`server.storage.NoSuchPerson`."""
         own = self._layer(person_id) if self._guest or person_id in self._own else None
         if own is None:
-            return await self._people.add_negative(person_id, embedding)
+            change = await self._people.add_negative(person_id, embedding)
+            await self.notes.change("negative.added", person_id)
+            return change
         own.negatives.append(embedding)
         self._keep(own)
+        await self.notes.change("negative.added", person_id, visit=True)
         return None
 
     def forget(self, person_id: str) -> bool:
@@ -138,7 +154,21 @@ class SessionPeople:
         if self._own.pop(person_id, None) is None:
             return False
         self._publish()
+        self.notes.view("live.forgotten", person_id)
         return True
+
+    def let_go(self, person_id: str, alike: Callable[[Embedding], bool]) -> int:
+        """Forget what the session alone knows of somebody who is erased, under whatever name; how many that were."""
+        gone = [
+            id
+            for id, own in self._own.items()
+            if id == person_id or any(alike(face) for face in (*(s.embedding for _, s in own.samples), *own.negatives))
+        ]
+        for id in gone:
+            del self._own[id]
+        if gone:
+            self._publish()
+        return len(gone)
 
     def forget_all(self) -> None:
         """Forget all that the session alone knows."""

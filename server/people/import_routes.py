@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from server.api.operations import describe
+from server.audit import about
 from server.media.decoding import FILE_BYTES, PIXELS, Unreadable
 from server.people.import_operations import OPERATIONS
 from server.people.photos.archive import ARCHIVE_BYTES, BadArchive, is_archive, person_names
@@ -139,6 +140,7 @@ async def _correct(request: web.Request) -> web.Response:
 
 async def _commit(request: web.Request) -> web.Response:
     saved = await request.app[IMPORTS].commit(request.match_info["id"])
+    about(request, *(person.id for person, _ in saved.people))
     change = saved.change
     return web.json_response(
         {

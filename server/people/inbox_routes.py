@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from server.api.operations import describe
+from server.audit import about
 from server.people import People
 from server.people.inbox import DifferentPerson, Inbox, NoSuchStranger, keeps
 from server.people.inbox_operations import OPERATIONS
@@ -84,6 +85,7 @@ async def _name(request: web.Request) -> web.Response:
     try:
         room = clean_room(body.get("room"))
         person, seen = await inbox.name(request.match_info["id"], body.get("name"), room)
+        about(request, person.id)
     except NoSuchStranger as error:
         return _gone(error)
     except BadName as error:

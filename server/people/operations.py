@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 from server.api.operations import Media, Operation, Parameter
-from server.api.schemas import COUNT, FLAG, ID, IN_ROOM, NAME, NUMBER, ROOM, SHARE, TEXT, TIME, listed, maybe, record
+from server.api.schemas import (
+    COUNT,
+    FLAG,
+    ID,
+    IN_ROOM,
+    NAME,
+    NUMBER,
+    ROOM,
+    SHARE,
+    TEXT,
+    TIME,
+    listed,
+    maybe,
+    one_of,
+    record,
+)
+from server.people.receipt_operations import RECEIPT
 
 _ROW = {
     "id": ID,
@@ -60,8 +76,12 @@ OPERATIONS = {
         "Forget somebody for good",
         "people",
         "people",
-        {204: None},
-        words="Erased at once with everything that could still be undone. This cannot be taken back.",
+        {200: record("PersonForgotten", receipt=RECEIPT)},
+        query={
+            "films": Parameter("`1`: videos they are in are erased as well, not only what was found", one_of("0", "1"))
+        },
+        words="Erased at once, wherever they are held, with everything that could still be undone. This cannot be "
+        "taken back. The answer is a signed receipt of it.",
         guarded=True,
         erases=True,
     ),

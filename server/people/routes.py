@@ -11,7 +11,9 @@ from aiohttp import web
 
 from pipeline.face_models import FaceModels
 from server.api.operations import describe
+from server.audit import about
 from server.people import People
+from server.people.forgetting import Forgetting
 from server.people.operations import OPERATIONS
 from server.people.person_page import person_fields, person_page
 from server.problems import problem
@@ -28,6 +30,7 @@ from server.storage import (
     UndoConflict,
     clean_room,
 )
+from server.visitor import visitor_of
 from tracking import Embedding
 
 BASE = "/api/v1"
@@ -44,8 +47,11 @@ class _BadBody(ValueError):
 class PeopleRoutes:
     """The handlers. ``models`` are those in use now; ``max_samples`` how many of somebody's count."""
 
-    def __init__(self, people: People, models: Callable[[], FaceModels], max_samples: int) -> None:
+    def __init__(
+        self, people: People, models: Callable[[], FaceModels], max_samples: int, forgetting: Forgetting
+    ) -> None:
         self._people = people
+        self._forgetting = forgetting
         self._models = models
         self._max_samples = max_samples
 
@@ -109,10 +115,12 @@ class PeopleRoutes:
         return _changed(await self._people.remove_person(request.match_info["id"]))
 
     async def forget(self, request: web.Request) -> web.Response:
-        """Erase somebody for good."""
-        if await self._people.forget(request.match_info["id"]) is None:
-            raise NoSuchPerson("nobody of this id is enrolled")
-        return web.Response(status=204)
+        """Erase somebody for good; the answer is the receipt."""
+        films = request.query.get("films", "0")
+        if films not in ("0", "1"):
+            raise _BadBody("films must be 0 or 1")
+        receipt = await self._forgetting.forget(request.match_info["id"], visitor_of(request), films=films == "1")
+        return web.json_response({"receipt": receipt})
 
     async def merge(self, request: web.Request) -> web.Response:
         """Give everything of one person to another."""
@@ -120,6 +128,7 @@ class PeopleRoutes:
         source, target = await self._pair(request.match_info["id"], body.get("into"))
         same_face = self._models().manifest.matching.same_face
         change = await self._people.merge(source.row.id, target.row.id, same_face)
+        about(request, source.row.id, target.row.id)
         return web.json_response({"change": _change(change), "person": await self._detail(target.row.id)})
 
     async def split(self, request: web.Request) -> web.Response:
@@ -129,6 +138,7 @@ class PeopleRoutes:
         if not isinstance(samples, list) or not all(isinstance(id, str) for id in samples):
             raise _BadBody("samples must be a list of ids")
         person, change = await self._people.split(request.match_info["id"], samples, _text(body, "name"))
+        about(request, request.match_info["id"], person.id)
         return web.json_response({"change": _change(change), "person": await self._detail(person.id)}, status=201)
 
     async def move_sample(self, request: web.Request) -> web.Response:
@@ -249,9 +259,15 @@ def _sentence(error: Exception) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def setup_people(app: web.Application, people: People, models: Callable[[], FaceModels], max_samples: int) -> None:
+def setup_people(
+    app: web.Application,
+    people: People,
+    models: Callable[[], FaceModels],
+    max_samples: int,
+    forgetting: Forgetting,
+) -> None:
     """Add the routes."""
-    routes = PeopleRoutes(people, models, max_samples)
+    routes = PeopleRoutes(people, models, max_samples, forgetting)
     add: list[tuple[str, str, Handler]] = [
         ("GET", "/people", routes.everybody),
         ("GET", "/people/{id}", routes.show),

@@ -84,11 +84,16 @@ class ResultWriter:
 
     def track(self, record: TrackRecord) -> None:
         """A track that is over."""
-        self._tracks.write(json.dumps(_body(record)) + "\n")
+        self._tracks.write(written(record))
 
     def _flush(self) -> None:
         self._boxes.write(np.array(self._buffer, BOX).tobytes())
         self._buffer = []
+
+
+def written(record: TrackRecord) -> str:
+    """A track as a line of its file."""
+    return json.dumps(_body(record)) + "\n"
 
 
 def read_tracks(folder: Path) -> list[TrackRecord]:

@@ -17,6 +17,7 @@ from pipeline.face_models import FaceModels
 from server.api.operations import describe
 from server.api.paging import BadPage, Key, asked, page_of
 from server.app import static_folder
+from server.audit import about
 from server.people import People
 from server.people.inbox import DifferentPerson
 from server.problems import problem
@@ -166,6 +167,7 @@ class VideoRoutes:
         models = self.models()
         samples = await asyncio.to_thread(samples_of, one, folder, models, self.keep_crops)
         person = await enrol_as(self.people, models, samples, body["name"])
+        about(request, person.id)
         return web.json_response(
             {
                 "person": {"id": person.id, "name": person.name},

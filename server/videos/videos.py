@@ -98,12 +98,18 @@ class Videos:
         self._come = asyncio.Event()
         self._current: tuple[str, asyncio.Task[None]] | None = None
         self._work: asyncio.Task[None] | None = None
+        self.expired: Callable[[str, int], None] = lambda _what, _count: None
+        """Told what was erased because it was too old."""
 
     @classmethod
-    async def open(cls, folder: Path, worker: Worker, digest: Callable[[], str], days: int) -> Self:
-        """Find what there is, and go on with it."""
+    async def open(
+        cls, folder: Path, worker: Worker, digest: Callable[[], str], days: int, *, working: bool = True
+    ) -> Self:
+        """Find what there is, and go on with it; not ``working``: only look at it."""
         videos = cls(folder, worker, digest, days)
-        await asyncio.to_thread(videos._find)
+        await asyncio.to_thread(videos._find, working)
+        if not working:
+            return videos
         videos.change_models()
         videos._work = asyncio.create_task(videos._run(), name="videos")
         return videos
@@ -245,6 +251,7 @@ class Videos:
         for video in self.all():
             if self._days and video.created < since and video.state in ("done", "failed"):
                 await self.erase(video.id)
+                self.expired("videos", 1)
 
     # -- on the disk ---------------------------------------------------------------------------------------------
 
@@ -253,15 +260,16 @@ class Videos:
         self._latest = max(datetime.now(UTC), self._latest + timedelta(milliseconds=1))
         return self._latest.isoformat(timespec="milliseconds")
 
-    def _find(self) -> None:
-        """Read what is there; what never came whole is erased."""
+    def _find(self, tidy: bool = True) -> None:
+        """Read what is there; what never came whole is erased, to be ``tidy``."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in self._folder.iterdir():
             try:
                 video = Video(**json.loads((folder / STATE).read_text("utf-8")))
                 self._videos[video.id] = replace(video, state="waiting") if video.state == "running" else video
             except (OSError, ValueError, TypeError):
-                shutil.rmtree(folder, ignore_errors=True)
+                if tidy:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def _keep(self, video: Video) -> None:
         if video.id in self._videos:  # it may have been erased meanwhile

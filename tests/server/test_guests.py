@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from server.people import People
 from server.people.routes import setup_people
 from tests.packs import open_models
 from tests.server.conftest import TOKEN, Serving
+from tests.server.forgetters import forgetting_for
 from tests.server.test_storage import DIGEST, sample
 
 BEARER = {hdrs.AUTHORIZATION: f"Bearer {TOKEN}"}
@@ -21,9 +23,11 @@ async def test_guests_see_and_change_nobody_and_the_host_everybody(
     tmp_path: Path, serving: Serving, lan_guests: bool
 ) -> None:
     people = await People.open(tmp_path / "people.sqlite3", DIGEST, 128)
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(people.close)
         ada = await people.add_person("Ada", [sample(1)])
-        parts = (lambda app: setup_people(app, people, open_models, 16),)
+        forgetting = await stack.enter_async_context(forgetting_for(people, tmp_path))
+        parts = (lambda app: setup_people(app, people, open_models, 16, forgetting),)
         async with serving(parts=parts, lan_guests=lan_guests) as served, served.client() as device:
             for method, path in (
                 ("GET", "/people"),
@@ -43,5 +47,3 @@ async def test_guests_see_and_change_nobody_and_the_host_everybody(
                 assert (await response.json())["guest"] is False  # this computer is the host's
             async with device.get(f"{served.local}/api/v1/people") as response:
                 assert response.status == 200
-    finally:
-        await people.close()

@@ -71,6 +71,7 @@ class Saved:
 
     name: str
     added: int
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ async def import_photos(
         if save:
             if draft.people():
                 committed = await imports.commit(draft.id)
-                saved += [Saved(person.name, added) for person, added in committed.people]
+                saved += [Saved(person.name, added, person.id) for person, added in committed.people]
             else:
                 imports.discard(draft.id)
             draft = imports.open(room, review, len(groups))
