@@ -11,6 +11,7 @@ const PAGES = [
   ["/videos", t("Videos")],
   ["/groups", t("Groups")],
   ["/sightings", t("Sightings")],
+  ["/data", t("Data ## the page that shows what is held")],
   ["/evaluate", t("Measure ## the page that measures how well recognition works")],
   ["/api", "API"],
 ];

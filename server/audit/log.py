@@ -173,7 +173,7 @@ class AuditLog:
             if found is None:
                 rows = await self._people.run(lambda store: table.count(store.engine))
                 return Chain(rows, None, at)
-            return Chain(0 if place is None else place.rows, found, at)
+            return Chain(found.rows, found, at)
 
     def _put(self, entry: Noted) -> None:
         if len(self._pending) >= WAITING:

@@ -97,7 +97,7 @@ def walked(store: PeopleStore, key: SigningKey) -> tuple[int, Broken | None]:
     while True:
         found = log.walk(store.engine, key.public, signed_by, place)
         if isinstance(found, Broken):
-            return (0 if place is None else place.rows), found
+            return found.rows, found
         if found is None:
             return log.count(store.engine), None
         place = found

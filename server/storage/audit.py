@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -107,10 +107,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The first row that does not hold (0: none in particular), and in words why."""
+    """The first row that does not hold (0: none in particular), and in words why; ``rows`` before it hold."""
 
     number: int
     words: str
+    rows: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,10 +226,13 @@ def walk(
     """Go ``limit`` rows on from a place (``None``: from the beginning) and say where that is; ``None`` at the end,
     where all of it holds. ``public`` is the key that has to have signed the marks."""
     with engine.connect() as connection:
-        marks = {kind: _mark(connection, kind) for kind in ("head", "floor")}
+        try:
+            marks = {kind: _mark(connection, kind) for kind in ("head", "floor")}
+        except sa.exc.DatabaseError:  # bytes that are no text
+            return Broken(0, "a signature cannot be read")
         for kind, mark in marks.items():
             if mark is not None and (words := _unsigned(kind, mark, public, check)):
-                return Broken(mark.number, words)
+                return Broken(mark.number if isinstance(mark.number, int) else 0, words)
         floor, head = marks["floor"], marks["head"]
         if place is None:
             place = Place(0, GENESIS) if floor is None else Place(floor.number, floor.hash)
@@ -240,29 +244,29 @@ def walk(
         row = _decoded(raw)
         number = raw[0]
         if number != place.number + 1:
-            return Broken(place.number + 1, "a row is missing")
+            return Broken(place.number + 1, "a row is missing", place.rows)
         if row is None or row["previous"] != place.hash:
-            return Broken(number, "it does not follow from the row before")
+            return Broken(number, "it does not follow from the row before", place.rows)
         if _hash(row) != row["hash"]:
-            return Broken(number, "it was changed")
+            return Broken(number, "it was changed", place.rows)
         if row["action"] == RESEALED:
             what = "another key signs" if row["detail"] == "key" else "the signature was gone, and made anew,"
-            return Broken(number, f"{what} from here on")
+            return Broken(number, f"{what} from here on", place.rows)
         place = Place(number, row["hash"], place.rows + 1)
     if len(rows) == limit:
         return place
     if head is None:
-        return Broken(place.number, "the signature of the newest row is missing")
+        return Broken(place.number, "the signature of the newest row is missing", place.rows)
     if head.number > place.number:
-        return Broken(place.number + 1, "the end was cut off")
+        return Broken(place.number + 1, "the end was cut off", place.rows)
     if (head.number, head.hash) != (place.number, place.hash):
-        return Broken(head.number + 1, "rows were added without a signature")
+        return Broken(head.number + 1, "rows were added without a signature", place.rows)
     return None
 
 
 # Text is read as the bytes that lie there: some that are no text must not stop the walk.
 _RAW = (
-    "SELECT number, CAST(count AS TEXT), "
+    "SELECT number, CAST(count AS BLOB), "
     + ", ".join(
         f"CAST({name} AS BLOB)" for name in ("at", "actor", "action", "subject", "room", "detail", "previous", "hash")
     )
@@ -275,7 +279,7 @@ def _decoded(raw: Any) -> dict[str, Any] | None:
     try:
         row: dict[str, Any] = {name: value.decode() for name, value in zip(names, raw[2:], strict=True)}
         return row | {"number": raw[0], "count": int(raw[1])}
-    except (UnicodeDecodeError, ValueError, AttributeError):
+    except (UnicodeDecodeError, ValueError, AttributeError, TypeError):
         return None
 
 
