@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ from server.storage import forgetting as table
 from server.storage.audit import Noted, append_in
 from server.storage.engine import writing
 from server.storage.forgetting import Intention
+
+logger = logging.getLogger(__name__)
 
 EMPTYING = (0.0, 0.1, 0.3, 1.0)  # seconds before each try to empty the write-ahead log
 ALWAYS: tuple[Remains, ...] = (
@@ -80,10 +83,16 @@ class Forgetting:
         return await asyncio.shield(going)
 
     async def resume(self) -> list[dict[str, Any]]:
-        """Finish what was begun; the receipts."""
+        """Finish what was begun; the receipts. What cannot be finished now is tried again at the next start, and said
+        in the log."""
+        receipts = []
         async with self._lock:
-            begun = await self._people.run(lambda store: table.intentions(store.engine))
-            return [await self._carry_out(intention) for intention in begun]
+            for intention in await self._people.run(lambda store: table.intentions(store.engine)):
+                try:
+                    receipts.append(await self._carry_out(intention))
+                except Exception as error:  # a file that cannot be read today must not keep the server from starting
+                    logger.error("somebody could not be forgotten yet: %s", type(error).__name__)
+        return receipts
 
     async def _forget(self, person: str, by: str, films: bool, reason: str) -> dict[str, Any]:
         async with self._lock:

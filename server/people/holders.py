@@ -52,9 +52,10 @@ class UnnamedSightings:
         self._people = people
         self._recorder = recorder
         self._models = models
+        self._compared: tuple[Gone, dict[str, bool]] | None = None  # of the forgetting that goes on
 
     async def find(self, gone: Gone) -> Found:
-        """Read every picture of somebody unknown anew and compare it."""
+        """Read every picture of somebody unknown anew and compare it; asked again about the same, only new ones."""
         found: list[str] = []
         rows: list[SeenRow] = []
         if gone.template is not None:
@@ -70,6 +71,7 @@ class UnnamedSightings:
         async def erase() -> Mapping[str, int]:
             for id in found:
                 await self._recorder.erase(id)
+            self._compared = None
             return {}
 
         bare = any(not row.crop for row in rows)
@@ -79,11 +81,16 @@ class UnnamedSightings:
         return Found({"unnamed sightings": len(found)}, erase, left)
 
     async def _alike(self, gone: Gone, ids: list[str]) -> list[str]:
-        crops = [(id, await self._people.run(lambda store, id=id: seen.get_crop(store.engine, id))) for id in ids]  # type: ignore[misc]
+        if self._compared is None or self._compared[0] is not gone:
+            self._compared = (gone, {})
+        known = self._compared[1]
+        fresh = [id for id in ids if id not in known]
+        crops = await self._people.run(lambda store: [(id, seen.get_crop(store.engine, id)) for id in fresh])
         layout = (LAYOUT * (CROP_SIDE / SIDE)).astype(np.float32)  # as server/live/strangers.py cuts them
         samples = [CroppedSample(id, crop, layout) for id, crop in crops if crop is not None]
         read = await asyncio.to_thread(embed_again, self._models(), samples)
-        return [id for id, embedding in read if gone.alike(embedding)]
+        known |= {id: False for id, _ in crops} | {id: gone.alike(embedding) for id, embedding in read}
+        return [id for id in ids if known.get(id)]
 
 
 class Told:

@@ -36,6 +36,10 @@ class VideoHolder:
                 if video.state in ("waiting", "running"):
                     left.append(remains("film that is not looked through yet", f"video {video.id}", self._until(video)))
                 continue
+            except (OSError, ValueError, KeyError, TypeError):  # damaged: nothing of it can be shown to anybody either
+                words = "film whose result is damaged, and what was found in it"
+                left.append(remains(words, f"video {video.id}", self._until(video)))
+                continue
             if found[0]:
                 theirs[video.id] = found
                 if not gone.films:

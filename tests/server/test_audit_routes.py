@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,9 +129,10 @@ async def test_what_a_session_changes_is_noted_before_it_is_said(tmp_path: Path)
     notes = LiveNotes(log, lambda: who, "hall")
     one = SessionPeople(people, "hall", False, lambda: None, notes)
 
-    async def noted() -> list[tuple[str, str, str, str | None, str]]:
+    async def noted() -> list[tuple[str, str, str, str, str]]:
         found = await people.run(lambda store: find(store.engine, Asked(), 50))
-        return [dataclasses.astuple(row.said)[:4] + (row.said.detail,) for row in found if row.said.actor != "server"]  # type: ignore[misc]
+        said = [row.said for row in found if row.said.actor != "server"]
+        return [(one.actor, one.action, one.subject, one.room, one.detail) for one in said]
 
     ada = await one.add_person("Ada", [sample(1)], "room")
     assert await noted() == [("link:abcd1234", "person.enrolled", ada.id, "hall", "live")]
