@@ -221,7 +221,7 @@ def count(engine: sa.Engine) -> int:
 
 
 def walk(
-    engine: sa.Engine, public: str, check: Checker, place: Place | None = None, limit: int = 2000
+    engine: sa.Engine, public: str, check: Checker, place: Place | None = None, limit: int = 1000
 ) -> Place | Broken | None:
     """Go ``limit`` rows on from a place (``None``: from the beginning) and say where that is; ``None`` at the end,
     where all of it holds. ``public`` is the key that has to have signed the marks."""
