@@ -44,7 +44,6 @@ from server.client_types import (
     PersonDetail,
     Photo,
     Reading,
-    Receipt,
     Saved,
     Sessions,
     Sighting,
@@ -124,15 +123,15 @@ class Visavis:
         """Take somebody away; it can be undone."""
         return cast(Change, self._send("POST", f"/people/{id}/remove")["change"])
 
-    def forget(self, id: str, films: bool = False) -> Receipt:
-        """Erase somebody for good, with ``films`` also the videos they are in; the signed receipt of it."""
-        return cast(Receipt, self._delete(f"/people/{id}", films="1" if films else None)["receipt"])
+    def forget(self, id: str, films: bool = False) -> dict[str, Any]:
+        """Erase somebody for good, with ``films`` also the videos they are in; the receipt of it, as it was signed."""
+        return cast(dict[str, Any], self._delete(f"/people/{id}", films="1" if films else None)["receipt"])
 
     def everything_about(self, id: str) -> bytes:
         """Everything held of somebody, as a ZIP."""
         return self._ask("GET", f"/people/{id}/export", {})
 
-    def receipts(self) -> Iterator[Receipt]:
+    def receipts(self) -> Iterator[dict[str, Any]]:
         """Receipts of who was forgotten, the newest first, page by page."""
         return self._pages("/receipts")
 

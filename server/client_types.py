@@ -66,16 +66,6 @@ class Config(TypedDict):
     retention: str
 
 
-class DestroyedKeys(TypedDict):
-    count: int | None
-    ids: list[str]
-
-
-class Erased(TypedDict):
-    what: str
-    count: int
-
-
 class EventDataPerson(TypedDict):
     id: str
     name: str
@@ -266,29 +256,6 @@ class Reading(TypedDict):
     age: bool
 
 
-class Receipt(TypedDict):
-    format: Literal["visavis-receipt"]
-    version: int
-    id: str
-    at: str
-    asked: str
-    by: str
-    reason: str
-    person: str
-    erased: list[Erased]
-    keys: DestroyedKeys
-    remains: list[Remaining]
-    software: str
-    key: SigningKey
-    signature: str
-
-
-class Remaining(TypedDict):
-    what: str
-    where: str
-    until: str
-
-
 class SampleNearest(TypedDict):
     person: str
     name: str
@@ -346,12 +313,6 @@ class Sighting(TypedDict):
     present: bool
     probability: float | None
     picture: bool
-
-
-class SigningKey(TypedDict):
-    algorithm: Literal["Ed25519"]
-    public: str
-    fingerprint: str
 
 
 class Stranger(TypedDict):

@@ -51,12 +51,12 @@ export class PersonPage {
   }
 
   #everything(person) {
-    const link = element("a", { className: "button", href: `/api/v1/people/${encodeURIComponent(person.id)}/export`, download: "", textContent: t("Everything about this person (ZIP)") });
+    const link = element("a", { className: "button", href: `/api/v1/people/${encodeURIComponent(person.id)}/export`, download: "", textContent: t("Everything in one file (ZIP)") });
     return element(
       "section",
       { className: "part" },
       element("h3", { textContent: t("Asked what you hold of them?") }),
-      paragraph(t("One file with all of it: in words, with numbers, pictures, sightings, and who looked at it."), "soft"),
+      paragraph(t("All that is kept of this person: in words, with numbers, pictures, sightings, and who looked at it."), "soft"),
       element("div", { className: "row" }, link),
     );
   }

@@ -60,7 +60,7 @@ def test_somebody_is_forgotten_and_the_page_tells_of_it(
     id, name = ids[who], ("Ada", "Bob")[who]
     page = opened(browser, whole, f"/people#people/{id}", size, scheme)
     with page.expect_download() as begun:
-        page.click("text=Everything about this person")
+        page.click("text=Everything in one file")
     assert Path(begun.value.path()).read_bytes()[:2] == b"PK"
     page.click("text=Forget for good …")
     page.click("dialog button.danger")

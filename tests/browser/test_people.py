@@ -212,7 +212,7 @@ def test_forgetting_asks_first(standin: Standin) -> None:
     assert not page.is_visible("#toasts >> text=Undo")
     page.click("#toasts >> text=Receipt")
     page.wait_for_selector("dialog >> text=3 sets of numbers of the face")
-    page.wait_for_selector("dialog >> text=The film of video 0000001e")
+    page.wait_for_selector("dialog >> text=The film of video 00000000")
     assert serious(page) == []
 
 
