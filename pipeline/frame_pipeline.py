@@ -131,6 +131,23 @@ class FramePipeline:
         """
         self._next = models
 
+    def let_go(self, person: str, alike: Callable[[Embedding], bool]) -> list[int]:
+        """Drop all that tracks know of a face: those that bear this person's name, or whose evidence is ``alike``.
+        Between two frames only. Returns their numbers; whoever is still in the picture is looked at anew."""
+        numbers = []
+        for track in (*self.tracker.visible, *self.tracker.lost):
+            opinion, template = track.identity.opinion, track.evidence.template()
+            memory = self._memory.get(track.number)
+            strikes = [] if memory is None else [vector for vector, _ in memory.strikes]
+            held = [*([] if template is None else [template]), *strikes]
+            if (opinion is not None and opinion.person == person) or any(alike(vector) for vector in held):
+                track.evidence = Evidence(track.evidence.policy)
+                track.identity.reset()
+                self._memory[track.number] = TrackMemory()
+                numbers.append(track.number)
+        self._attributes.keep(t.number for t in (*self.tracker.visible, *self.tracker.lost) if t.number not in numbers)
+        return numbers
+
     def process(self, frame: Frame) -> FrameResult:
         """Recognise the faces of the next frame. Times must rise; a step back or a gap is taken as it comes."""
         result = self.advance(frame)

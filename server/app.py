@@ -19,6 +19,8 @@ from server.api.etags import etag_middleware
 from server.api.idempotency import Answers, idempotency_middleware
 from server.api.operations import describe
 from server.api.routes import setup_document
+from server.audit import AuditLog
+from server.audit.middleware import audit_middleware, note_views
 from server.front_operations import OPERATIONS
 from server.join import Door
 from server.passes import is_guest, pass_in
@@ -53,24 +55,32 @@ class Services:
     """Where other programs come in; ``None``: no key opens anything."""
     access: Access | None = None
     """Who may come in; ``None``: nobody can sign in, and there are no links."""
+    audit: AuditLog | None = None
+    """Where it is noted who saw and changed what; ``None``: nowhere."""
 
 
 SETTINGS = web.AppKey("settings", Settings)
 SERVICES = web.AppKey("services", Services)
+ANSWERS = web.AppKey("remembered answers", Answers)
 
 
 def create_app(settings: Settings, services: Services) -> web.Application:
     """The application for loopback and LAN alike; :mod:`server.access.door` tells them apart by TLS."""
+    answers = Answers()
     middlewares = [
         problem_middleware,
+        *([] if services.audit is None else [audit_middleware(services.audit)]),
         access_middleware(settings, services.access, services.keys),
         media_type_middleware,
-        idempotency_middleware(Answers()),
+        idempotency_middleware(answers),
         etag_middleware(),
     ]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_LIMIT)
     app[SETTINGS] = settings
     app[SERVICES] = services
+    app[ANSWERS] = answers
+    if services.audit is not None:
+        app.on_response_prepare.append(note_views(services.audit))
     app.on_response_prepare.extend((add_headers, strict_transport(settings), add_rate))
     app.on_shutdown.append(_end_sessions)
     app.router.add_get("/healthz", _health)

@@ -23,6 +23,8 @@ MOUNTED = {
     "bench": "server.commands.bench:bench",
     "evaluate": "server.commands.evaluate:evaluate",
     "people": "server.commands.people:people",
+    "audit": "server.commands.audit:audit",
+    "receipt": "server.commands.receipt:receipt",
     "keys": "server.commands.keys:keys",
     "owner": "server.commands.owner:owner",
     "recognise": "server.commands.recognise:recognise",

@@ -129,9 +129,17 @@ class Visavis:
         """Take somebody away; it can be undone."""
         return cast(Change, self._send("POST", f"/people/{id}/remove")["change"])
 
-    def forget(self, id: str) -> None:
-        """Erase somebody for good."""
-        self._send("DELETE", f"/people/{id}")
+    def forget(self, id: str, films: bool = False) -> dict[str, Any]:
+        """Erase somebody for good, with ``films`` also the videos they are in; the receipt of it, as it was signed."""
+        return cast(dict[str, Any], self._delete(f"/people/{id}", films="1" if films else None)["receipt"])
+
+    def everything_about(self, id: str) -> bytes:
+        """Everything held of somebody, as a ZIP."""
+        return self._ask("GET", f"/people/{id}/export", {})
+
+    def receipts(self) -> Iterator[dict[str, Any]]:
+        """Receipts of who was forgotten, the newest first, page by page."""
+        return self._pages("/receipts")
 
     def consents(self, id: str) -> list[Consent]:
         """Every record of why somebody may be recognised, the newest first."""
@@ -356,6 +364,9 @@ class Visavis:
             headers["Content-Type"] = "application/json"
         answer = self._ask(method, path, {}, data, headers)
         return json.loads(answer) if answer else None
+
+    def _delete(self, path: str, **query: str | None) -> Any:
+        return json.loads(self._ask("DELETE", path, query))
 
     def _upload(self, path: str, source: Source, file: str | None, **query: str | None) -> Any:
         """Send a file as it is; ``file`` is what it is called where it has no name of its own, ``None``: nothing."""

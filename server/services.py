@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 import cv2
+from aiohttp import web
 
 from models import Pack, load_pack
 from pipeline.face_models import FaceModels
@@ -21,7 +22,8 @@ from server.access.routes import setup_access
 from server.api.door import KeyDoor
 from server.api.keys import Keys
 from server.api.routes import setup_keys
-from server.app import VIDEO, Services
+from server.app import ANSWERS, VIDEO, Services
+from server.audit import AuditLog, SigningKey
 from server.evaluation.running import Evaluations
 from server.evaluation_routes import setup_evaluation
 from server.fallback.routes import setup_fallback
@@ -38,18 +40,26 @@ from server.media.decoder import Decoder, DecoderDown
 from server.peers import PeerRegistry
 from server.people import People, PeopleOptions
 from server.people.consent_routes import setup_consents
+from server.people.forgetting import Forgetting
 from server.people.grace import Grace
 from server.people.import_routes import setup_imports
 from server.people.inbox import Inbox, erase_inbox
 from server.people.inbox_routes import setup_inbox
 from server.people.model_change import ModelChange
 from server.people.model_change_routes import setup_model_change
+from server.people.own_data import OwnData
+from server.people.own_exporters import exporters
 from server.people.photos.imports import Imports
+from server.people.receipt_routes import setup_receipts
 from server.people.routes import setup_people
 from server.people.threshold_routes import setup_threshold
 from server.photos.priority import step_back
 from server.photos.routes import Photos, setup_photos
 from server.relay.viewers import Viewers
+from server.retention.elsewhere import elsewhere
+from server.retention.held import Retention
+from server.retention.holders import make_holders
+from server.retention.routes import setup_data
 from server.rooms.consent_modes import ConsentModes
 from server.rooms.rooms import Rooms
 from server.rooms.routes import RoomRoutes
@@ -63,6 +73,7 @@ from server.sources.routes import setup_sources
 from server.sources.sources import Sources
 from server.storage import StorageError
 from server.transport import IceServer, TransportOptions, install
+from server.videos.own_data import video_exporter
 from server.videos.routes import VideoRoutes, setup_videos
 from server.videos.videos import Videos
 from server.videos.working import Worker
@@ -93,7 +104,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             link, change.models, people, executor, config, policy, options, inbox, room=visit.room, guest=visit.guest,
             reading=readings.of(visit.room), reader=readings.reader(visit.room, change.models), recorder=recorder,
             camera=LiveCamera(visit.name, visit.visitor), by=str(visit.visitor),
-            consent=ConsentMode(people.consented, consent_modes.of(visit.room)), masks=masks,
+            consent=ConsentMode(people.consented, consent_modes.of(visit.room)), masks=masks, audit=audit,
         )  # fmt: skip
 
     def sessions() -> list[LiveSession]:
@@ -117,11 +128,13 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
     async with contextlib.AsyncExitStack() as stack:
         people = await _open_people(settings, models)
         stack.push_async_callback(people.close)
-        grace = Grace(people, settings.consent_grace_days, people.forget)
-        stack.push_async_callback(grace.close)
+        signing = SigningKey.open(settings.data_dir)
+        audit = await AuditLog.open(people, signing, settings.audit_days)
+        stack.push_async_callback(audit.close)
+        people.expired = audit.expired
         consent_modes = await ConsentModes.open(people, settings.consent_mode)
         readings = await Readings.open(people, models, settings.provider)
-        inbox = await _open_inbox(settings, people, models)
+        inbox = await _open_inbox(settings, people, models, audit)
         if inbox is not None:
             stack.push_async_callback(inbox.close)
         change = ModelChange(
@@ -130,7 +143,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(change.close)
         recorder = await Recorder.open(
             people, lambda: change.models.matcher, enabled=settings.sightings, days=settings.sightings_days,
-            crops=settings.sightings_crops, ageing=people.ageing,
+            crops=settings.sightings_crops, ageing=people.ageing, expired=audit.expired,
         )  # fmt: skip
         stack.push_async_callback(recorder.close)
         deliveries = await Deliveries.open(people)
@@ -173,6 +186,21 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(rooms.close)
         videos = await _open_videos(settings, people, lambda: change.models, lambda: bool(sessions()))
         stack.push_async_callback(videos.close)
+        videos.expired = audit.expired
+        holders = make_holders(
+            people, lambda: change.models, inbox, recorder, imports, albums, videos, settings.video_days, sessions
+        )
+        forgetting = Forgetting(people, lambda: change.models.matcher, signing, audit, holders)
+        stack.push_async_callback(forgetting.close)
+        own_data = OwnData(
+            people, [*exporters(people, audit), video_exporter(videos, people, lambda: change.models.matcher)]
+        )
+        retention = Retention(
+            people, settings, elsewhere(settings, imports, albums, videos, evaluations, lambda: len(sessions()))
+        )
+        erase = partial(forgetting.forget, by="server", reason="expired")
+        grace = Grace(people, settings.consent_grace_days, erase)
+        stack.push_async_callback(grace.close)
 
         async def end_sessions(reason: str) -> None:
             await rooms.close()
@@ -180,6 +208,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             await asyncio.gather(viewers.close_all(reason), peers.close_all(reason))
 
         await change.resume()
+        await forgetting.resume()
         yield Services(
             pack=lambda: {"name": change.models.manifest.name, "licence": change.models.manifest.licence},
             sessions=lambda: peers.sessions,
@@ -188,6 +217,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             door=door,
             keys=KeyDoor(keys),
             access=access,
+            audit=audit,
             parts=(
                 lambda app: setup_keys(app, keys),
                 lambda app: setup_access(app, access),
@@ -198,8 +228,11 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
                 Watching(rooms, viewers, transport.ice_servers).setup,
                 lambda app: setup_sources(app, sources),
                 lambda app: setup_reading(app, readings, lambda: change.models, show_reading),
-                lambda app: setup_people(app, people, lambda: change.models, settings.max_samples),
+                lambda app: setup_people(app, people, lambda: change.models, settings.max_samples, forgetting),
                 lambda app: setup_consents(app, people),
+                lambda app: setup_forgetting(app, forgetting),
+                lambda app: setup_receipts(app, people, own_data),
+                lambda app: setup_data(app, retention, audit, people, str(settings.data_dir)),
                 lambda app: setup_imports(app, imports),
                 lambda app: setup_photos(app, photos),
                 lambda app: setup_groups(
@@ -247,14 +280,19 @@ async def _open_people(settings: Settings, models: FaceModels) -> People:
         raise StartError(str(error)) from error
 
 
-async def _open_inbox(settings: Settings, people: People, models: FaceModels) -> Inbox | None:
+async def _open_inbox(settings: Settings, people: People, models: FaceModels, audit: AuditLog) -> Inbox | None:
     if not settings.inbox:
         await erase_inbox(people)
         return None
     return await Inbox.open(
         people, models.matcher, models.manifest.digest, days=settings.inbox_days, keep_crops=settings.keep_crops,
-        ageing=people.ageing,
+        ageing=people.ageing, expired=audit.expired,
     )  # fmt: skip
+
+
+def setup_forgetting(app: web.Application, forgetting: Forgetting) -> None:
+    """Whoever is forgotten goes from remembered answers as well, whichever way that was asked for."""
+    forgetting.told.append(app[ANSWERS].clear)
 
 
 def _start_decoder() -> Decoder:

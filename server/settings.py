@@ -160,6 +160,11 @@ class Settings:
     consent_mode: bool = setting(
         kinds.SWITCH, False, "Blur whoever has not consented in what others see, in rooms that do not say otherwise."
     )
+    audit_days: int = setting(
+        kinds.whole(1, 36_500),
+        730,
+        "Days after which a row of the audit log is erased; a signed mark stays in its place.",
+    )
     approximate_above: int = setting(
         kinds.whole(1000, 100_000_000),
         200_000,

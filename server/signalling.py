@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from server.api.operations import describe
+from server.audit import about
 from server.descriptions import answered, ice_links, offer_options, read_offer, session_options, take_candidates
 from server.front_operations import WHIP_OPERATIONS
 from server.link import Visit
@@ -68,6 +69,7 @@ async def _post(request: web.Request) -> web.Response:
         )
     except OfferError as error:
         return problem(error.status, "Offer refused", f"{error}.")
+    about(request, peer.id)
     logger.info("session %s began", peer.id)
     links = (*request.app[ICE_LINKS], f"<{EVENTS.format(peer.id)}>; {EVENTS_REL}")
     return answered(f"{BASE}/{peer.id}", peer.negotiation, answer, links)

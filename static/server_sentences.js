@@ -21,6 +21,20 @@ export const SENTENCES = [
   knownNumber("a day", "{count} days ## after which something is erased"),
   known("Photos and faces are held in memory only, until you close this or an hour has gone by. Whoever you name is kept, as with any enrolment."),
 
+  // Whether the audit log holds
+  known("a row is missing"),
+  known("it was changed"),
+  known("it does not follow from the row before"),
+  known("the end was cut off"),
+  known("the signature does not fit"),
+  known("a signature cannot be read"),
+  known("the signature of the newest row is missing"),
+  known("it is signed with another key than this server's"),
+  known("rows were added without a signature"),
+  known("a row stands where none can be: before the first"),
+  known("another key signs from here on"),
+  known("the signature was gone, and made anew, from here on"),
+
   // Why a face has its name
   known("The face is too small or too blurred to be told."),
   known("{pictures} so far: too few to say a name."),
@@ -56,6 +70,7 @@ export const SENTENCES = [
   known("face is gone"),
   known("The models were changed a moment ago. Try again."),
   known("{name} was forgotten a moment ago. Try again."),
+  known("This person was forgotten a moment ago. Try again."),
   known("Somebody of this name was enrolled a moment ago. Try again."),
   known("Somebody of this name was enrolled or removed a moment ago. Try again."),
   known("Say why {name} may be recognised: their consent, or another basis."),

@@ -32,7 +32,7 @@ assert set(SCOPES) == set(get_args(Scope))
 
 Tag = Literal[
     "server", "live", "rooms", "people", "enrolment", "strangers", "photos", "videos", "sightings", "groups",
-    "settings", "evaluation", "keys", "access",
+    "settings", "evaluation", "keys", "access", "data",
 ]  # fmt: skip
 
 

@@ -21,9 +21,12 @@ import numpy as np
 
 from pipeline.face_models import FaceModels
 from pipeline.templates import fuse_template
+from server.audit import SigningKey
+from server.audit.actions import checked
 from server.commands import people_consent
 from server.commands.consent_options import BY, consent_of, consent_options
 from server.commands.models_option import models_options
+from server.commands.one_person import everything_about, forget_person
 from server.commands.report import show, table
 from server.people import People, PeopleOptions
 from server.people.consent import consent_fields
@@ -33,21 +36,26 @@ from server.people.photos.export import BadExport, export_people, is_export, rea
 from server.people.photos.folder import FILES, BadFolder, Photos, Saved, import_photos, open_photos
 from server.people.photos.imports import ImportRefused, Imports
 from server.people.photos.verdicts import REVIEWS, Review
-from server.settings import Settings, configure
+from server.private_files import write_private
+from server.settings import Settings, StartError, configure
 from server.storage import (
     BadName,
     ConsentMissing,
     NameTaken,
     NewConsent,
+    NoSuchPerson,
     PeopleStore,
     PersonRow,
     StorageError,
     clean_room,
 )
+from server.storage.audit import Noted, append
 from server.storage.reading import list_people
 from server.vault import MasterSource
 
 FILE = "people.sqlite3"
+COMMAND_LINE = "command line"
+"""Who does it, as the audit log has it."""
 ROOM = click.option("--room", help="The room they belong to; without it they are everyone's.")
 DATA = click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of people; see the setting data_dir.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -102,6 +110,7 @@ def export(folder: Path, room: str | None, data_dir: Path | None, as_json: bool)
     """Write everything kept of everybody into FOLDER, which must be new or empty."""
     with _plainly(), _store(data_dir) as store:
         found, samples = export_people(store, folder, clean_room(room))
+        _noted(store, Noted(COMMAND_LINE, "people.exported", count=found))
     show(f"Exported to {folder}", [("people", found), ("samples", samples)], as_json)
 
 
@@ -171,10 +180,61 @@ async def _import(
                     consent=consent,
                     by=BY,
                 )
+            for one in saved:
+                entry = Noted(COMMAND_LINE, "person.enrolled", one.id, room or "", one.added, "photos")
+                await people.run(functools.partial(_noted, entry=entry))
         finally:
             imports.close()
             await people.close()
     _print(rows, saved, time.perf_counter() - started, dry_run, json_)
+
+
+@people.command("forget")
+@click.argument("name")
+@ROOM
+@click.option("--films", is_flag=True, help="Erase the videos they are in as well, not only what was found in them.")
+@click.option("--receipt", "target", type=click.Path(path_type=Path), help="Write the receipt here instead.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@DATA
+@models_options
+def forget(
+    models: FaceModels,
+    name: str,
+    room: str | None,
+    films: bool,
+    target: Path | None,
+    yes: bool,
+    data_dir: Path | None,
+) -> None:
+    """Erase NAME (or an id) for good, and print a signed receipt; with a server running, do it there instead."""
+    if target is not None and target.exists():
+        raise click.ClickException(f"{target}: the file is there already")
+    if not yes:
+        click.confirm("Everything kept of this person is erased for good. Go on?", abort=True)
+    with _plainly():
+        receipt = asyncio.run(forget_person(models, _folder(data_dir), name, clean_room(room), films, COMMAND_LINE))
+        text = json.dumps(receipt, ensure_ascii=False, indent=1)
+        if target is None:
+            click.echo(text)
+        else:
+            write_private(target, text.encode())
+            click.echo(f"Forgotten. The receipt is in {target}.")
+
+
+@people.command("data")
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE.zip")
+@ROOM
+@DATA
+@models_options
+def data(models: FaceModels, name: str, file: Path, room: str | None, data_dir: Path | None) -> None:
+    """Write everything held of NAME (or an id) into FILE.zip."""
+    if file.exists():
+        raise click.ClickException(f"{file}: the file is there already")
+    with _plainly():
+        archive = asyncio.run(everything_about(models, _folder(data_dir), name, clean_room(room), COMMAND_LINE))
+        write_private(file, archive)
+    click.echo(f"Written to {file}.")
 
 
 async def _restore(models: FaceModels, folder: Path, path: Path, consent: NewConsent | None, as_json: bool) -> None:
@@ -201,7 +261,11 @@ async def _restore(models: FaceModels, folder: Path, path: Path, consent: NewCon
             put = functools.partial(
                 restore_person, person=person, agrees=agrees, consent=consent, how=people.recording(BY)
             )
-            restored.append(await people.run(put))
+            put_back = await people.run(put)
+            restored.append(put_back)
+            entry = Noted(COMMAND_LINE, "person.enrolled", person["row"]["id"], count=put_back.added, detail="restored")
+            if put_back.added:
+                await people.run(functools.partial(_noted, entry=entry))
     finally:
         await people.close()
     for one in restored:
@@ -243,6 +307,17 @@ async def _open(models: FaceModels, path: Path) -> People:
     return await People.open(path, manifest.digest, manifest.embedder.dimension, options)
 
 
+def _noted(store: PeopleStore, entry: Noted) -> None:
+    append(store.engine, SigningKey.open(store.path.parent), [checked(entry)])
+
+
+def _folder(data_dir: Path | None) -> Path:
+    folder = data_dir or _settings().data_dir
+    if not (folder / FILE).is_file():
+        raise click.ClickException(f"{folder}: nobody has been enrolled here; see the setting data_dir")
+    return folder
+
+
 @contextlib.contextmanager
 def _store(data_dir: Path | None) -> Iterator[PeopleStore]:
     path = (data_dir or _settings().data_dir) / FILE
@@ -257,7 +332,10 @@ def _plainly() -> Iterator[None]:
     """What a person can get wrong, as one line."""
     try:
         yield
-    except (BadArchive, BadExport, BadName, ConsentMissing, ImportRefused, NameTaken, StorageError) as error:
+    except (
+        BadArchive, BadExport, BadName, ConsentMissing, ImportRefused, NameTaken, NoSuchPerson, StartError,
+        StorageError,
+    ) as error:  # fmt: skip
         raise click.ClickException(str(error)) from error
 
 

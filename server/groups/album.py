@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -136,6 +136,17 @@ class Album:
         for one in self.get(id).faces:
             del self.faces[one.id]
         del self.groups[id]
+
+    def let_go(self, alike: Callable[[Embedding], bool]) -> int:
+        """Drop the faces of somebody who is erased; how many that were."""
+        gone = {id for id, one in self.faces.items() if alike(one.face.embedding)}
+        for id in gone:
+            del self.faces[id]
+        for group in tuple(self.groups.values()):
+            group.faces = [one for one in group.faces if one.id not in gone]
+            if not group.faces:
+                del self.groups[group.id]
+        return len(gone)
 
     def get(self, id: str) -> Group:
         """A group by its id. Raises :class:`NoSuchGroup`."""

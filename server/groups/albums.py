@@ -18,6 +18,7 @@ from server.people.photos.archive import PhotoArchive
 from server.people.photos.reading import Photo, read
 from server.storage import NewConsent
 from server.videos.naming import enrol_as
+from tracking import Embedding
 
 T = TypeVar("T")
 ALBUMS = 4  # at the same time
@@ -62,6 +63,11 @@ class Albums:
         self._keep_crops = keep_crops
         self._open: dict[str, _Open] = {}
 
+    @property
+    def held(self) -> int:
+        """How many photos all of them hold."""
+        return sum(len(opened.album.files) for opened in self._open.values())
+
     def close(self) -> None:
         """Let all of them go."""
         for id in tuple(self._open):
@@ -75,6 +81,15 @@ class Albums:
         self._open[opened.album.id] = opened
         self._touch(opened)
         return opened.album
+
+    async def let_go(self, alike: Callable[[Embedding], bool]) -> int:
+        """Drop somebody who is erased from every album; how many faces that were."""
+        dropped = 0
+        for opened in tuple(self._open.values()):
+            async with opened.lock:
+                if opened.models is self._models():
+                    dropped += await self._compute(functools.partial(opened.album.let_go, alike))
+        return dropped
 
     def get(self, id: str) -> Album:
         """An album by its id. Raises :class:`NoSuchAlbum`."""

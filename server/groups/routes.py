@@ -13,6 +13,7 @@ from pipeline.gallery import Gallery
 from pipeline.matcher import Matcher
 from server.api.operations import describe
 from server.app import static_folder
+from server.audit import about
 from server.groups.album import Album, BadSplit, Group, NoSuchGroup
 from server.groups.albums import FACES, FILES, AlbumRefused, Albums, NoSuchAlbum
 from server.groups.operations import BASE, MAX_CHOSEN, OPERATIONS
@@ -130,6 +131,7 @@ class AlbumRoutes:
         consent = said_consent(self._people, wish)
         id, group = request.match_info["id"], request.match_info["group"]
         person, faces = await self._albums.name(id, group, wish["name"], consent, str(visitor_of(request)))
+        about(request, person.id)
         said = {"id": person.id, "name": person.name, "room": person.room}
         return web.json_response({"person": said, "faces": faces})
 

@@ -32,7 +32,10 @@ class LiveCorrections:
 
     async def why(self, command: Command, face: Face) -> None:
         """Explain a face's name."""
-        self._session.say("why", id=command.id, **await explain(face, self._known))
+        said = await explain(face, self._known)
+        if said["person"] is not None:
+            self._known.notes.view("live.asked", said["person"])
+        self._session.say("why", id=command.id, **said)
 
     async def not_person(self, command: Command, face: Face, person: str) -> None:
         """Keep that this face is not that person's; in consent mode only as long as the face is followed."""

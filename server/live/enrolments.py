@@ -22,7 +22,7 @@ from server.people.consent import BadConsent
 from server.storage import BadName, ConsentMissing, NameTaken, clean_name
 from server.storage.consent_values import missing
 from server.wording import sentence, stated
-from tracking import IdentityState, Opinion
+from tracking import Embedding, IdentityState, Opinion
 from tracking.liveness import Liveness
 
 WAIT = 60.0  # seconds that samples wait for a word about whose they are
@@ -197,6 +197,19 @@ class LiveEnrolments:
             self._end(track)
         self._waiting.clear()
 
+    def let_go(self, person: str, alike: Callable[[Embedding], bool]) -> int:
+        """Drop what was gathered of somebody who is erased, and tell the page; how many enrolments that were."""
+        waiting = [track for track, one in self._waiting.items() if one.alike == person or _of(one.enrolment, alike)]
+        for track in waiting:
+            del self._waiting[track]
+        running = [track for track, (enrolment, _) in self._running.items() if _of(enrolment, alike)]
+        for track in running:
+            ended = self._end(track)
+            if ended is not None:
+                text = "This person was forgotten a moment ago. Try again."
+                self._voice.fail(ended[0].command, "no_such_person", text, track=track)
+        return len(waiting) + len(running)
+
     def change_models(self, matcher: Matcher) -> None:
         """Samples of other models cannot be mixed: what was gathered is dropped, and the page told."""
         self._matcher = matcher
@@ -351,3 +364,7 @@ class LiveEnrolments:
 
 
 NOBODY = Person("", "")  # no id: somebody new
+
+
+def _of(enrolment: Enrolment, alike: Callable[[Embedding], bool]) -> bool:
+    return any(alike(sample.embedding) for sample in enrolment.samples)

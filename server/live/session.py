@@ -23,6 +23,8 @@ from pipeline.matcher import Matcher
 from pipeline.results import Face, FrameResult
 from pipeline.templates import Level
 from server import __version__
+from server.audit.live import LiveNotes
+from server.audit.log import AuditLog
 from server.link import Link
 from server.live.allowed import is_allowed
 from server.live.camera import LiveCamera, unlooked
@@ -54,7 +56,7 @@ from server.relay.feed import Feed
 from server.sightings.recorder import Recorder
 from server.storage.faults import fault
 from server.storage.room_reading import RoomReading
-from tracking import TrackingPolicy
+from tracking import Embedding, TrackingPolicy
 from tracking.liveness import Liveness
 
 logger = logging.getLogger(__name__)
@@ -102,6 +104,7 @@ class LiveSession:
         by: str = "server",
         consent: ConsentMode | None = None,
         masks: Executor | None = None,
+        audit: AuditLog | None = None,
     ) -> None:
         self.id = link.id
         self.resume = secrets.token_urlsafe(16)  # who knows it may go on with this session after its connection broke
@@ -115,7 +118,8 @@ class LiveSession:
         self._resumed = False
         self._models = models
         self._executor = executor
-        self._known = SessionPeople(people, room, guest, self._people_changed, by)
+        notes = LiveNotes(audit, lambda: self._link.visit.visitor, room)
+        self._known = SessionPeople(people, room, guest, self._people_changed, notes, by)
         config = replace(config, crops=options.keep_crops)
         self._pipeline = FramePipeline(models, self._known.gallery, config, policy)
         self._liveness = options.liveness
@@ -384,6 +388,15 @@ class LiveSession:
         self._enrolments.change_models(models.matcher)
         self._known.forget_all()
         self._pipeline.change_models(models)
+
+    async def let_go(self, person: str, alike: Callable[[Embedding], bool]) -> tuple[list[int], int]:
+        """Forget somebody who is erased: the tracks that knew them, and how many of its own people and enrolments
+        went."""
+        async with self._turn:
+            tracks = self._pipeline.let_go(person, alike)
+            own = self._known.let_go(person, alike) + self._enrolments.let_go(person, alike)
+            self._faces = tuple(face for face in self._faces if face.track not in tracks)
+            return tracks, own
 
     async def on_closed(self, reason: str) -> None:
         """Release everything; what was half enrolled or measured is dropped."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.gallery import Entry, Gallery, Person
 from pipeline.templates import fuse_template
+from server.audit.live import SILENT, LiveNotes
 from server.people import People
 from server.people.consent import said_consent
 from server.people.known_template import known_template
@@ -40,9 +41,16 @@ class SessionPeople:
     """
 
     def __init__(
-        self, people: People, room: str | None, guest: bool, changed: Callable[[], None], by: str = "server"
+        self,
+        people: People,
+        room: str | None,
+        guest: bool,
+        changed: Callable[[], None],
+        notes: LiveNotes = SILENT,
+        by: str = "server",
     ) -> None:
         self._people = people
+        self.notes = notes
         self._by = by
         self._room = room
         self._guest = guest
@@ -115,11 +123,14 @@ class SessionPeople:
         """Enrol somebody new. Raises :class:`server.storage.BadName`, :class:`server.storage.NameTaken` or
         :class:`server.storage.ConsentMissing`."""
         if scope != "session":
-            return await self._people.add_person(name, samples, self._place(scope), consent, self._by)
+            new = await self._people.add_person(name, samples, self._place(scope), consent, self._by)
+            await self.notes.change("person.enrolled", new.id)
+            return new
         if await self.find(name, scope) is not None:
             raise NameTaken("somebody bears this name already")
         person = Person(secrets.token_hex(16), name)
         self._keep(_Own(person, False, [(secrets.token_hex(16), s) for s in samples]))
+        await self.notes.change("person.enrolled", person.id, visit=True)
         return person
 
     async def add_samples(
@@ -128,12 +139,16 @@ class SessionPeople:
         """Add to somebody; ``False`` if they are gone. What the session adds for itself leaves the store alone. Raises
         :class:`server.storage.ConsentMissing`."""
         if scope != "session" and person_id not in self._own:
-            return await self._people.add_samples(person_id, samples, consent, self._by)
+            added = await self._people.add_samples(person_id, samples, consent, self._by)
+            if added:
+                await self.notes.change("person.added", person_id)
+            return added
         own = self._layer(person_id)
         if own is None:
             return False
         own.samples += [(secrets.token_hex(16), sample) for sample in samples]
         self._keep(own)
+        await self.notes.change("person.added", person_id, visit=True)
         return True
 
     async def rename(self, person_id: str, name: str, scope: Scope) -> bool:
@@ -143,12 +158,14 @@ class SessionPeople:
                 await self._people.rename(person_id, name)
             except NoSuchPerson:
                 return False
+            await self.notes.change("person.changed", person_id)
             return True
         own = self._layer(person_id)
         if own is None:
             return False
         own.person = Person(person_id, name, own.person.room)
         self._keep(own)
+        await self.notes.change("person.changed", person_id, visit=True)
         return True
 
     async def add_negative(self, person_id: str, embedding: Embedding) -> Change | None:
@@ -156,9 +173,12 @@ class SessionPeople:
         :class:`server.storage.NoSuchPerson`."""
         own = self._layer(person_id) if self._guest or person_id in self._own else None
         if own is None:
-            return await self._people.add_negative(person_id, embedding)
+            change = await self._people.add_negative(person_id, embedding)
+            await self.notes.change("negative.added", person_id)
+            return change
         own.negatives.append(embedding)
         self._keep(own)
+        await self.notes.change("negative.added", person_id, visit=True)
         return None
 
     def forget(self, person_id: str) -> bool:
@@ -166,7 +186,21 @@ class SessionPeople:
         if self._own.pop(person_id, None) is None:
             return False
         self._publish()
+        self.notes.view("live.forgotten", person_id)
         return True
+
+    def let_go(self, person_id: str, alike: Callable[[Embedding], bool]) -> int:
+        """Forget what the session alone knows of somebody who is erased, under whatever name; how many that were."""
+        gone = [
+            id
+            for id, own in self._own.items()
+            if id == person_id or any(alike(face) for face in (*(s.embedding for _, s in own.samples), *own.negatives))
+        ]
+        for id in gone:
+            del self._own[id]
+        if gone:
+            self._publish()
+        return len(gone)
 
     def forget_all(self) -> None:
         """Forget all that the session alone knows."""

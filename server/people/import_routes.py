@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from server.api.operations import describe
+from server.audit import about
 from server.media.decoding import FILE_BYTES, PIXELS, Unreadable
 from server.people.consent import BadConsent, said_consent
 from server.people.import_operations import OPERATIONS
@@ -149,6 +150,7 @@ async def _commit(request: web.Request) -> web.Response:
         return wish
     consent = said_consent(imports.people, wish)
     saved = await imports.commit(request.match_info["id"], consent, str(visitor_of(request)))
+    about(request, *(person.id for person, _ in saved.people))
     change = saved.change
     return web.json_response(
         {

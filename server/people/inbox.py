@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Self, TypeVar
@@ -95,6 +95,7 @@ class Inbox:
         self._lock = asyncio.Lock()  # entries change only under it, together with the store
         self._tidied = clock()
         self._worker: asyncio.Task[None] | None = None
+        self._expired: Callable[[str, int], None] = lambda _what, _count: None
 
     @classmethod
     async def open(
@@ -107,11 +108,14 @@ class Inbox:
         keep_crops: bool = False,
         clock: Callable[[], datetime] = _now,
         ageing: Callable[[], datetime] | None = None,
+        expired: Callable[[str, int], None] = lambda _what, _count: None,
     ) -> Self:
         """Load what is kept of the pack ``digest``. ``keep_crops``: pictures stay with samples when a stranger is
-        named. ``ageing`` says by what time entries are too old, where that is not the clock's."""
+        named. ``ageing`` says by what time entries are too old, where that is not the clock's; ``expired`` is told what
+        was erased for it."""
         inbox = cls(people, matcher, digest, days, keep_crops, clock)
         inbox._ageing = ageing or clock
+        inbox._expired = expired
         await inbox._load()
         inbox._worker = asyncio.create_task(inbox._work(), name="inbox")
         return inbox
@@ -192,6 +196,24 @@ class Inbox:
             self._drop(id)
             self._by_track |= dict.fromkeys(keys, FORGOTTEN)
             await self._save()
+
+    def resembling(self, alike: Callable[[Embedding], bool]) -> list[str]:
+        """The entries that show a face, by what each looks like as a whole or by any of its samples."""
+        found = self._entries.items()
+        return [id for id, entry in found if any(alike(face) for face in (self._templates[id], *entry.embeddings))]
+
+    async def let_go(self, alike: Callable[[Embedding], bool], tracks: Collection[Key] = ()) -> int:
+        """Erase every entry of somebody who is forgotten; their face is not noticed again on these ``tracks``, nor on
+        those that led to an entry. How many entries that were."""
+        async with self._lock:
+            await self._take_all()
+            ids = self.resembling(alike)
+            keys = [*tracks, *(key for key, entry in self._by_track.items() if entry in ids)]
+            for id in ids:
+                self._drop(id)
+            self._by_track |= dict.fromkeys(keys, FORGOTTEN)
+            await self._save()
+            return len(ids)
 
     async def forget_all(self) -> None:
         """Erase every entry, and the sightings of those who were named."""
@@ -340,9 +362,10 @@ class Inbox:
         since = self._since()
         oldest_first = sorted(self._entries.values(), key=lambda s: s.last)
         surplus = len(oldest_first) - MAX_STRANGERS
-        for index, stranger in enumerate(oldest_first):
-            if index < surplus or stranger.last < since:
-                self._drop(stranger.id)
+        old = [s for index, s in enumerate(oldest_first) if index < surplus or s.last < since]
+        for stranger in old:
+            self._drop(stranger.id)
+        self._expired("strangers", len(old))
 
     def _since(self) -> datetime:
         return self._ageing() - timedelta(days=self.days)

@@ -20,6 +20,7 @@ from server.api.schemas import (
     record,
 )
 from server.people.consent_operations import CONSENT, MAY_CONSENT
+from server.people.receipt_operations import RECEIPT
 
 _ROW = {
     "id": ID,
@@ -84,8 +85,12 @@ OPERATIONS = {
         "Forget somebody for good",
         "people",
         "people",
-        {204: None},
-        words="Erased at once with everything that could still be undone. This cannot be taken back.",
+        {200: record("PersonForgotten", receipt=RECEIPT)},
+        query={
+            "films": Parameter("`1`: videos they are in are erased as well, not only what was found", one_of("0", "1"))
+        },
+        words="Erased at once, wherever they are held, with everything that could still be undone. This cannot be "
+        "taken back. The answer is a signed receipt of it.",
         guarded=True,
         erases=True,
     ),

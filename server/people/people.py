@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from pipeline.gallery import Gallery, Person
+from pipeline.templates import person_template
 from server.people.lapse import Lapse
 from server.people.loading import Wanted, build, load
 from server.people.options import PeopleOptions
@@ -32,6 +33,7 @@ from server.storage import (
     SampleRow,
     reading,
 )
+from server.storage.forgetting import waiting
 from server.vault import Vault
 from tracking import Embedding
 
@@ -69,6 +71,8 @@ class People:
         self._watches: list[asyncio.Task[None]] = []
         self.terms = options.terms
         self.lapse = Lapse(options.clock)
+        self.expired: Callable[[str, int], None] = lambda _what, _count: None
+        """Told what was erased because it can no longer be undone."""
 
     @classmethod
     async def open(cls, path: Path, digest: str, dimension: int, options: PeopleOptions | None = None) -> Self:
@@ -177,6 +181,12 @@ class People:
             )
         )
         return [(row.id, row.embedding, row.crop) for row in rows]
+
+    async def template_of(self, person_id: str) -> Embedding | None:
+        """What somebody is recognised by, or would be, were they not removed; ``None`` where the pack in use has read
+        nothing of them."""
+        found = await self._read(reading.every_embedding, person_id, self._digest)
+        return None if found is None else person_template(found[0], found[1], self._options.max_samples)
 
     async def known_contents(self, contents: Collection[str]) -> dict[str, tuple[str, str]]:
         """Which photos (SHA-256) are somebody's already: {content: (person's id, name)}."""
@@ -429,7 +439,7 @@ class People:
                     self._tell()
                 if loop.time() >= due:
                     due = loop.time() + ERASE_EVERY
-                    await self._run(self._store.erase_expired)
+                    self.expired("changes", await self._run(self._erase_expired))
             except Exception as error:  # a full disk today must not end following for ever
                 logger.error("people: the store could not be read: %s", type(error).__name__)
 
@@ -438,6 +448,12 @@ class People:
         while True:
             await asyncio.sleep(max(MOMENT, self.lapse.wait(TICK)))
             self._keep_time()
+
+    def _erase_expired(self) -> int:
+        before: int = self._store.read(waiting)
+        self._store.erase_expired()
+        after: int = self._store.read(waiting)
+        return before - after
 
     def _target_of(self, room: str | None) -> float | None:
         one_in = self._targets.get(room or "", self._targets.get(""))

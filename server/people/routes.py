@@ -12,8 +12,10 @@ from aiohttp import web
 
 from pipeline.face_models import FaceModels
 from server.api.operations import describe
+from server.audit import about
 from server.people import People
 from server.people.consent import BadConsent, ends_soon, said_consent
+from server.people.forgetting import Forgetting
 from server.people.operations import OPERATIONS
 from server.people.person_page import person_fields, person_page
 from server.problems import problem
@@ -49,8 +51,11 @@ class _BadBody(ValueError):
 class PeopleRoutes:
     """The handlers. ``models`` are those in use now; ``max_samples`` how many of somebody's count."""
 
-    def __init__(self, people: People, models: Callable[[], FaceModels], max_samples: int) -> None:
+    def __init__(
+        self, people: People, models: Callable[[], FaceModels], max_samples: int, forgetting: Forgetting
+    ) -> None:
         self._people = people
+        self._forgetting = forgetting
         self._models = models
         self._max_samples = max_samples
 
@@ -116,10 +121,12 @@ class PeopleRoutes:
         return _changed(await self._people.remove_person(request.match_info["id"]))
 
     async def forget(self, request: web.Request) -> web.Response:
-        """Erase somebody for good."""
-        if await self._people.forget(request.match_info["id"]) is None:
-            raise NoSuchPerson("nobody of this id is enrolled")
-        return web.Response(status=204)
+        """Erase somebody for good; the answer is the receipt."""
+        films = request.query.get("films", "0")
+        if films not in ("0", "1"):
+            raise _BadBody("films must be 0 or 1")
+        receipt = await self._forgetting.forget(request.match_info["id"], visitor_of(request), films=films == "1")
+        return web.json_response({"receipt": receipt})
 
     async def merge(self, request: web.Request) -> web.Response:
         """Give everything of one person to another."""
@@ -127,6 +134,7 @@ class PeopleRoutes:
         source, target = await self._pair(request.match_info["id"], body.get("into"))
         same_face = self._models().manifest.matching.same_face
         change = await self._people.merge(source.row.id, target.row.id, same_face)
+        about(request, source.row.id, target.row.id)
         return web.json_response({"change": _change(change), "person": await self._detail(target.row.id)})
 
     async def split(self, request: web.Request) -> web.Response:
@@ -138,6 +146,7 @@ class PeopleRoutes:
         consent, by = said_consent(self._people, body), str(visitor_of(request))
         name = _text(body, "name")
         person, change = await self._people.split(request.match_info["id"], samples, name, consent, by)
+        about(request, request.match_info["id"], person.id)
         return web.json_response({"change": _change(change), "person": await self._detail(person.id)}, status=201)
 
     async def move_sample(self, request: web.Request) -> web.Response:
@@ -269,9 +278,15 @@ def _sentence(error: Exception) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def setup_people(app: web.Application, people: People, models: Callable[[], FaceModels], max_samples: int) -> None:
+def setup_people(
+    app: web.Application,
+    people: People,
+    models: Callable[[], FaceModels],
+    max_samples: int,
+    forgetting: Forgetting,
+) -> None:
     """Add the routes."""
-    routes = PeopleRoutes(people, models, max_samples)
+    routes = PeopleRoutes(people, models, max_samples, forgetting)
     add: list[tuple[str, str, Handler]] = [
         ("GET", "/people", routes.everybody),
         ("GET", "/people/{id}", routes.show),

@@ -61,6 +61,8 @@ class Recorder:
         self._told = 0  # number of the newest event that listeners were told of
         self._listeners: set[Callable[[Sequence[Event]], None]] = set()
         self._task: asyncio.Task[None] | None = None
+        self.expired: Callable[[str, int], None] = lambda _what, _count: None
+        """Told what was erased because it was too old."""
 
     @classmethod
     async def open(
@@ -73,10 +75,12 @@ class Recorder:
         crops: bool = False,
         clock: Clock = lambda: datetime.now(UTC),
         ageing: Clock | None = None,
+        expired: Callable[[str, int], None] = lambda _what, _count: None,
     ) -> Recorder:
         """Erase what is too old, and begin. ``ageing`` says by what time it is, where that is not the clock's."""
         recorder = cls(people, matcher, enabled=enabled, days=days, crops=crops, clock=clock)
         recorder.ageing = ageing or clock
+        recorder.expired = expired
         recorder._told = await people.run(lambda store: newest_event(store.engine))
         await recorder._tidy()
         recorder._task = asyncio.create_task(recorder._work(), name="sightings: note")
@@ -149,6 +153,20 @@ class Recorder:
                 self._pending.events = [event for event in self._pending.events if event.sighting != id]
             return await self._people.run(lambda store: table.erase(store.engine, id))
 
+    async def let_go(self, person: str, alike: Callable[[Embedding], bool]) -> int:
+        """Forget what goes on of somebody who is erased, and what waits to be written; how many sightings of them as
+        a stranger were erased from the store."""
+        async with self._writing:
+            gone = [id for watched in self._watched.values() for id in watched.watch.let_go(person, alike)]
+            self._gather(everything=True)
+            pending = self._pending
+            pending.seen = [row for row in pending.seen if row.person != person and row.id not in gone]
+            pending.events = [told for told in pending.events if told.person != person and told.sighting not in gone]
+            erased = 0
+            for id in gone:
+                erased += await self._people.run(lambda store, id=id: table.erase(store.engine, id))  # type: ignore[misc]
+            return erased
+
     # -- writing -----------------------------------------------------------------------------------------------------
 
     async def settle(self) -> None:
@@ -212,10 +230,10 @@ class Recorder:
     async def _tidy(self) -> None:
         now = self._clock()
         self._tidied = now
-
         aged = self.ageing()
         kept = aged - timedelta(days=self.days)
-        await self._people.run(lambda store: table.erase_before(store.engine, kept, aged - EVENTS_KEPT))
+        erased = await self._people.run(lambda store: table.erase_before(store.engine, kept, aged - EVENTS_KEPT))
+        self.expired("sightings", erased)
 
     def _same(self, one: Embedding, other: Embedding) -> bool:
         matcher = self._matcher()

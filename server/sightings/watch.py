@@ -115,6 +115,14 @@ class SessionWatch:
         for sighting in list(self._open.values()):
             self._close(sighting)
 
+    def let_go(self, person: str, alike: Callable[[Embedding], bool]) -> list[str]:
+        """Forget what goes on of somebody who is erased, also as a stranger; the ids of these sightings."""
+        gone = [s for s in self._open.values() if s.person == person or (s.template is not None and alike(s.template))]
+        for sighting in gone:
+            self._let_go(sighting)
+        self._pictures.clear()  # of whom they are is not known
+        return [sighting.id for sighting in gone]
+
     def drop(self) -> None:
         """Forget what goes on: nothing more is told of it, and who stays in the picture is seen anew."""
         self._open.clear()

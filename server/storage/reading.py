@@ -130,6 +130,19 @@ def stored_samples(
         )
 
 
+def every_embedding(
+    connection: sa.Connection, person_id: str, digest: str
+) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+    """Somebody's embeddings (N, dimension) of a pack and their qualities (N,), also of who was removed: for whoever
+    erases them. ``None`` if there are none."""
+    query = sa.select(SAMPLE.c.embedding, SAMPLE.c.quality).order_by(SAMPLE.c.created, SAMPLE.c.id)
+    rows = connection.execute(query.where(SAMPLE.c.person_id == person_id, SAMPLE.c.pack_digest == digest)).all()
+    if not rows:
+        return None
+    vectors = np.stack([np.frombuffer(row.embedding, "<f4") for row in rows]).astype(np.float32)
+    return vectors, np.array([row.quality for row in rows], np.float32)
+
+
 def crop(connection: sa.Connection, sample_id: str) -> tuple[bytes, NDArray[np.float32] | None] | None:
     """A sample's JPEG and where its landmarks (5, 2) lie in it; ``None`` if there is no sample or no crop."""
     query = (

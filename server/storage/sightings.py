@@ -139,14 +139,15 @@ def erase(engine: sa.Engine, id: str | None = None) -> bool:
     return bool(erased)
 
 
-def erase_before(engine: sa.Engine, time: datetime, events: datetime) -> None:
-    """Erase sightings that ended before a time, and events older than another one."""
+def erase_before(engine: sa.Engine, time: datetime, events: datetime) -> int:
+    """Erase sightings that ended before a time, and events older than another one; how many sightings."""
     with writing(engine) as connection:
         vault_of(connection).destroy(_unnamed_keys(connection, SEEN.c.ended < time).values())
-        erased = connection.execute(SEEN.delete().where(SEEN.c.ended < time)).rowcount
-        erased += erase_events(connection, events)
-    if erased:
+        erased = int(connection.execute(SEEN.delete().where(SEEN.c.ended < time)).rowcount)
+        told = erase_events(connection, events)
+    if erased or told:
         erase_traces(engine)
+    return erased
 
 
 def _query(wanted: Wanted) -> sa.Select[Any]:

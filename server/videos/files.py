@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -86,12 +87,17 @@ class ResultWriter:
 
     def track(self, record: TrackRecord) -> None:
         """A track that is over."""
-        self._tracks.add(json.dumps(_body(record)).encode())
+        self._tracks.add(written(record))
 
     def _flush(self) -> None:
         if self._buffer:
             self._boxes.add(np.array(self._buffer, BOX).tobytes())
         self._buffer = []
+
+
+def written(record: TrackRecord) -> bytes:
+    """A track as a record of its file."""
+    return json.dumps(_body(record)).encode()
 
 
 class _Records:
@@ -110,12 +116,25 @@ class _Records:
         self._file.close()
 
 
-def _records(folder: Path, name: str, seal: VideoSeal) -> Iterator[bytes]:
+def read_records(folder: Path, name: str, seal: VideoSeal) -> Iterator[bytes]:
+    """The records of a file as they lie there. Raises ``OSError`` and :class:`server.vault.SealError`."""
     with (folder / name).open("rb") as file:
         count = 0
         while length := file.read(4):
             yield seal.open(file.read(int.from_bytes(length, "big")), name, str(count))
             count += 1
+
+
+def rewrite(folder: Path, name: str, seal: VideoSeal, records: Iterable[bytes]) -> None:
+    """Put other records in the place of a file's, all or none."""
+    fresh = folder / f".{name}.fresh"
+    with fresh.open("wb") as file:
+        for count, data in enumerate(records):
+            blob = seal.seal(data, name, str(count))
+            file.write(len(blob).to_bytes(4, "big") + blob)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(folder / name)
 
 
 def read_picture(folder: Path, name: str, seal: VideoSeal) -> bytes | None:
@@ -127,7 +146,7 @@ def read_picture(folder: Path, name: str, seal: VideoSeal) -> bytes | None:
 def read_tracks(folder: Path, seal: VideoSeal) -> list[TrackRecord]:
     """All tracks of a result, in the order they began. Raises ``OSError``, ``ValueError`` and
     :class:`server.vault.SealError`."""
-    records = [_record(json.loads(line)) for line in _records(folder, TRACKS, seal)]
+    records = [_record(json.loads(line)) for line in read_records(folder, TRACKS, seal)]
     return sorted(records, key=lambda record: (record.intervals[0][0], record.number))
 
 
@@ -136,7 +155,7 @@ def read_boxes(
 ) -> Iterator[tuple[int, NDArray[Any]]]:
     """Of every track the records within a time, and ``margin`` seconds around it, that a box at any moment of it can
     be worked out. Raises ``OSError`` and :class:`server.vault.SealError`."""
-    boxes = np.frombuffer(b"".join(_records(folder, BOXES, seal)), BOX)
+    boxes = np.frombuffer(b"".join(read_records(folder, BOXES, seal)), BOX)
     boxes = boxes[(boxes["time"] >= begin - margin) & (boxes["time"] <= end + margin)]
     for number in np.unique(boxes["track"]):
         own = boxes[boxes["track"] == number]

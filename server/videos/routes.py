@@ -17,6 +17,7 @@ from pipeline.face_models import FaceModels
 from server.api.operations import describe
 from server.api.paging import BadPage, Key, asked, page_of
 from server.app import static_folder
+from server.audit import about
 from server.people import People
 from server.people.consent import BadConsent, said_consent
 from server.people.inbox import DifferentPerson
@@ -172,6 +173,7 @@ class VideoRoutes:
         samples = await asyncio.to_thread(samples_of, one, picture, models, self.keep_crops)
         by = str(visitor_of(request))
         person = await enrol_as(self.people, models, samples, body["name"], consent=consent, by=by)
+        about(request, person.id)
         return web.json_response(
             {
                 "person": {"id": person.id, "name": person.name},

@@ -117,6 +117,8 @@ class Videos:
         self._come = asyncio.Event()
         self._current: tuple[str, asyncio.Task[None]] | None = None
         self._work: asyncio.Task[None] | None = None
+        self.expired: Callable[[str, int], None] = lambda _what, _count: None
+        """Told what was erased because it was too old."""
 
     @classmethod
     async def open(
@@ -127,10 +129,14 @@ class Videos:
         days: int,
         vault: Vault,
         ageing: Callable[[], datetime] = _now,
+        *,
+        working: bool = True,
     ) -> Self:
-        """Find what there is, and go on with it."""
+        """Find what there is, and go on with it; not ``working``: only look at it."""
         videos = cls(folder, worker, digest, days, vault, ageing)
-        await asyncio.to_thread(videos._find)
+        await asyncio.to_thread(videos._find, working)
+        if not working:
+            return videos
         videos.change_models()
         videos._work = asyncio.create_task(videos._run(), name="videos")
         return videos
@@ -286,6 +292,7 @@ class Videos:
         for video in self.all():
             if self._days and video.created < since and video.state in ("done", "failed"):
                 await self.erase(video.id)
+                self.expired("videos", 1)
 
     # -- on the disk ---------------------------------------------------------------------------------------------
 
@@ -294,9 +301,9 @@ class Videos:
         self._latest = max(datetime.now(UTC), self._latest + timedelta(milliseconds=1))
         return self._latest.isoformat(timespec="milliseconds")
 
-    def _find(self) -> None:
-        """Read what is there; what never came whole, or whose key is destroyed, is erased. What another keyring sealed
-        is left alone."""
+    def _find(self, tidy: bool = True) -> None:
+        """Read what is there; what never came whole, or whose key is destroyed, is erased, to be ``tidy``. What another
+        keyring sealed is left alone."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in self._folder.iterdir():
             try:
@@ -309,7 +316,8 @@ class Videos:
             except KeyUnknown:
                 logger.error("a video was sealed with a key that keyring.sqlite3 does not hold; it is left alone")
             except (OSError, ValueError, TypeError, SealError):
-                shutil.rmtree(folder, ignore_errors=True)
+                if tidy:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def _keep(self, video: Video) -> None:
         if video.id in self._videos:  # it may have been erased meanwhile

@@ -15,7 +15,7 @@ const panel = (tab) => $(`panel-${tab}`);
 /** What every tab may use. */
 const page = {
   go,
-  say: (words) => toast(words),
+  say: (words, action = null) => toast(words, action),
 
   /** The people as they are now. */
   people: async () => (await get("/people")).people,

@@ -4,7 +4,8 @@ import { element } from "../dom.js";
 import { joined, t, tn } from "../language.js";
 import { get, patch, post, remove } from "./api.js";
 import { consents } from "./consents.js";
-import { ask, askText } from "./dialogs.js";
+import { askText } from "./dialogs.js";
+import { forgetForGood } from "./farewell.js";
 import { mergeInto } from "./merge.js";
 import { avatar, button, cropOf, paragraph } from "./parts.js";
 import { Samples } from "./samples.js";
@@ -36,6 +37,7 @@ export class PersonPage {
       consents(person, this.#page),
       new Samples(person, this.#page).drawn,
       this.#negatives(person),
+      this.#everything(person),
       this.#farewell(person),
     );
   }
@@ -47,6 +49,17 @@ export class PersonPage {
       button(t("Rename"), () => this.#rename(person)),
       button(person.room ? t("Known to: {room}", person) : t("Known to: everyone"), () => this.#room(person)),
       button(t("Merge into …"), () => mergeInto(person, this.#page)),
+    );
+  }
+
+  #everything(person) {
+    const link = element("a", { className: "button", href: `/api/v1/people/${encodeURIComponent(person.id)}/export`, download: "", textContent: t("Everything in one file (ZIP)") });
+    return element(
+      "section",
+      { className: "part" },
+      element("h3", { textContent: t("Asked what you hold of them?") }),
+      paragraph(t("All that is kept of this person: in words, with numbers, pictures, sightings, and who looked at it."), "soft"),
+      element("div", { className: "row" }, link),
     );
   }
 
@@ -93,12 +106,11 @@ export class PersonPage {
   }
 
   async #forget(person) {
-    const words = t("Everything kept of this person is erased from this server: name, pictures and the numbers computed from the face. That cannot be undone.");
-    if (!(await ask(t("Forget {name}?", person), words, t("Forget"), { no: t("Keep"), danger: true }))) return;
     await this.#try(async () => {
-      await remove(`/people/${person.id}`);
+      const receipt = await forgetForGood(person);
+      if (!receipt) return;
       this.#page.go("people");
-      this.#page.say(t("{name} is forgotten.", person));
+      this.#page.say(t("{name} is forgotten.", person), receipt);
     });
   }
 

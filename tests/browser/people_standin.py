@@ -76,6 +76,15 @@ def detail(row: dict[str, Any], negatives: int = 0) -> dict[str, Any]:
 
 
 ADA, GRACE = person(1, "Ada"), person(2, "Grace", room="lab")
+RECEIPT = {
+    "id": hexadecimal(900),
+    "at": "2026-11-28T13:10:45.285+00:00",
+    "person": ADA["id"],
+    "erased": [{"what": "samples", "count": 3}, {"what": "crops", "count": 1}],
+    "keys": {"count": 1, "ids": ["k"]},
+    "remains": [{"what": "film", "where": f"video {hexadecimal(30)}", "until": "until it is deleted"}],
+    "key": {"algorithm": "Ed25519", "public": "…", "fingerprint": "0" * 64},
+}
 EVERYDAY: dict[str, Answer] = {
     "GET /config": (200, {"consent": {"required": False, "days": 365, "grace": 30, "purpose": "At the door"}}),
     "GET /people": (200, {"people": [ADA, GRACE]}),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.browser.accessibility import serious
-from tests.browser.people_standin import ADA, GRACE, SIZES, Standin, browsing, change, hexadecimal
+from tests.browser.people_standin import ADA, GRACE, RECEIPT, SIZES, Standin, browsing, change, hexadecimal
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 TABS = ("people", "add", "strangers", "threshold")
@@ -201,7 +201,7 @@ def test_an_undo_that_comes_too_late_says_why(standin: Standin) -> None:
 
 
 def test_forgetting_asks_first(standin: Standin) -> None:
-    standin.answers[f"DELETE /people/{ADA['id']}"] = (204, None)
+    standin.answers[f"DELETE /people/{ADA['id']}"] = (200, {"receipt": RECEIPT})
     page = standin.open(f"people/{ADA['id']}")
     page.click("text=Forget for good …")
     page.click("dialog >> text=Keep")
@@ -210,6 +210,10 @@ def test_forgetting_asks_first(standin: Standin) -> None:
     page.click("dialog button.danger")
     assert toast(page) == "Ada is forgotten."
     assert not page.is_visible("#toasts >> text=Undo")
+    page.click("#toasts >> text=Receipt")
+    page.wait_for_selector("dialog >> text=3 sets of numbers of the face")
+    page.wait_for_selector("dialog >> text=The film of video 00000000")
+    assert serious(page) == []
 
 
 def test_a_server_that_is_gone_is_said_on_every_tab_and_another_try_works(standin: Standin) -> None:

@@ -25,6 +25,7 @@ from server.videos.working import Worker
 from tests.browser.accessibility import in_reach, serious, shows_pictures
 from tests.browser.people_standin import SIZES, browsing
 from tests.packs import models_folder, open_models
+from tests.server.forgetters import forgetting_for
 from tests.server.video_files import meeting
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -64,6 +65,7 @@ def url(tmp_path: Path) -> Iterator[str]:
             digest, dimension = models.manifest.digest, models.embedder.spec.dimension
             people = await People.open(tmp_path / "people.sqlite3", digest, dimension)
             stack.push_async_callback(people.close)
+            forgetting = await stack.enter_async_context(forgetting_for(people, tmp_path))
             worker = Worker(lambda: "open", models_folder(), "cpu", give_way=False)
             videos = await Videos.open(tmp_path / "videos", worker, lambda: digest, 30, people.vault)
             stack.push_async_callback(videos.close)
@@ -72,7 +74,7 @@ def url(tmp_path: Path) -> Iterator[str]:
                 pass
 
             parts = (
-                lambda app: setup_people(app, people, lambda: models, 16),
+                lambda app: setup_people(app, people, lambda: models, 16, forgetting),
                 lambda app: setup_videos(app, VideoRoutes(videos, people, lambda: models, True, 30)),
             )
             services = Services(lambda: {"name": "open", "licence": "MIT"}, lambda: 0, lambda: 0, end, parts=parts)

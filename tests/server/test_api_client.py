@@ -52,7 +52,9 @@ def test_people_are_read_and_corrected(visavis: Visavis) -> None:
     visavis.undo(merged["change"]["id"])
     visavis.undo(visavis.remove(bob["id"])["id"])
     assert visavis.sightings(bob["id"]) == []
-    visavis.forget(bob["id"])
+    assert visavis.everything_about(bob["id"])[:2] == b"PK"
+    receipt = visavis.forget(bob["id"])
+    assert (receipt["person"], next(visavis.receipts())) == (bob["id"], receipt)
     with pytest.raises(Refused, match="Nobody of this id") as refused:
         visavis.person(bob["id"])
     assert refused.value.status == 404

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -89,6 +89,29 @@ class Draft:
         entry = self.entries.pop(id)
         self._judge_all(gallery)
         return entry
+
+    def let_go(self, person: str, name: str | None, alike: Callable[[Embedding], bool], gallery: Gallery) -> int:
+        """Drop the photos of somebody who is erased, and their face from photos of others; how many faces and photos
+        that were."""
+        mine = {key for key, group in self.groups.items() if group.person is not None and group.person.id == person}
+        dropped = 0
+        for id, entry in tuple(self.entries.items()):
+            kept = [index for index, face in enumerate(entry.photo.faces) if not alike(face.embedding)]
+            dropped += len(entry.photo.faces) - len(kept)
+            owned = name is not None and entry.owner == name
+            if owned or name_key(entry.name) in mine or (entry.face is not None and entry.face not in kept):
+                del self.entries[id]
+                dropped += not entry.photo.faces
+            elif len(kept) < len(entry.photo.faces):
+                faces = tuple(entry.photo.faces[index] for index in kept)
+                main = kept.index(entry.photo.main) if entry.photo.main in kept else None
+                photo = replace(entry.photo, faces=faces, main=main)
+                face = None if entry.face is None else kept.index(entry.face)
+                self.entries[id] = replace(entry, photo=photo, face=face)
+        used = {name_key(entry.name) for entry in self.entries.values()}
+        self.groups = {key: group for key, group in self.groups.items() if key in used and key not in mine}
+        self._judge_all(gallery)
+        return dropped
 
     def refresh(self, targets: Mapping[str, Target], owners: Mapping[str, str], gallery: Gallery) -> bool:
         """Judge anew, as people may have changed meanwhile; returns whether the same photos are used as before.

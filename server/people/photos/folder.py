@@ -72,6 +72,7 @@ class Saved:
 
     name: str
     added: int
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ async def import_photos(
         if save:
             if draft.people():
                 committed = await imports.commit(draft.id, consent, by)
-                saved += [Saved(person.name, added) for person, added in committed.people]
+                saved += [Saved(person.name, added, person.id) for person, added in committed.people]
             else:
                 imports.discard(draft.id)
             draft = imports.open(room, review, len(groups))

@@ -18,6 +18,7 @@ from server.people.photos.draft import Draft, Entry, Target
 from server.people.photos.reading import Photo, content_of, read
 from server.people.photos.verdicts import Review
 from server.storage import BadName, Change, NewConsent, clean_name, name_key
+from tracking import Embedding
 
 T = TypeVar("T")
 DRAFTS = 8  # imports at the same time
@@ -81,6 +82,11 @@ class Imports:
         self._running: dict[str, _Running] = {}
         self.review: Review = review
 
+    @property
+    def held(self) -> int:
+        """How many photos all of them hold."""
+        return sum(len(running.draft) for running in self._running.values())
+
     def close(self) -> None:
         """Let all of them go."""
         for id in tuple(self._running):
@@ -96,6 +102,17 @@ class Imports:
         self._running[draft.id] = _Running(draft, models, asyncio.Lock())
         self._touch(self._running[draft.id])
         return draft
+
+    async def let_go(self, person: str, name: str | None, alike: Callable[[Embedding], bool]) -> int:
+        """Drop somebody who is erased from every import; how many faces and photos that were."""
+        dropped = 0
+        for running in tuple(self._running.values()):
+            async with running.lock:
+                draft, gallery = running.draft, self._people.gallery_of(running.draft.room)
+                if not running.gone and running.models is self._models():
+                    work = functools.partial(draft.let_go, person, name, alike, gallery)
+                    dropped += await self._compute(work)
+        return dropped
 
     def get(self, id: str) -> Draft:
         """An import by its id. Raises :class:`NoSuchImport`."""

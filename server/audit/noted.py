@@ -1,0 +1,142 @@
+"""What the audit log says of each route: an action of :mod:`server.audit.actions`, or ``None``: nothing, because it
+shows and changes nothing about anybody, or because what does it says so itself.
+
+A route that stands in no line here fails a test: whoever adds one decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_WHIP, _ROOM, _SESSION = "/api/v1/whip", "/api/v1/rooms/{room}", "/api/v1/sessions"
+_PEOPLE, _IMPORT, _ALBUM = "/api/v1/people", "/api/v1/imports", "/api/v1/albums"
+_EVALUATION, _VIDEO, _SIGHTING = "/api/v1/evaluations", "/api/v1/videos", "/api/v1/sightings"
+_HOOK, _INBOX, _CHANGE = "/api/v1/webhooks", "/api/v1/inbox", "/api/v1/model-change"
+
+NOTED: Mapping[str, str | None] = {
+    "GET /api/v1/config": None,
+    "GET /api/v1/openapi.json": None,
+    "GET /api/v1/join": None,
+    "GET /api/v1/keys": None,
+    "POST /api/v1/keys": "key.made",
+    "DELETE /api/v1/keys/{id}": "key.revoked",
+    # live sessions; what their data channel is told is noted by server/audit/live.py
+    f"OPTIONS {_WHIP}": None,
+    f"OPTIONS {_WHIP}/{{id}}": None,
+    f"POST {_WHIP}": "camera.began",
+    f"PATCH {_WHIP}/{{id}}": None,
+    f"DELETE {_WHIP}/{{id}}": None,
+    "GET /api/v1/fallback": "camera.began",
+    f"GET {_SESSION}": "live.listed",
+    f"GET {_SESSION}/{{id}}": "live.viewed",
+    f"GET {_SESSION}/{{id}}/events": "live.viewed",
+    # rooms
+    "GET /api/v1/rooms": None,
+    "POST /api/v1/rooms": "room.opened",
+    f"GET {_ROOM}": "room.viewed",
+    f"DELETE {_ROOM}": "room.closed",
+    f"GET {_ROOM}/events": "room.viewed",
+    f"PATCH {_ROOM}/cameras/{{id}}": "camera.changed",
+    f"DELETE {_ROOM}/cameras/{{id}}": "camera.ended",
+    f"GET {_ROOM}/invitations": None,
+    f"POST {_ROOM}/invitations": "invitation.made",
+    f"DELETE {_ROOM}/invitations/{{id}}": "invitation.revoked",
+    f"OPTIONS {_ROOM}/cameras/{{id}}/whep": None,
+    f"POST {_ROOM}/cameras/{{id}}/whep": "camera.watched",
+    "OPTIONS /api/v1/whep/{id}": None,
+    "PATCH /api/v1/whep/{id}": None,
+    "DELETE /api/v1/whep/{id}": None,
+    f"GET {_ROOM}/sources": None,
+    f"POST {_ROOM}/sources": "source.added",
+    f"DELETE {_ROOM}/sources/{{source}}": "source.removed",
+    "GET /api/v1/reading": None,
+    "PUT /api/v1/reading": "reading.changed",
+    # people
+    f"GET {_PEOPLE}": "people.listed",
+    f"GET {_PEOPLE}/{{id}}": "person.viewed",
+    f"PATCH {_PEOPLE}/{{id}}": "person.changed",
+    f"DELETE {_PEOPLE}/{{id}}": None,  # server/people/forgetting.py does, whoever asks for it
+    f"POST {_PEOPLE}/{{id}}/remove": "person.removed",
+    f"GET {_PEOPLE}/{{id}}/merge": "person.viewed",
+    f"POST {_PEOPLE}/{{id}}/merge": "person.merged",
+    f"POST {_PEOPLE}/{{id}}/split": "person.split",
+    f"GET {_PEOPLE}/{{id}}/sightings": "person.viewed",
+    f"GET {_PEOPLE}/{{id}}/export": "person.exported",
+    "GET /api/v1/samples/{id}/crop": "person.pictured",
+    "POST /api/v1/samples/{id}/move": "sample.moved",
+    "DELETE /api/v1/samples/{id}": "sample.removed",
+    "DELETE /api/v1/negatives/{id}": "negative.removed",
+    "GET /api/v1/changes": "changes.viewed",
+    "POST /api/v1/changes/{id}/undo": "change.undone",
+    # photos: drafts, albums, a single picture
+    f"POST {_IMPORT}": None,
+    f"GET {_IMPORT}/{{id}}": "import.viewed",
+    f"DELETE {_IMPORT}/{{id}}": "import.discarded",
+    f"POST {_IMPORT}/{{id}}/files": "import.filled",
+    f"POST {_IMPORT}/{{id}}/files/{{file}}": None,
+    f"POST {_IMPORT}/{{id}}/commit": "person.enrolled",
+    "POST /api/v1/photos": "photo.recognised",
+    f"POST {_ALBUM}": None,
+    f"GET {_ALBUM}/{{id}}": "album.viewed",
+    f"DELETE {_ALBUM}/{{id}}": "album.discarded",
+    f"POST {_ALBUM}/{{id}}/files": "album.filled",
+    f"POST {_ALBUM}/{{id}}/arrange": None,
+    f"POST {_ALBUM}/{{id}}/merge": None,
+    f"GET {_ALBUM}/{{id}}/faces/{{face}}": "album.pictured",
+    f"POST {_ALBUM}/{{id}}/groups/{{group}}/split": None,
+    f"PUT {_ALBUM}/{{id}}/groups/{{group}}/ignored": None,
+    f"POST {_ALBUM}/{{id}}/groups/{{group}}/name": "person.enrolled",
+    # measuring
+    f"GET {_EVALUATION}": None,
+    f"POST {_EVALUATION}": None,
+    f"GET {_EVALUATION}/{{id}}": None,
+    f"DELETE {_EVALUATION}/{{id}}": "evaluation.discarded",
+    f"POST {_EVALUATION}/{{id}}/files": "evaluation.filled",
+    f"POST {_EVALUATION}/{{id}}/start": None,
+    f"GET {_EVALUATION}/{{id}}/{{file}}": "evaluation.viewed",
+    # videos
+    f"GET {_VIDEO}": "videos.listed",
+    f"POST {_VIDEO}": "video.received",
+    f"GET {_VIDEO}/{{id}}": None,
+    f"DELETE {_VIDEO}/{{id}}": "video.erased",
+    f"GET {_VIDEO}/{{id}}/file": "video.played",
+    f"GET {_VIDEO}/{{id}}/result": "video.viewed",
+    f"GET {_VIDEO}/{{id}}/boxes": "video.viewed",
+    f"GET {_VIDEO}/{{id}}/pictures/{{picture}}": "video.pictured",
+    f"GET {_VIDEO}/{{id}}/export.{{kind}}": "video.exported",
+    f"POST {_VIDEO}/{{id}}/tracks/{{track}}/name": "video.named",
+    # who was seen
+    f"GET {_SIGHTING}": "sightings.viewed",
+    f"GET {_SIGHTING}.csv": "sightings.exported",
+    f"GET {_SIGHTING}/{{id}}/crop": "sighting.pictured",
+    f"DELETE {_SIGHTING}/{{id}}": "sighting.erased",
+    f"DELETE {_SIGHTING}": "sightings.erased",
+    "GET /api/v1/attendance": "attendance.viewed",
+    "GET /api/v1/attendance.csv": "attendance.exported",
+    "GET /api/v1/events": "events.followed",
+    f"GET {_HOOK}": None,
+    f"POST {_HOOK}": "webhook.added",
+    f"DELETE {_HOOK}/{{id}}": "webhook.removed",
+    f"POST {_HOOK}/{{id}}/test": None,
+    f"GET {_HOOK}/{{id}}/given-up": "webhook.viewed",
+    f"POST {_HOOK}/{{id}}/retry": "webhook.retried",
+    f"GET {_INBOX}": "inbox.viewed",
+    f"DELETE {_INBOX}": "inbox.emptied",
+    f"GET {_INBOX}/{{id}}/crop": "stranger.pictured",
+    f"POST {_INBOX}/{{id}}/name": "stranger.named",
+    f"DELETE {_INBOX}/{{id}}": "stranger.forgotten",
+    # how people are told apart
+    "GET /api/v1/threshold": None,
+    "PUT /api/v1/threshold": "threshold.changed",
+    "GET /api/v1/packs": None,
+    f"GET {_CHANGE}": None,
+    f"POST {_CHANGE}": "models.changed",
+    f"POST {_CHANGE}/switch": "models.changed",
+    f"DELETE {_CHANGE}": "models.changed",
+    # what is held, and what was done
+    "GET /api/v1/data": "data.viewed",
+    "GET /api/v1/receipts": "receipt.viewed",
+    "GET /api/v1/receipts/{id}": "receipt.viewed",
+    "GET /api/v1/audit": "audit.viewed",
+    "GET /api/v1/audit/chain": None,
+}
