@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from server.people.photos.export import export_people, read_export, restore_person
 from server.storage import NewSample, PeopleStore, StorageError, UndoConflict, reading
 from server.storage import sightings as seen_table
 from server.storage.engine import writing
@@ -359,6 +360,23 @@ def test_whoever_was_removed_for_good_does_not_come_back(path: Path) -> None:
     path.write_bytes(copy)
     store = PeopleStore(path)
     assert [row.name for row in store.people()] == ["Bob"]
+    store.close()
+
+
+def test_whoever_is_put_back_from_an_export_stays(store: PeopleStore, path: Path, tmp_path: Path) -> None:
+    ada = store.add_person("Ada", looks(1, 2, content="yes"), DIGEST)
+    store.add_negative(ada.id, embedding(5), DIGEST)
+    export_people(store, tmp_path / "export")
+    store.forget(ada.id)
+    (person,) = read_export(tmp_path / "export")
+    assert restore_person(store, person, lambda _id: False).added == 3
+    before = store.read(reading.person_detail, ada.id)
+    store.close()
+    store = PeopleStore(path)
+    after = store.read(reading.person_detail, ada.id)
+    assert (after.row, after.negatives) == (before.row, before.negatives)
+    assert store.read(reading.known_contents, [f"{1:064x}"]) == {f"{1:064x}": (ada.id, "Ada")}
+    check_owners(store)
     store.close()
 
 

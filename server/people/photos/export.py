@@ -115,6 +115,8 @@ def restore_person(store: PeopleStore, person: dict[str, Any], agrees: Callable[
                 row["id"] = same
             else:
                 return Restored(name, 0, f"Somebody else called {name} is enrolled.")
+        rows = [row["id"], *(sample["id"] for key in TABLES for sample in person[key])]
+        vault_of(connection).readmit(rows)  # also of whoever was forgotten: they are enrolled again
         added = sum(_restore(connection, table, row["id"], person[key]) for key, table in TABLES.items())
     return Restored(name, added)
 
