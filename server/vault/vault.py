@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from server.vault.errors import KeyDestroyed, KeyUnknown, VaultError
+from server.vault.errors import VaultError
 from server.vault.keyring import FILE, Destroyed, Keyring, Kind, NewKey, Why, new_key
 from server.vault.lock import FolderLock
 from server.vault.master_key import MasterSource, read_key_file, read_master_key
@@ -179,6 +179,3 @@ def _open_keyring(folder: Path, source: MasterSource, make: bool) -> Keyring:
         return keyring
     following.replace(source.path(folder))
     return keyring
-
-
-__all__ = ["KeyDestroyed", "KeyUnknown", "Vault", "open_vault"]
