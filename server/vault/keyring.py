@@ -161,10 +161,11 @@ class Keyring:
         new: Sequence[NewKey] = (),
         destroyed: Mapping[bytes, Why] | None = None,
         rows: Collection[str] = (),
+        readmitted: Collection[str] = (),
         marks: tuple[bytes | None, bytes] | None = None,
     ) -> None:
         """Keep new keys, destroy others (and why) and note rows that are erased for good, all at once; it is on the
-        disk then.
+        disk then. Rows that are ``readmitted`` may be there again.
 
         ``marks`` are the store's now and the one it is about to get.
         """
@@ -191,6 +192,7 @@ class Keyring:
             self._database.executemany(
                 "INSERT OR IGNORE INTO erased VALUES (?, ?)", [(_hash(row), now.isoformat()) for row in rows]
             )
+            self._database.executemany("DELETE FROM erased WHERE row = ?", [(_hash(row),) for row in readmitted])
         with self._lock:
             for id in stale:
                 self._wrapped.pop(id, None)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from server.vault.errors import KeyDestroyed, KeyUnknown, VaultError
+from server.vault.errors import VaultError
 from server.vault.keyring import FILE, Destroyed, Keyring, Kind, NewKey, Why, new_key
 from server.vault.lock import FolderLock
 from server.vault.master_key import MasterSource, read_key_file, read_master_key
@@ -33,6 +33,7 @@ class Vault:
         self._new: dict[bytes, NewKey] = {}
         self._destroyed: dict[bytes, Why] = {}
         self._rows: set[str] = set()
+        self._readmitted: set[str] = set()
 
     def close(self) -> None:
         """Let go of the keyring and of the folder; may be called twice."""
@@ -88,6 +89,10 @@ class Vault:
         self._destroyed.update(dict.fromkeys(keys, why))
         self._rows.update(rows)
 
+    def readmit(self, rows: Collection[str]) -> None:
+        """Let rows of these ids, erased before, be somebody's again: whoever put them back meant to."""
+        self._readmitted.update(rows)
+
     def destroy_now(self, keys: Collection[bytes]) -> None:
         """Destroy keys of what lies outside of the store. Blocks."""
         self.keyring.write(destroyed=dict.fromkeys(keys, "erased"))
@@ -107,14 +112,14 @@ class Vault:
     @property
     def pending(self) -> bool:
         """Whether the transaction made or destroyed keys."""
-        return bool(self._new or self._destroyed or self._rows)
+        return bool(self._new or self._destroyed or self._rows or self._readmitted)
 
     def flush(self, mark: bytes | None) -> bytes:
         """Keep and destroy what the transaction asked for; ``mark`` is the store's, the result is its next one."""
         following = os.urandom(16)
         gone = {key: why for key, why in self._destroyed.items() if key not in self._new}
         new = [key for key in self._new.values() if key.id not in self._destroyed]
-        self.keyring.write(new, gone, self._rows, (mark, following))
+        self.keyring.write(new, gone, self._rows, self._readmitted, (mark, following))
         for key in new:
             self._ciphers[key.id] = AESGCM(key.raw)
         self._forget(self._destroyed)
@@ -123,7 +128,7 @@ class Vault:
 
     def drop(self) -> None:
         """The transaction did not come about: its keys neither."""
-        self._new, self._destroyed, self._rows = {}, {}, set()
+        self._new, self._destroyed, self._rows, self._readmitted = {}, {}, set(), set()
 
     def _forget(self, keys: Collection[bytes]) -> None:
         for key in keys:
@@ -174,6 +179,3 @@ def _open_keyring(folder: Path, source: MasterSource, make: bool) -> Keyring:
         return keyring
     following.replace(source.path(folder))
     return keyring
-
-
-__all__ = ["KeyDestroyed", "KeyUnknown", "Vault", "open_vault"]

@@ -134,7 +134,7 @@ def test_a_name_given_away_meanwhile_cannot_come_back(store: PeopleStore) -> Non
 
 def test_after_its_time_a_change_is_for_good(path: Path) -> None:
     store = PeopleStore(path, undo_days=0)
-    ada = store.add_person("Ada", [sample(1), sample(2)], DIGEST)
+    ada = store.add_person("Augusta Ada King", [sample(1), sample(2)], DIGEST)
     change = store.remove_person(ada.id)
     with pytest.raises(UndoConflict, match="over"):
         store.undo(change.id)
@@ -145,7 +145,7 @@ def test_after_its_time_a_change_is_for_good(path: Path) -> None:
     store.close()
     content = b"".join(file.read_bytes() for file in path.parent.iterdir())
     assert embedding(1).astype("<f4").tobytes()[:64] not in content
-    assert b"Ada" not in content
+    assert b"Augusta Ada King" not in content
 
 
 def test_what_can_still_be_undone_is_kept(store: PeopleStore) -> None:

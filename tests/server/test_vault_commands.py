@@ -73,7 +73,7 @@ def fill(path: Path, master: MasterSource | None = None) -> None:
     """Everything a store can hold."""
     with closing(PeopleStore(path, master=master)) as store:
         ada = store.add_person("Ada", looks(1, 2, content="yes"), DIGEST)
-        bob = store.add_person("Bob", looks(3, 4), DIGEST)
+        bob = store.add_person("Robert Byron", looks(3, 4), DIGEST)
         store.rename(ada.id, "Augusta")
         store.move_sample(samples_of(store, ada.id)[0], bob.id)
         store.add_negative(bob.id, embedding(9), DIGEST)
@@ -87,17 +87,17 @@ def fill(path: Path, master: MasterSource | None = None) -> None:
 def check_whole(path: Path, master: MasterSource | None = None) -> None:
     """What :func:`fill` wrote is there, and can be undone."""
     with closing(PeopleStore(path, master=master)) as store:
-        assert {row.name: row.samples for row in store.people()} == {"Augusta": 1, "Bob": 3}
+        assert {row.name: row.samples for row in store.people()} == {"Augusta": 1, "Robert Byron": 3}
         check_owners(store)
         assert len(load(store.engine, DIGEST, NOW)) == 3
         assert seen_table.get_crop(store.engine, "c" * 32) == picture(21)
         assert (webhooks(store.engine)[0].secret, read_sources(store.engine)[0].room) == ("secret", "hall")
         words = {change.words: change.id for change in store.changes()}
-        assert "A picture of Augusta moved to Bob" in words
-        store.undo(words["A picture of Augusta moved to Bob"])
+        assert "A picture of Augusta moved to Robert Byron" in words
+        store.undo(words["A picture of Augusta moved to Robert Byron"])
         store.undo(words["Ada renamed to Augusta"])
         check_owners(store)
-        assert {row.name: row.samples for row in store.people()} == {"Ada": 2, "Bob": 2}
+        assert {row.name: row.samples for row in store.people()} == {"Ada": 2, "Robert Byron": 2}
         assert store.find("ADA") is not None
 
 
@@ -155,7 +155,7 @@ def test_a_master_key_from_elsewhere_is_exchanged_for_the_one_that_is_given(
     result = run("vault", "rotate", "--people")
     assert "VISAVIS_NEW_MASTER_KEY" in str(result.exception)
     check_whole_names = names(path, MasterSource(old))
-    assert check_whole_names == ["Augusta", "Bob"]
+    assert check_whole_names == ["Augusta", "Robert Byron"]
     monkeypatch.setenv("VISAVIS_NEW_MASTER_KEY", "nonsense")
     assert "32 bytes in base64" in str(run("vault", "rotate").exception)
     monkeypatch.setenv("VISAVIS_NEW_MASTER_KEY", new)
@@ -230,7 +230,7 @@ def test_new_keys_for_everybody_go_on_where_they_were_interrupted(path: Path, mo
             with pytest.raises(Stopped):
                 rekey(store.engine, told)
             assert store.vault.keyring.old()
-        assert names(path) == ["Augusta", "Bob"]
+        assert names(path) == ["Augusta", "Robert Byron"]
     with closing(PeopleStore(path)) as store:
         assert rekey(store.engine) == 10 - 7
         assert store.vault.keyring.old() == set()
@@ -253,7 +253,7 @@ def test_killed_in_the_middle_of_new_keys(path: Path) -> None:
     fill(path)
     done = subprocess.run([sys.executable, "-c", KILLED, str(path)], capture_output=True, timeout=120, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    assert names(path) == ["Augusta", "Bob"]
+    assert names(path) == ["Augusta", "Robert Byron"]
     assert said("vault", "rotate", "--people")["keys_replaced"] == 10 - 4
     check_whole(path)
 
@@ -269,7 +269,7 @@ def test_a_copy_is_made_while_the_store_is_in_use_and_put_back(path: Path, tmp_p
         made = said("backup", str(target))
         assert made["bytes"] == target.stat().st_size
         store.add_person("Dora", looks(6), DIGEST)
-        bob = store.find("bob")
+        bob = store.find("robert byron")
         assert bob is not None
         store.forget(bob.id)
     assert target.stat().st_mode & 0o077 == 0
@@ -279,7 +279,7 @@ def test_a_copy_is_made_while_the_store_is_in_use_and_put_back(path: Path, tmp_p
     assert "there are people here already" in str(run("restore", str(target)).exception)
     assert said("restore", str(target), "--replace")["people"] == 2
     assert names(path) == ["Augusta", "Cleo"]
-    assert found([*forms("Bob")[:1], b"\xff\xd8 a picture"], path) == []
+    assert found([*forms("Robert Byron"), b"\xff\xd8 a picture"], path) == []
     files = {file.name for file in path.parent.iterdir() if not file.name.endswith(("-wal", "-shm"))}
     assert files == {"in-use.lock", "keyring.sqlite3", "master-key", "people.sqlite3"}
 

@@ -128,6 +128,8 @@ def restore_person(
                 row["id"] = same
             else:
                 return Restored(name, 0, f"Somebody else called {name} is enrolled.")
+        rows = [row["id"], *(sample["id"] for key in TABLES for sample in person[key])]
+        vault_of(connection).readmit(rows)  # also of whoever was forgotten: they are enrolled again
         consents.restore(connection, row["id"], [*kept, *person["consents"]])
         if consents.newest(connection, [row["id"]]).get(row["id"]) is None:
             consents.settle(connection, row["id"], name, consent, how, new=True)
