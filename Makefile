@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 APT := apt-get install --yes --quiet --no-install-recommends
 OPENCV_LIBRARIES := libgl1 libglib2.0-0
 
-.PHONY: run test clean
+.PHONY: run test audit clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.installed
@@ -23,6 +23,10 @@ test: $(VENV)/.installed-for-tests
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -m browser
 	@$(BIN)/python -m pytest -m "not browser" --numprocesses auto --maxprocesses 4 --dist loadfile
+
+# The list of all parts (build/sbom.json), their licences, and known faults of theirs; exit code 3: nobody could be asked.
+audit: $(VENV)/.installed-for-tests
+	@$(BIN)/python -m tests.supply
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

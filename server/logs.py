@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import logging
+import re
 import sys
 import threading
 import traceback
@@ -21,6 +22,8 @@ from typing import Any, TextIO
 
 OURS = ("server", "pipeline", "tracking", "models", "training")
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+TIME = "%Y-%m-%dT%H:%M:%S%z"
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 logger = logging.getLogger(__name__)
 
 _Excepted = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
@@ -32,6 +35,10 @@ class Places(logging.Formatter):
     def formatException(self, ei: _Excepted) -> str:
         """The exception of a record."""
         return "" if ei[1] is None else told(ei[1])
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The line without its exception: one line, whatever is in it."""
+        return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), super().formatMessage(record))
 
     def format(self, record: logging.LogRecord) -> str:
         """The line; what another formatter made of the exception is left out."""
@@ -64,7 +71,7 @@ def _lines(error: BaseException, seen: set[int]) -> Iterator[str]:
 def start_logging(level: str, stream: TextIO | None = None) -> None:
     """Log to standard error and nowhere else, ours from ``level`` on."""
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(Places(FORMAT))
+    handler.setFormatter(Places(FORMAT, TIME))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
@@ -86,20 +93,18 @@ def in_task(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     error, task = context.get("exception"), context.get("task") or context.get("future")
     name = task.get_name() if isinstance(task, asyncio.Task) else ""
     where = f" in the task {name}" if name else ""
-    what = "" if error is None else f"\n{told(error)}"
-    logger.error("%s%s%s", context.get("message", "an error that nobody expected"), where, what)
+    logger.error("%s%s", context.get("message", "an error that nobody expected"), where, exc_info=error)
 
 
 def _uncaught(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
-    logger.critical("Visavis ends because of an error that nobody expected\n%s", told(error))
+    logger.critical("Visavis ends because of an error that nobody expected", exc_info=error)
 
 
 def _unraisable(found: Any) -> None:
-    what = "" if found.exc_value is None else f"\n{told(found.exc_value)}"
-    logger.error("an error where none can be raised%s", what)
+    logger.error("an error where none can be raised", exc_info=found.exc_value)
 
 
 def _in_thread(found: threading.ExceptHookArgs) -> None:
     if found.exc_value is not None and not isinstance(found.exc_value, SystemExit):
         name = "" if found.thread is None else f" {found.thread.name}"
-        logger.error("a thread%s has ended by an error that nobody expected\n%s", name, told(found.exc_value))
+        logger.error("a thread%s has ended by an error that nobody expected", name, exc_info=found.exc_value)

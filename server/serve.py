@@ -18,7 +18,8 @@ from server.lan import Address, addresses, diff, host_name, watching
 from server.listeners import Listeners, bind, listening, port_of
 from server.logs import in_task, start_logging, watch_crashes
 from server.services import open_services
-from server.settings import Configuration, Settings
+from server.settings import Configuration, Settings, StartError
+from server.storage.faults import fault
 from server.terminal import joining, where_to_go
 from server.trust_page import create_trust_app
 
@@ -42,7 +43,12 @@ def serve(configuration: Configuration, say: Say) -> None:
         say(f"Preparing the models of pack {name} …")
         pack = load_pack(name, settings.models_dir, settings.provider, say)
         door, store = open_door(settings, listeners, say)
-        asyncio.run(_run(settings, pack, listeners, door, store, say))
+        try:
+            asyncio.run(_run(settings, pack, listeners, door, store, say))
+        except Exception as error:
+            if (found := fault(error)) is None:
+                raise
+            raise StartError(f"{settings.data_dir}: {found.words}") from None
     say("Visavis has ended.")
 
 

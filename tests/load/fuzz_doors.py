@@ -325,6 +325,8 @@ def frames(beside: Beside, budget: Budget, rng: random.Random, tally: Tally) -> 
                     continue
                 except ConnectionError:
                     kinds = {"bye"}
+                if "bye" in kinds:
+                    await socket.close()
                 tally.note("5xx" if "internal" in kinds else "4xx" if kinds & {"error", "bye"} else "2xx", sent)
             if socket is not None:
                 await socket.close()

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import random
+import signal
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +19,8 @@ import sqlalchemy as sa
 from server.storage import PeopleStore
 from server.storage.engine import writing
 from server.storage.faults import fault
-from tests.load.faults import SCENARIOS, mounts, small_disk
+from tests.load.faults import SCENARIOS, filled, mounts, small_disk
+from tests.packs import models_folder
 from tests.server.loopback import Camera, Page
 from tests.server.test_live_session import RATE, portrait, track
 from tests.server.whole import serving_all
@@ -98,6 +103,46 @@ def test_a_store_that_another_program_holds_is_said_to_be(tmp_path: Path, monkey
         found = fault(caught.value)
         assert found is not None
         assert "Another program holds the store" in found.words
+
+
+def started(folder: Path) -> tuple[int, str]:
+    """Start the server as a person would, end it once it says where to go; its exit code, and its complaint."""
+    line = [sys.executable, "-m", "server", "--no-lan", "--http-port", "0", "--data-dir", str(folder)]
+    line += ["--models-dir", str(models_folder())]
+    with subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for said in process.stdout:
+            if "http://localhost" in said:
+                process.send_signal(signal.SIGINT)
+        return process.wait(30), process.stderr.read()
+
+
+@pytest.mark.parametrize("kind", ["damaged", "whole on a full disk"])
+def test_the_server_says_in_one_line_why_it_does_not_start(kind: str, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with contextlib.ExitStack() as stack:
+        if "full" in kind:
+            if not mounts():
+                pytest.skip("mounting a small disk takes root")
+            stack.enter_context(small_disk(folder, "4m"))
+        filled(folder, 20)
+        if kind == "damaged":
+            with (folder / "people.sqlite3").open("r+b") as file:
+                file.seek(0)
+                file.write(b"no database at all")
+        else:
+            with (folder / "ballast").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(4096))
+        code, complaint = started(folder)
+    assert code == 1
+    assert complaint.startswith("visavis: cannot open ")
+    assert complaint.count("\n") == 1
+    # SQLite needs a little room of its own to open a store at all.
+    assert ("disk is full" if "full" in kind else "restore a backup") in complaint
 
 
 async def test_on_a_full_disk_recognition_goes_on_and_enrolment_says_why_until_there_is_room(tmp_path: Path) -> None:

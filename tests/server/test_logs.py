@@ -7,6 +7,7 @@ import gc
 import io
 import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -46,6 +47,15 @@ def test_an_exception_is_logged_by_kind_and_place(log: io.StringIO) -> None:
     assert "in fail" in said
     assert SECRET not in said
     assert "cannot do" not in said
+
+
+def test_a_line_is_one_line_with_its_time_and_zone(log: io.StringIO) -> None:
+    logging.getLogger("server.test").warning("a name\n2030-01-01 ERROR forged\r\x1b[31m\u2028%s", "and\nmore")
+    said = log.getvalue()
+    assert said.count("\n") == 1
+    assert "\x1b" not in said
+    assert "a name\\n2030" in said
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} WARNING server\.test: ", said)
 
 
 def test_what_another_handler_wrote_of_it_is_not_taken_over(log: io.StringIO) -> None:
