@@ -17,7 +17,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from tracking.geometry import Array
-from tracking.parallax import Relief, nose_offset, pooled
+from tracking.parallax import Relief, Share, nose_offset, pooled
 
 Liveness = Literal["off", "ask", "require"]  # what a server wants of whoever is enrolled
 LIVENESS: tuple[Liveness, ...] = get_args(Liveness)
@@ -35,14 +35,16 @@ REACTION = 0.25  # nobody has turned sooner than this after being asked: reactio
 LOOKS = 2  # pictures that have to show the movement
 
 # Of the nose between eyes and mouth, in eye distances: sin of the turn times its height, about 0.45.
-TURNED = 0.14  # 18°
-FRONT = 0.13  # how far a face at rest may be turned by itself, or be from where it rested at first
+TURNED = 0.1  # 13°: as guided enrolment takes a face for turned
+FRONT = 0.08  # how far a face at rest may be turned by itself, or be from where it rested at first
 STILL = 0.045  # how far a face at rest may move
 NEARER = 1.22  # times the size at rest: from 60 cm to 49
 STEADY = 1.07  # how much the size of a face at rest may change
 
-# A head's share of the expected parallax is 1, a sheet's 0. In the middle between them, each two errors away.
-HALF, CLEAR = 0.5, 0.25
+# A head's share of the expected parallax is 1, a sheet's 0. A head's has to be in the upper half, and three errors away
+# from a sheet's; a sheet's in the lower half, with an error that leaves a head's two away.
+HALF, SURE, CLEAR = 0.5, 3.0, 0.25
+SHEET_LOOKS = 4  # pictures before a turn is taken for a sheet's: one may be blurred
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,7 @@ class Challenge:
         if (abs(turned) >= TURNED and turned * sign <= 0) or (grown >= NEARER and sign):
             self.fail("wrong")
             return
-        there = turned * sign >= TURNED if sign else grown >= NEARER
+        there = _is_turned(turned * sign, sign, relief) if sign else grown >= NEARER
         if not there:
             part = turned * sign / TURNED if sign else (grown - 1) / (NEARER - 1)
             self._hint = None if part < 0.4 else "further" if sign else "nearer"
@@ -206,18 +208,32 @@ class Challenge:
         if len(self._looks) < LOOKS:
             return False
         still = float(np.sqrt(np.mean(np.square(base.noise)))) if base.noise else 0.0
-        share = pooled(self._looks, still)
-        if share.error > CLEAR:
-            return False
-        if share.value < HALF:
+        verdict = judged(pooled(self._looks, still))
+        if verdict == "sheet" and len(self._looks) >= SHEET_LOOKS:
             self.fail("flat")
-        return share.value >= HALF
+        return verdict == "head"
 
     def _next(self, now: float) -> None:
         self._done += 1
         self._asked, self._since = False, now
         self._rest = self._base = None
         self._hint = "look straight"
+
+
+def _is_turned(turned: float, sign: int, relief: Relief | None) -> bool:
+    """Whether a face is turned far enough: by the detector's nose, or, as detectors like faces that look ahead, by what
+    was followed, if the detector's nose goes the same way."""
+    if turned >= TURNED or relief is None:
+        return turned >= TURNED
+    moved = relief.moved * sign
+    return turned >= TURNED / 3 and moved >= max(TURNED, SURE * relief.error)
+
+
+def judged(share: Share) -> Literal["head", "sheet", "unclear"]:
+    """What turned, by its share of the expected parallax."""
+    if share.value >= HALF:
+        return "head" if share.value >= SURE * share.error else "unclear"
+    return "sheet" if share.error <= CLEAR else "unclear"
 
 
 def face_height(landmarks: Array) -> float:

@@ -33,9 +33,9 @@ ENOUGH = 40  # points that have to be found again for anything to be said
 FARTHEST = 0.5  # eye distances that no part of a face moves against the others
 ROUNDS = 4  # of weighing outliers down
 AREA = (0.78, -0.85, 0.72)  # half width, top and bottom of what is followed, eye distances from between eyes and mouth
-# Errors of neighbouring points are alike, as their patches overlap: as if there were fewer points. A detected face is
-# 2.17 eye distances wide (pipeline/distance.py).
-OVERLAP = WINDOW / (2 * AREA[0] / CELLS * FACE / 2.17)
+PATCH = WINDOW * 2.17 / FACE  # the same in eye distances: a detected face is so many wide (pipeline/distance.py)
+# Errors of neighbouring points are alike, as their patches overlap: as if there were fewer points.
+OVERLAP = PATCH / (2 * AREA[0] / CELLS)
 
 # The ridge of the nose and the lips above the plane of eyes and mouth corners, from the eyes down; the tip is 1.
 # After the usual six-point model of a head (nose 27 mm before the outer corners of the eyes, chin 14, mouth corners 2).
@@ -89,8 +89,9 @@ def nose_offset(landmarks: Array) -> float:
 
 
 def relief_at(points: Points) -> NDArray[np.float64]:
-    """The height of nose and lips at points (N, 2): eye distances right and down of the middle of eyes and mouth."""
-    x, y = points[:, 0], points[:, 1]
+    """The height of nose and lips at points (N, 2): eye distances right and down of the middle of eyes and mouth. The
+    tip's is 1."""
+    x, y = points.T
     height, width = np.interp(y, _DOWN, _HEIGHT), np.interp(y, _DOWN, _WIDTH)
     return np.asarray(height * np.exp(-((x / width) ** 2)), np.float64)
 
@@ -103,7 +104,7 @@ def share_of_relief(points: Points, moved: Points) -> tuple[float, float]:
     if len(points) < 20:
         raise ValueError(f"points has {len(points)} rows; a sheet and a relief are told apart by 20 or more")
     basis, _ = np.linalg.qr(_quadratic(points))
-    relief = relief_at(points)
+    relief = _as_followed(points)
     relief = relief - basis @ (basis.T @ relief)
     left = moved[:, 0] - basis @ (basis.T @ moved[:, 0])
     weight = np.ones(len(points))
@@ -115,6 +116,14 @@ def share_of_relief(points: Points, moved: Points) -> tuple[float, float]:
         weight = _trust(np.abs(rest))
     spread = np.sqrt(float((weight * rest * rest).sum()) / max(float(weight.sum()) - basis.shape[1] - 1, 1.0))
     return share, float(OVERLAP * spread / np.sqrt(strength))
+
+
+def _as_followed(points: Points) -> NDArray[np.float64]:
+    """The relief as patches see it that are followed as a whole: its mean over each."""
+    steps = PATCH * np.linspace(-0.5, 0.5, 5)
+    around = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 1, 2)
+    seen = relief_at((points + around).reshape(-1, 2)).reshape(len(around), -1)
+    return np.asarray(seen.mean(0), np.float64)
 
 
 def _quadratic(places: Points) -> Points:

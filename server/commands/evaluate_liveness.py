@@ -21,7 +21,7 @@ from server.commands.report import show, table
 from server.commands.video_file import read_frames
 from server.evaluation.liveness import Acting, any_order, film, find_face, obeying, run_try, try_on_stage, turns_of
 from server.evaluation.liveness_stage import Shape
-from tracking.liveness import CLEAR, HALF, Challenge, ChallengeState
+from tracking.liveness import Challenge, ChallengeState
 
 HEAD, SHEET = 26.0, 40.0  # degrees a head turns, and a photo that wants to seem to
 SPREAD = 3.0  # seconds between the places of a film that tries begin at
@@ -51,18 +51,18 @@ def liveness(
     if images is not None:
         rows += _photos(models, images, tries, seed, as_json)
     turns = [turn for path in videos for turn in turns_of(models, read_frames(path))]
-    clear = [turn for turn in turns if turn.error <= CLEAR]
+    verdicts = Counter(turn.verdict for turn in turns)
+    shares = [turn.share.value for turn in turns if turn.share is not None]
     if videos:
         rows.append(_row("films of people, as they are", _films(models, videos, tries, seed, as_json)))
-    passed = sum(turn.share >= HALF for turn in clear)
     show(
         "Challenge of enrolment",
         [
             ("turns of real heads", len(turns)),
-            ("clear enough to judge", len(clear)),
-            ("of these, taken for a head", passed),
-            ("of these, taken for a sheet", len(clear) - passed),
-            ("median share of the expected parallax", _median([turn.share for turn in clear])),
+            ("taken for a head", verdicts["head"]),
+            ("not clear", verdicts["unclear"]),
+            ("taken for a sheet", verdicts["sheet"]),
+            ("median share of the expected parallax", _median(shares)),
         ],
         as_json,
         tries=[dict(zip(HEADER, row, strict=True)) for row in rows],

@@ -17,8 +17,8 @@ from pipeline.frame_pipeline import FramePipeline
 from pipeline.gallery import Gallery
 from server.evaluation.liveness_stage import RATE, Pose, Shape, Stage
 from tracking import Tracker
-from tracking.liveness import STEPS, TURNED, Challenge, ChallengeState, Step
-from tracking.parallax import FacePoints, Relief, nose_offset, pooled
+from tracking.liveness import STEPS, TURNED, Challenge, ChallengeState, Step, judged
+from tracking.parallax import FacePoints, Relief, Share, nose_offset, pooled
 
 ASKED = 0.45  # seconds until whoever sees what is asked begins to move …
 MOVING = 0.6  # … and until the movement is done
@@ -31,11 +31,15 @@ Acting = Callable[[float, ChallengeState], Pose]
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn of a real head: what its looks said together, a share of 1 for a head, and how sure that is."""
+    """One turn of a real head: what its looks said together."""
 
     looks: int
-    share: float
-    error: float
+    share: Share | None  # None: too few pictures said anything
+
+    @property
+    def verdict(self) -> str:
+        """``head``, ``sheet`` or ``unclear``."""
+        return "unclear" if self.share is None else judged(self.share)
 
 
 def find_face(models: FaceModels, photo: Image) -> NDArray[np.float32] | None:
@@ -171,7 +175,7 @@ def turns_of(models: FaceModels, frames: Iterable[Frame], every: int = 3) -> lis
     return found
 
 
-STRAIGHT = 0.06  # a picture to measure turns from
+STRAIGHT = 0.08  # a picture to measure turns from
 STALE = 4.0  # seconds that such a picture is of use
 
 
@@ -201,7 +205,6 @@ class _Watch:
         if self._looks < 2:
             return []
         if len(self._turned) < 2:
-            return [Turn(self._looks, float("nan"), float("inf"))]
+            return [Turn(self._looks, None)]
         still = float(np.sqrt(np.mean(np.square(self._still)))) if self._still else 0.0
-        share = pooled(self._turned, still)
-        return [Turn(self._looks, share.value, share.error)]
+        return [Turn(self._looks, pooled(self._turned, still))]

@@ -38,8 +38,8 @@ class Scene(Room):
             open_models().matcher,
             self.known,
             "off",
-            liveness,
-            lambda: self.now,  # type: ignore[arg-type]
+            lambda: self.now,
+            liveness,  # type: ignore[arg-type]
         )
         self.media, self.share, self.still, self.view = 10.0, share, 0.0, 0
 
@@ -166,6 +166,8 @@ def test_what_else_ends_it(people: MemoryPeople, reason: str) -> None:
     match reason:
         case "flat":
             room.makes(step)
+            for _ in range(2):
+                room.moves({"left": 0.2, "right": -0.2}[step])
         case "broken":
             room.moves(visible=False)
         case "late":
