@@ -250,11 +250,6 @@ class Keyring:
             self._database.execute("VACUUM")
             self.empty_log()
 
-    def opens_with(self, master: bytes) -> bool:
-        """Whether this is the master key of the file, as it is now."""
-        (check,) = self._database.execute("SELECT master FROM ring").fetchone()
-        return _is_master(AESGCM(master), check)
-
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _prepare(self, master: bytes) -> None:
