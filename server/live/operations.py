@@ -71,6 +71,7 @@ READING_OPERATIONS = {
         "admin",
         {200: READING},
         errors=(503,),
+        roles=HOSTS,
         body={
             **record(
                 None,

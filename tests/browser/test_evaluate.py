@@ -48,7 +48,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         services = Services(
             lambda: pack, lambda: 0, lambda: 0, end, parts=(lambda app: setup_evaluation(app, evaluations),)
         )
-        runner = web.AppRunner(create_app(Settings(data_dir=folder, models_dir=models_folder()), services))
+        settings = Settings(data_dir=folder, models_dir=models_folder(), local_owner=True)
+        runner = web.AppRunner(create_app(settings, services))
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         stop = asyncio.Event()

@@ -97,20 +97,22 @@ def test_another_device_joins_by_the_printed_link_and_not_without(tmp_path, one_
     lan = ("--lan", "--https-port", "0", "--trust-port", "0", "--models-dir", str(models_folder()))
     with running_server(data, *lan) as server, camera_browser(one_face.path) as browser:
         printed = (data / "server.out").read_text()
-        found = re.search(r"On another device:\s+(https://\S+)/join/(\S+)", printed)
+        found = re.search(r"(https://\S+)/join/(\S+)", printed)
         if found is None:
             pytest.skip("this machine is in no network, so there is no address to join by")
         address, token = found.groups()
         page = browser.new_context(ignore_https_errors=True).new_page()
-        refused = page.goto(address + "/")
-        assert refused.status == 401
-        assert "join" in page.inner_text("body").lower()
+        page.goto(address + "/people")
+        assert page.url == f"{address}/sign-in?next=/people"
         page.goto(f"{address}/join/{token}")
         assert token not in page.url
         page.click("#start")
         page.wait_for_function("() => window.visavis.faces.length === 1", timeout=20_000)
-        page.click("#more")
-        page.click("#tab-phone")
-        page.wait_for_selector("#phone-qr:visible", timeout=5_000)
-        assert page.evaluate("() => document.querySelector('#phone-qr').naturalWidth") > 0
+        assert "gone when you leave" in page.inner_text("#visit")  # it came as a guest's camera
         assert token not in server.log.read_text()
+        owner = browser.new_context().new_page()
+        owner.goto(server.url)
+        owner.click("#more")
+        owner.click("#tab-phone")
+        owner.wait_for_selector("#phone-qr:visible", timeout=5_000)
+        assert owner.evaluate("() => document.querySelector('#phone-qr').naturalWidth") > 0

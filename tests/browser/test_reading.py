@@ -61,7 +61,7 @@ def serving(data: Path) -> Iterator[str]:
     """The whole server in a thread of its own; gives its address."""
     ready, stop = threading.Event(), asyncio.Event()
     place: list[int] = []
-    settings = Settings(data_dir=data, models_dir=models_folder(), lan=False, consent="ask")
+    settings = Settings(data_dir=data, models_dir=models_folder(), lan=False, consent="ask", local_owner=True)
     pack = load_pack("open", models_folder(), "cpu", lambda _line: None)
 
     async def serve() -> None:

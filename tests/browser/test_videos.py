@@ -78,9 +78,8 @@ def url(tmp_path: Path) -> Iterator[str]:
                 lambda app: setup_videos(app, VideoRoutes(videos, people, lambda: models, True, 30)),
             )
             services = Services(lambda: {"name": "open", "licence": "MIT"}, lambda: 0, lambda: 0, end, parts=parts)
-            runner = web.AppRunner(
-                create_app(Settings(data_dir=tmp_path, models_dir=models_folder(), consent="ask"), services)
-            )
+            settings = Settings(data_dir=tmp_path, models_dir=models_folder(), consent="ask", local_owner=True)
+            runner = web.AppRunner(create_app(settings, services))
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import secrets
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -176,18 +175,16 @@ def _round(
 ) -> list[Run]:
     sides.impair(Condition())
     lan = ("--lan", "--https-port", "0", "--trust-port", "0", "--models-dir", str(models_folder()))
-    token = secrets.token_urlsafe(24)
-    environ = {"VISAVIS_JOIN_TOKEN": token}
     path = find_chromium()
     chromium = sides.program("browser", path) if path else None
-    server = running_server(data, *lan, *flags, environ=environ, before=sides.prefix("server"))
+    server = running_server(data, *lan, *flags, before=sides.prefix("server"))
     runs = []
     with server, camera_browser(camera, "--ignore-certificate-errors", path=chromium) as browser:
-        found = re.search(r"https://\S+:(\d+)/join/", (data / "server.out").read_text())
+        found = re.search(r"https://\S+:(\d+)/join/(\S+)", (data / "server.out").read_text())
         assert found is not None
         for condition in conditions:
             page = browser.new_page()
-            url = f"https://{SERVER}:{found.group(1)}/join/{token}"
+            url = f"https://{SERVER}:{found.group(1)}/join/{found.group(2)}"
             try:
                 runs.append(visit(page, url, sides, condition, seconds, stock))
             except Exception as error:

@@ -1,10 +1,9 @@
-"""A server on one side, a page of a real browser on the other, over HTTPS with the join token."""
+"""A server on one side, a page of a real browser on the other, over HTTPS by the link that the terminal shows."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,16 +25,14 @@ def visiting(
 ) -> Iterator[Any]:
     """The loaded page, whose camera sees one moving face; ``host`` is how the browser knows the server."""
     write_camera(folder / "camera.mjpeg", moving_portrait(90))
-    token = secrets.token_urlsafe(24)
     path = find_chromium()
     chromium = sides.program("browser", path) if path else None
     lan = ("--lan", "--https-port", "0", "--trust-port", "0", "--models-dir", str(models_folder()))
-    secret = {"VISAVIS_JOIN_TOKEN": token, **(environ or {})}
-    server = running_server(folder / "data", *lan, *flags, environ=secret, before=sides.prefix("server"))
+    server = running_server(folder / "data", *lan, *flags, environ=dict(environ or {}), before=sides.prefix("server"))
     trust = ("--ignore-certificate-errors", *browser_flags)
     with server, camera_browser(folder / "camera.mjpeg", *trust, path=chromium) as browser:
-        found = re.search(r"https://\S+:(\d+)/join/", (folder / "data" / "server.out").read_text())
+        found = re.search(r"https://\S+:(\d+)/join/(\S+)", (folder / "data" / "server.out").read_text())
         assert found is not None
         page = browser.new_page()
-        page.goto(f"https://{host}:{found.group(1)}/join/{token}")
+        page.goto(f"https://{host}:{found.group(1)}/join/{found.group(2)}")
         yield page

@@ -4,7 +4,8 @@
 
 The client is GStreamer's webrtcbin behind WHIP (RFC 9725), without data channels: results come as server-sent events
 from the address that the answer links to. Seconds are from the client's start. With ``--tls`` it publishes as another
-device does, over HTTPS with the join token. At the end the client is told to stop, and must end its session itself.
+device does, over HTTPS with what is in the link that the terminal shows.
+At the end the client is told to stop, and must end its session itself.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import argparse
 import json
 import os
 import re
-import secrets
 import shutil
 import subprocess
 import sys
@@ -83,15 +83,15 @@ def without_upnp(folder: Path) -> dict[str, str]:
 def publish(seconds: float, codec: str, tls: bool = False) -> Published:
     """Publish to a server of our own for so long. Raises ``TimeoutError`` where no session begins or no result comes,
     with what the client said."""
-    token = secrets.token_urlsafe(24)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         environ = without_upnp(folder)
         flags = ["--models-dir", str(models_folder()), "--log-level", "info"]
         flags += ["--lan", "--https-port", "0", "--trust-port", "0"] if tls else []
-        with running_server(folder / "data", *flags, environ={"VISAVIS_JOIN_TOKEN": token}) as server:
+        with running_server(folder / "data", *flags) as server:
             command = [CLIENT, "-V", PIPELINES[codec], "--disable-colors"]
-            command += ["-u", f"{_lan_url(folder / 'data') if tls else server.url}/api/v1/whip"]
+            url, token = _lan_link(folder / "data") if tls else (server.url, "")
+            command += ["-u", f"{url}/api/v1/whip"]
             command += ["-t", token] if tls else []
             with (folder / "client").open("w") as said:
                 client = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, env=environ)
@@ -109,11 +109,11 @@ def publish(seconds: float, codec: str, tls: bool = False) -> Published:
     return Published(codec, tls, round(times[0], 2), len(times), round(rate, 1), size, deleted)
 
 
-def _lan_url(data: Path) -> str:
-    """The HTTPS address by which this server is told to be found."""
-    found = re.search(r"https://[^/\s]+(?=/join/)", (data / "server.out").read_text())
+def _lan_link(data: Path) -> tuple[str, str]:
+    """The HTTPS address by which this server is told to be found, and what is in the link that it shows."""
+    found = re.search(r"(https://[^/\s]+)/join/(\S+)", (data / "server.out").read_text())
     assert found is not None
-    return found.group()
+    return found.group(1), found.group(2)
 
 
 def _listen(url: str, seconds: float, log: Path) -> tuple[list[float], str]:
@@ -158,7 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--codec", choices=[*PIPELINES], action="append")
-    parser.add_argument("--tls", action="store_true", help="over HTTPS, with the join token")
+    parser.add_argument("--tls", action="store_true", help="over HTTPS, by the link that the terminal shows")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     if why := unavailable():
