@@ -16,6 +16,7 @@ from aiohttp import web
 from server.app import Services, create_app
 from server.evaluation.running import Evaluations
 from server.evaluation_routes import setup_evaluation
+from server.settings import Settings
 from tests.browser.accessibility import in_reach, serious
 from tests.browser.people_standin import SIZES, browsing
 from tests.packs import models_folder
