@@ -71,7 +71,8 @@ from server.sightings.webhooks import Deliveries
 from server.signalling import setup_whip
 from server.sources.routes import setup_sources
 from server.sources.sources import Sources
-from server.storage import StorageError
+from server.storage import NoSuchPerson, StorageError
+from server.storage.audit import SERVER
 from server.transport import IceServer, TransportOptions, install
 from server.videos.own_data import video_exporter
 from server.videos.routes import VideoRoutes, setup_videos
@@ -198,7 +199,11 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         retention = Retention(
             people, settings, elsewhere(settings, imports, albums, videos, evaluations, lambda: len(sessions()))
         )
-        erase = partial(forgetting.forget, by="server", reason="expired")
+
+        async def erase(person: str, reason: str) -> None:
+            with contextlib.suppress(NoSuchPerson):  # somebody was quicker
+                await forgetting.forget(person, SERVER, reason=reason)
+
         grace = Grace(people, settings.consent_grace_days, erase)
         stack.push_async_callback(grace.close)
 

@@ -14,6 +14,7 @@ from server.access.passwords import TooBusy
 from server.access.secrets import hash_of
 from server.access.signing import busy, no_passkeys, own_account, signed_in, site_of
 from server.api.operations import describe
+from server.audit import about
 from server.problems import problem
 from server.request_json import read_fields
 from server.storage.accounts import Account, NoSuchAccount, TooManyAccounts
@@ -70,11 +71,11 @@ class Entering:
                 account = await access.accounts.the_owner() if link.kind == "owner" else _of(access, link.account)
             except TooManyAccounts as error:
                 return problem(409, "Conflict", sentence(error))
-        if account is None or account.disabled:
+        if link is None or account is None or account.disabled:
             return problem(401, "Not let in", WRONG_LINK)
         access.backoff.clear(key)
         first = not access.accounts.can_sign_in(account)
-        return await self._let_in(request, account, name=account.name, first=first)
+        return await self._let_in(request, account, link.kind, name=account.name, first=first)
 
     async def _sign_in(self, request: web.Request) -> web.StreamResponse:
         access = self._access
@@ -93,7 +94,7 @@ class Entering:
         if account is None or not right:
             return problem(401, "Not let in", WRONG_PASSWORD)
         access.backoff.clear(*keys)
-        return await self._let_in(request, account)
+        return await self._let_in(request, account, "password")
 
     async def _ask(self, request: web.Request) -> web.StreamResponse:
         site = site_of(request, self._access)
@@ -121,20 +122,22 @@ class Entering:
         if account is None or account.disabled or not await access.accounts.use_passkey(passkey, counter):
             return problem(401, "Not let in", "This passkey is not, or no longer, one of this server.")
         access.backoff.clear(key)
-        return await self._let_in(request, account)
+        return await self._let_in(request, account, "passkey")
 
-    async def _let_in(self, request: web.Request, account: Account, **more: str | bool) -> web.StreamResponse:
+    async def _let_in(self, request: web.Request, account: Account, by: str, **more: str | bool) -> web.StreamResponse:
         try:
-            return await signed_in(request, self._access, account, **more)
+            return await signed_in(request, self._access, account, by, **more)
         except NoSuchAccount:
             return problem(401, "Not let in", "This account was disabled or deleted.")
 
     async def _sign_out(self, request: web.Request) -> web.StreamResponse:
         secret = cookie_in(request, SESSION)
         response = web.Response(status=204, headers={"Clear-Site-Data": '"cache", "storage"'})
+        about(request)
         if secret is not None:
             if (found := self._access.sessions.find(secret)) is not None:
                 await self._access.sessions.end(found[1].id, found[0].id)
+                about(request, found[1].id)
             drop_cookie(request, response, SESSION)
         return response
 

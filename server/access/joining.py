@@ -15,10 +15,11 @@ from server.access.roles import HOSTS
 from server.access.roles import landing as landing_of_account
 from server.api.operations import Operation, describe
 from server.api.schemas import TEXT, TIME, maybe, record
+from server.audit import about
 from server.join import qr_svg
 from server.passes import landing
 from server.security import refusal
-from server.visitor import maybe_visitor
+from server.visitor import VISITOR, Visitor, maybe_visitor
 
 HOW_TO_JOIN = (
     "Ask whoever invited you for another one. On the computer Visavis runs on, its page and terminal show one."
@@ -59,6 +60,8 @@ def setup_join(app: web.Application, access: Access | None) -> None:
         if come is None:
             return _worthless(request)
         given, cookie = come
+        request[VISITOR] = Visitor(given.role, "link", given.id, given.room)
+        about(request, given.id, action="access.joined")
         response = _to(landing(given))
         seconds = int((given.expires - datetime.now(UTC)).total_seconds())
         give_cookie(request, response, LINK, cookie, max(1, seconds))

@@ -14,6 +14,7 @@ from server.access.one_time import PATH
 from server.access.operations import ACCOUNTS_OPERATIONS, BASE, LINKS_OPERATIONS
 from server.access.signing import link_url, shown_link
 from server.api.operations import describe
+from server.audit import about
 from server.join import qr_svg
 from server.problems import problem
 from server.request_json import read_fields
@@ -57,6 +58,7 @@ class Managing:
             words = f'Send a name and a role ({", ".join(_ROLES)}) as JSON: {{"name": "Ada", "role": "host"}}.'
             return problem(400, "Bad Request", words)
         account = await self._access.accounts.make(wish["name"], cast(Role, wish["role"]))
+        about(request, account.id)
         return web.json_response({"account": self._body(account), **await self._shown(request, account)}, status=201)
 
     async def _change(self, request: web.Request) -> web.StreamResponse:
@@ -77,6 +79,7 @@ class Managing:
             return problem(404, "Not Found", "There is no account of this id.")
         if account.disabled:
             return problem(409, "Conflict", "This account is disabled; enable it first.")
+        about(request, account.id, detail="account")
         return web.json_response(await self._shown(request, account), status=201)
 
     async def _shown(self, request: web.Request, account: Account) -> dict[str, Any]:
@@ -110,6 +113,7 @@ class Managing:
             return problem(400, "Bad Request", f"devices is a whole number from {DEVICES[0]} to {DEVICES[1]}.")
         label = None if wish.get("label") is None else clean_name(wish["label"])
         made, token = await self._access.links.make(None, "camera", wish["minutes"], label, devices)
+        about(request, made.id)
         url = link_url(request, self._access, f"join/{token}")
         return web.json_response({"link": link_body(made), "url": url, "qr": qr_svg(url)}, status=201)
 

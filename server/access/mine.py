@@ -18,6 +18,7 @@ from server.access.passwords import TooBusy, WeakPassword
 from server.access.secrets import hash_of, new_id
 from server.access.signing import busy, link_url, no_account, no_passkeys, own_account, shown_link, site_of
 from server.api.operations import describe
+from server.audit import about
 from server.problems import problem
 from server.request_json import read_fields
 from server.storage import BadName, NameTaken
@@ -57,6 +58,7 @@ class Mine:
             account = own_account(request, self._access)
             if account is None:
                 return no_account()
+            about(request, account.id)
             try:
                 return await handler(request, account)
             except BadName as error:
@@ -141,16 +143,19 @@ class Mine:
         made = access.passkeys.made(wish["id"], wish["credential"], site, account)
         kept = Passkey(new_id(), account.id, made.credential, made.public_key, made.counter, label, access.now())
         await access.accounts.add_passkey(kept)
+        about(request, kept.id)
         return web.json_response({"id": kept.id, "label": kept.label}, status=201)
 
     async def _remove(self, request: web.Request, account: Account) -> web.StreamResponse:
         await self._access.accounts.delete_passkey(account.id, request.match_info["id"])
+        about(request, request.match_info["id"])
         return web.Response(status=204)
 
     async def _end(self, request: web.Request, account: Account) -> web.StreamResponse:
         id = request.match_info["id"]
         if not await self._access.sessions.end(account.id, id):
             return problem(404, "Not Found", "You have no session of this id.")
+        about(request, id)
         response = web.Response(status=204)
         if id == visitor_of(request).session and cookie_in(request, SESSION) is not None:
             drop_cookie(request, response, SESSION)
@@ -160,6 +165,7 @@ class Mine:
         if self._access.door is None:
             return problem(409, "Conflict", "Other devices are not served: the setting lan is off.")
         link, secret = await self._access.one_time.make("device", account.id)
+        about(request, account.id, detail="device")
         return web.json_response(shown_link(link_url(request, self._access, PATH + secret), link), status=201)
 
 

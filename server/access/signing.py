@@ -11,20 +11,22 @@ from server.access.cookies import LINK, SESSION, cookie_in, drop_cookie, give_co
 from server.access.passkeys import Site
 from server.access.roles import landing
 from server.access.sessions import device_of
+from server.audit import about
 from server.join import qr_svg
 from server.problems import problem
 from server.storage.accounts import Account, OneTimeLink
 from server.visitor import VISITOR, Visitor, maybe_visitor
 
 
-async def signed_in(request: web.Request, access: Access, account: Account, **more: Any) -> web.Response:
-    """Answer somebody who is let in, with the cookie. What the browser came by before ends. Raises
-    :class:`server.storage.accounts.NoSuchAccount`."""
+async def signed_in(request: web.Request, access: Access, account: Account, by: str, **more: Any) -> web.Response:
+    """Answer somebody who is let in, with the cookie. What the browser came by before ends; ``by`` is what they signed
+    in with, as the audit log has it. Raises :class:`server.storage.accounts.NoSuchAccount`."""
     before = cookie_in(request, SESSION)
     if before and (found := access.sessions.find(before)) is not None:
         await access.sessions.end(found[1].id, found[0].id)
     secret = await access.sessions.begin(account, device_of(request.headers.get(hdrs.USER_AGENT, "")))
     request[VISITOR] = Visitor(account.role, "account", account.id)
+    about(request, account.id, detail=by)
     response = web.json_response({"role": account.role, "landing": landing(account.role), **more})
     give_cookie(request, response, SESSION, secret, access.sessions.seconds)
     if cookie_in(request, LINK) is not None:

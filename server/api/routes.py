@@ -13,6 +13,7 @@ from server.api.document import document
 from server.api.keys import BadScope, Keys
 from server.api.operations import SCOPES, Operation, Parameter, describe
 from server.api.schemas import FLAG, NAME, TEXT, TIME, listed, maybe, one_of, record
+from server.audit import about
 from server.problems import problem
 from server.request_json import read_json
 from server.storage import BadName
@@ -92,6 +93,7 @@ def setup_keys(app: web.Application, keys: Keys) -> None:
             return problem(400, "Bad Request", sentence(error))
         except TooManyKeys as error:
             return problem(409, "Conflict", sentence(error))
+        about(request, key.id)
         return web.json_response({**_body(key), "key": token}, status=201)
 
     async def revoke(request: web.Request) -> web.StreamResponse:

@@ -28,11 +28,17 @@ WAITING = 20_000  # views that wait for a store that cannot be written; then the
 REMEMBERED = 20_000  # views that would be the same
 CHECKED = 60.0  # seconds a walk over the whole chain is believed
 SUBJECTS: web.RequestKey[tuple[str, ...]] = web.RequestKey("what the audit log says it was about", tuple)
+DETAIL = web.RequestKey("how the audit log says it came about", str)
+DONE = web.RequestKey("what the audit log says was done, whatever is noted of its route", str)
 
 
-def about(request: web.Request, *subjects: str) -> None:
-    """Say of a request which ids it was about, where the address does not; each gets a row."""
+def about(request: web.Request, *subjects: str, detail: str = "", action: str | None = None) -> None:
+    """Say of a request which ids it was about, where the address does not; each gets a row, and where there are none
+    nothing is noted. ``action``: what was done, where that is not the same for every request to its route."""
     request[SUBJECTS] = subjects
+    request[DETAIL] = detail
+    if action is not None:
+        request[DONE] = action
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from server.audit.actions import ACTIONS, CHANGE
-from server.audit.log import SUBJECTS, AuditLog
+from server.audit.log import DETAIL, DONE, SUBJECTS, AuditLog
 from server.audit.noted import NOTED
 from server.storage.audit import Noted
 from server.storage.names import BadName, clean_room
@@ -33,7 +33,9 @@ def audit_middleware(log: AuditLog) -> Middleware:
         action = action_of(request)
         done = response.status < 300 and "Idempotency-Replayed" not in response.headers
         if action is not None and ACTIONS[action] is CHANGE and done:
-            await log.record(*_rows(request, action))
+            rows = _rows(request, action)
+            if rows:
+                await log.record(*rows)
         return response
 
     return audit
@@ -46,13 +48,15 @@ def note_views(log: AuditLog) -> Callable[[web.Request, web.StreamResponse], Awa
         action = action_of(request)
         if action is not None and ACTIONS[action] is not CHANGE and response.status < 400:
             for row in _rows(request, action):
-                log.note(row.actor, row.action, row.subject, room=row.room)
+                log.note(row.actor, row.action, row.subject, room=row.room, detail=row.detail)
 
     return note
 
 
 def action_of(request: web.Request) -> str | None:
     """What is noted of a request that succeeds."""
+    if DONE in request:
+        return request[DONE]
     resource = request.match_info.route.resource
     method = hdrs.METH_GET if request.method == hdrs.METH_HEAD else request.method
     return None if resource is None else NOTED.get(f"{method} {resource.canonical}")
@@ -72,7 +76,8 @@ def _refused(log: AuditLog, request: web.Request, status: int) -> None:
 def _rows(request: web.Request, action: str) -> list[Noted]:
     path = request.match_info
     subjects = request.get(SUBJECTS, (next((path[name] for name in SUBJECT if name in path), ""),))
-    return [Noted(actor_of(request), action, subject, _room(request)) for subject in subjects]
+    room, detail = _room(request), request.get(DETAIL, "")
+    return [Noted(actor_of(request), action, subject, room, detail=detail) for subject in subjects]
 
 
 def _room(request: web.Request) -> str:

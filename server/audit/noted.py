@@ -12,6 +12,8 @@ _WHIP, _ROOM, _SESSION = "/api/v1/whip", "/api/v1/rooms/{room}", "/api/v1/sessio
 _PEOPLE, _IMPORT, _ALBUM = "/api/v1/people", "/api/v1/imports", "/api/v1/albums"
 _EVALUATION, _VIDEO, _SIGHTING = "/api/v1/evaluations", "/api/v1/videos", "/api/v1/sightings"
 _HOOK, _INBOX, _CHANGE = "/api/v1/webhooks", "/api/v1/inbox", "/api/v1/model-change"
+_ACCESS = "/api/v1/access"
+_ACCOUNT = f"{_ACCESS}/accounts"
 
 NOTED: Mapping[str, str | None] = {
     "GET /api/v1/config": None,
@@ -20,6 +22,29 @@ NOTED: Mapping[str, str | None] = {
     "GET /api/v1/keys": None,
     "POST /api/v1/keys": "key.made",
     "DELETE /api/v1/keys/{id}": "key.revoked",
+    # who comes in; that a device came by a link is said by server/access/joining.py
+    f"GET {_ACCESS}/state": None,
+    f"POST {_ACCESS}/own": "access.owned",
+    f"POST {_ACCESS}/sign-in": "access.signed_in",
+    f"POST {_ACCESS}/passkey/options": None,
+    f"POST {_ACCESS}/passkey/sign-in": "access.signed_in",
+    f"POST {_ACCESS}/sign-out": "access.signed_out",
+    f"GET {_ACCESS}/me": None,
+    f"PUT {_ACCESS}/me/name": "account.changed",
+    f"PUT {_ACCESS}/me/password": "access.password_changed",
+    f"POST {_ACCESS}/me/passkeys/options": None,
+    f"POST {_ACCESS}/me/passkeys": "access.passkey_added",
+    f"DELETE {_ACCESS}/me/passkeys/{{id}}": "access.passkey_removed",
+    f"DELETE {_ACCESS}/me/sessions/{{id}}": "access.session_ended",
+    f"POST {_ACCESS}/me/device": "link.made",
+    f"GET {_ACCOUNT}": "account.viewed",
+    f"POST {_ACCOUNT}": "account.made",
+    f"PATCH {_ACCOUNT}/{{id}}": "account.changed",
+    f"DELETE {_ACCOUNT}/{{id}}": "account.removed",
+    f"POST {_ACCOUNT}/{{id}}/link": "link.made",
+    f"GET {_ACCESS}/links": None,
+    f"POST {_ACCESS}/links": "link.made",
+    f"DELETE {_ACCESS}/links/{{id}}": "link.revoked",
     # live sessions; what their data channel is told is noted by server/audit/live.py
     f"OPTIONS {_WHIP}": None,
     f"OPTIONS {_WHIP}/{{id}}": None,
@@ -34,6 +59,7 @@ NOTED: Mapping[str, str | None] = {
     "GET /api/v1/rooms": None,
     "POST /api/v1/rooms": "room.opened",
     f"GET {_ROOM}": "room.viewed",
+    f"PATCH {_ROOM}": "room.changed",
     f"DELETE {_ROOM}": "room.closed",
     f"GET {_ROOM}/events": "room.viewed",
     f"PATCH {_ROOM}/cameras/{{id}}": "camera.changed",
@@ -62,6 +88,9 @@ NOTED: Mapping[str, str | None] = {
     f"POST {_PEOPLE}/{{id}}/split": "person.split",
     f"GET {_PEOPLE}/{{id}}/sightings": "person.viewed",
     f"GET {_PEOPLE}/{{id}}/export": "person.exported",
+    f"GET {_PEOPLE}/{{id}}/consents": "person.viewed",
+    f"POST {_PEOPLE}/{{id}}/consents": "consent.recorded",
+    f"POST {_PEOPLE}/{{id}}/consents/withdraw": "consent.withdrawn",
     "GET /api/v1/samples/{id}/crop": "person.pictured",
     "POST /api/v1/samples/{id}/move": "sample.moved",
     "DELETE /api/v1/samples/{id}": "sample.removed",

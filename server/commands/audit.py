@@ -19,6 +19,7 @@ from server.settings import StartError, configure
 from server.storage import PeopleStore, StorageError
 from server.storage import audit as log
 from server.storage.audit import Asked, Broken, Place
+from server.vault import MasterSource
 
 FILE = "people.sqlite3"
 DATA = click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the log; see the setting data_dir.")
@@ -118,7 +119,7 @@ def _store(data_dir: Path | None) -> Iterator[PeopleStore]:
     path = (data_dir or settings.data_dir) / FILE
     if not path.is_file():
         raise click.ClickException(f"{path.parent}: there is no log here; see the setting data_dir")
-    with contextlib.closing(PeopleStore(path, settings.undo_days)) as store:
+    with contextlib.closing(PeopleStore(path, settings.undo_days, MasterSource.of(settings))) as store:
         yield store
 
 

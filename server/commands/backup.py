@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
+from server.commands.noted import noted, noted_unopened
 from server.commands.report import show
-from server.settings import configure
-from server.storage import StorageError
+from server.settings import StartError, configure
+from server.storage import PeopleStore, StorageError
 from server.storage.backup import STORE, BadBackup, back_up, put_back
-from server.vault import MasterSource, VaultError
+from server.vault import MasterSource
 
 DATA = click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of people; see the setting data_dir.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -28,8 +31,13 @@ def backup(file: Path, replace: bool, data_dir: Path | None, as_json: bool) -> N
     folder = data_dir or configure({}, os.environ).settings.data_dir
     try:
         size = back_up(folder / STORE, file, replace)
-    except BadBackup as error:
+        noted_unopened(folder / STORE, "backup.made")  # the next one has it
+    except (BadBackup, StartError) as error:
         raise click.ClickException(str(error)) from error
+    except SQLAlchemyError as error:
+        raise click.ClickException(
+            f"{file} is made, but the audit log could not be written: {type(error).__name__}"
+        ) from error
     show("Backed up", [("file", str(file)), ("bytes", size)], as_json)
 
 
@@ -44,6 +52,8 @@ def restore(file: Path, replace: bool, data_dir: Path | None, as_json: bool) -> 
     folder = data_dir or settings.data_dir
     try:
         put = put_back(file, folder / STORE, replace, settings.undo_days, MasterSource.of(settings))
-    except (BadBackup, StorageError, VaultError) as error:
+        with contextlib.closing(PeopleStore(folder / STORE, settings.undo_days, MasterSource.of(settings))) as store:
+            noted(store, "backup.restored")
+    except (BadBackup, StartError, StorageError) as error:
         raise click.ClickException(str(error)) from error
     show("Put back", [("made", f"{put.made:%Y-%m-%d %H:%M} UTC"), ("people", put.people)], as_json)

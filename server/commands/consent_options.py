@@ -12,7 +12,6 @@ from server.people.consent import PURPOSE, BadConsent, Terms
 from server.storage import NewConsent
 from server.storage.consent_values import LAWFUL
 
-BY = "command line"
 _FLAGS = (
     click.option("--basis", type=click.Choice(LAWFUL), help="Why they may be recognised; see the setting consent."),
     click.option("--purpose", help=f"What for. [default: {PURPOSE}]"),

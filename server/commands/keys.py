@@ -12,8 +12,9 @@ import click
 
 from server.api.keys import BadScope, new_key
 from server.api.operations import SCOPES
+from server.commands.noted import noted
 from server.commands.report import table
-from server.settings import configure
+from server.settings import StartError, configure
 from server.storage import BadName, PeopleStore, StorageError
 from server.storage.api_keys import ApiKey, TooManyKeys, add_key, delete_key, read_keys
 from server.vault import MasterSource
@@ -38,6 +39,7 @@ def create(name: str, scopes: tuple[str, ...], data_dir: Path | None, as_json: b
     with _plainly(), _store(data_dir) as store:
         key, token = new_key(name, scopes or ("read",))
         add_key(store.engine, key)
+        noted(store, "key.made", key.id)
     if as_json:
         click.echo(json.dumps({"id": key.id, "name": key.name, "scopes": key.scopes, "key": token}))
         return
@@ -72,6 +74,8 @@ def revoke(id: str, data_dir: Path | None) -> None:
     """Make the key of this ID (as `list` shows it) worthless, also to a server that is running."""
     with _plainly(), _store(data_dir) as store:
         gone = delete_key(store.engine, id)
+        if gone:
+            noted(store, "key.revoked", id)
     if not gone:
         raise click.ClickException(f"there is no key {id!r}; visavis keys list shows those there are")
     click.echo("Revoked.")
@@ -95,5 +99,5 @@ def _plainly() -> Iterator[None]:
     """What a person can get wrong, as one line."""
     try:
         yield
-    except (BadName, BadScope, StorageError, TooManyKeys) as error:
+    except (BadName, BadScope, StartError, StorageError, TooManyKeys) as error:
         raise click.ClickException(str(error)) from error

@@ -10,9 +10,11 @@ from pathlib import Path
 import click
 
 from server.access.one_time import PATH, new_link
-from server.settings import configure
+from server.commands.noted import noted
+from server.settings import StartError, configure
 from server.storage import PeopleStore, StorageError
 from server.storage.accounts import TooManyAccounts, add_one_time, end_all_sessions
+from server.vault import MasterSource
 
 FILE = "people.sqlite3"
 
@@ -27,10 +29,13 @@ def owner(reset: bool, data_dir: Path | None, http_port: int | None) -> None:
     path = (data_dir or settings.data_dir) / FILE
     link, secret = new_link("owner", None, datetime.now(UTC))
     try:
-        with contextlib.closing(PeopleStore(path, settings.undo_days)) as store:
+        with contextlib.closing(PeopleStore(path, settings.undo_days, MasterSource.of(settings))) as store:
             ended = end_all_sessions(store.engine) if reset else None
             add_one_time(store.engine, link)
-    except (StorageError, TooManyAccounts) as error:
+            if ended is not None:
+                noted(store, "access.reset", count=ended)
+            noted(store, "link.made", detail="owner")
+    except (StartError, StorageError, TooManyAccounts) as error:
         raise click.ClickException(str(error)) from error
     if ended is not None:
         click.echo(f"{ended} session{'' if ended == 1 else 's'} ended.", err=True)

@@ -21,11 +21,10 @@ import numpy as np
 
 from pipeline.face_models import FaceModels
 from pipeline.templates import fuse_template
-from server.audit import SigningKey
-from server.audit.actions import checked
 from server.commands import people_consent
-from server.commands.consent_options import BY, consent_of, consent_options
+from server.commands.consent_options import consent_of, consent_options
 from server.commands.models_option import models_options
+from server.commands.noted import COMMAND_LINE, noted
 from server.commands.one_person import everything_about, forget_person
 from server.commands.report import show, table
 from server.people import People, PeopleOptions
@@ -49,13 +48,10 @@ from server.storage import (
     StorageError,
     clean_room,
 )
-from server.storage.audit import Noted, append
 from server.storage.reading import list_people
 from server.vault import MasterSource
 
 FILE = "people.sqlite3"
-COMMAND_LINE = "command line"
-"""Who does it, as the audit log has it."""
 ROOM = click.option("--room", help="The room they belong to; without it they are everyone's.")
 DATA = click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of people; see the setting data_dir.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -80,6 +76,7 @@ def list_(room: str | None, data_dir: Path | None, as_json: bool) -> None:
         room = clean_room(room)
         with store.engine.connect() as connection:
             rows = [row for row in list_people(connection) if room is None or row.room == room]
+        noted(store, "people.listed", room=room or "")
     now = datetime.now(UTC)
     if as_json:
         found = [
@@ -110,7 +107,7 @@ def export(folder: Path, room: str | None, data_dir: Path | None, as_json: bool)
     """Write everything kept of everybody into FOLDER, which must be new or empty."""
     with _plainly(), _store(data_dir) as store:
         found, samples = export_people(store, folder, clean_room(room))
-        _noted(store, Noted(COMMAND_LINE, "people.exported", count=found))
+        noted(store, "people.exported", count=found)
     show(f"Exported to {folder}", [("people", found), ("samples", samples)], as_json)
 
 
@@ -178,11 +175,11 @@ async def _import(
                     read=lambda: bar.update(1),
                     said=lambda what: rows.append(_row(what)),
                     consent=consent,
-                    by=BY,
+                    by=COMMAND_LINE,
                 )
             for one in saved:
-                entry = Noted(COMMAND_LINE, "person.enrolled", one.id, room or "", one.added, "photos")
-                await people.run(functools.partial(_noted, entry=entry))
+                note = functools.partial(noted, action="person.enrolled", subject=one.id, room=room or "")
+                await people.run(functools.partial(note, count=one.added, detail="photos"))
         finally:
             imports.close()
             await people.close()
@@ -259,13 +256,13 @@ async def _restore(models: FaceModels, folder: Path, path: Path, consent: NewCon
         for person in exported:
             agrees = agrees_with(person)
             put = functools.partial(
-                restore_person, person=person, agrees=agrees, consent=consent, how=people.recording(BY)
+                restore_person, person=person, agrees=agrees, consent=consent, how=people.recording(COMMAND_LINE)
             )
             put_back = await people.run(put)
             restored.append(put_back)
-            entry = Noted(COMMAND_LINE, "person.enrolled", person["row"]["id"], count=put_back.added, detail="restored")
             if put_back.added:
-                await people.run(functools.partial(_noted, entry=entry))
+                note = functools.partial(noted, action="person.enrolled", subject=person["row"]["id"])
+                await people.run(functools.partial(note, count=put_back.added, detail="restored"))
     finally:
         await people.close()
     for one in restored:
@@ -305,10 +302,6 @@ def _print(rows: list[dict[str, Any]], saved: list[Saved], seconds: float, dry_r
 async def _open(models: FaceModels, path: Path) -> People:
     manifest, options = models.manifest, PeopleOptions.of(_settings())
     return await People.open(path, manifest.digest, manifest.embedder.dimension, options)
-
-
-def _noted(store: PeopleStore, entry: Noted) -> None:
-    append(store.engine, SigningKey.open(store.path.parent), [checked(entry)])
 
 
 def _folder(data_dir: Path | None) -> Path:

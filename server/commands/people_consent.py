@@ -12,12 +12,14 @@ from typing import Any
 
 import click
 
-from server.commands.consent_options import BY, consent_of, consent_options
+from server.commands.consent_options import consent_of, consent_options
+from server.commands.noted import COMMAND_LINE, noted
 from server.commands.report import table
 from server.people.consent import consent_fields
 from server.people.options import PeopleOptions
-from server.settings import configure
+from server.settings import StartError, configure
 from server.storage import BadName, PeopleStore, Recording, StorageError, clean_room, consents
+from server.vault import MasterSource
 
 NAME = click.argument("name")
 ROOM = click.option("--room", help="The room they belong to.")
@@ -33,6 +35,7 @@ def show(name: str, room: str | None, data_dir: Path | None, as_json: bool) -> N
     """Every record of why NAME may be recognised, the newest first."""
     with _somebody(name, room, data_dir) as (store, person_id):
         found = store.read(consents.history, person_id)
+        noted(store, "person.viewed", person_id)
     now = datetime.now(UTC)
     said = [consent_fields(one, now) or {} for one in found]
     if as_json:
@@ -53,7 +56,8 @@ def renew(name: str, room: str | None, data_dir: Path | None, basis: str | None,
     consent = consent_of(terms, basis or "consent", **said)
     assert consent is not None
     with _somebody(name, room, data_dir) as (store, person_id):
-        consents.record(store.engine, person_id, consent, Recording(by=BY))
+        consents.record(store.engine, person_id, consent, Recording(by=COMMAND_LINE))
+        noted(store, "consent.recorded", person_id)
     ends = "never" if consent.expires is None else f"{consent.expires.astimezone():%Y-%m-%d %H:%M}"
     click.echo(f"{name} may be recognised; that ends: {ends}.")
 
@@ -67,9 +71,10 @@ def withdraw(name: str, room: str | None, data_dir: Path | None) -> None:
     days = configure({}, os.environ).settings.consent_grace_days
     with _somebody(name, room, data_dir) as (store, person_id):
         try:
-            consents.withdraw(store.engine, person_id, Recording(by=BY))
+            consents.withdraw(store.engine, person_id, Recording(by=COMMAND_LINE))
         except ValueError as error:
             raise click.ClickException(f"{error}.") from None
+        noted(store, "consent.withdrawn", person_id)
     click.echo(f"{name} is not recognised any more. The server erases them after {days} days, unless it is renewed.")
 
 
@@ -80,12 +85,12 @@ def _somebody(name: str, room: str | None, data_dir: Path | None) -> Iterator[tu
     if not path.is_file():
         raise click.ClickException(f"{path.parent}: nobody has been enrolled here; see the setting data_dir")
     try:
-        with contextlib.closing(PeopleStore(path, settings.undo_days)) as store:
+        with contextlib.closing(PeopleStore(path, settings.undo_days, MasterSource.of(settings))) as store:
             found = store.find(name, clean_room(room))
             if found is None:
                 raise click.ClickException(f"nobody called {name} is enrolled; see visavis people list")
             yield store, found.id
-    except (BadName, StorageError) as error:
+    except (BadName, StartError, StorageError) as error:
         raise click.ClickException(str(error)) from error
 
 

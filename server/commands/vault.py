@@ -10,11 +10,12 @@ from pathlib import Path
 
 import click
 
+from server.commands.noted import noted
 from server.commands.report import show
-from server.settings import Settings, configure
+from server.settings import Settings, StartError, configure
 from server.storage import PeopleStore, StorageError
 from server.storage.rekeying import rekey
-from server.vault import MasterSource, VaultError, open_vault
+from server.vault import MasterSource, open_vault
 from server.vault.keyring import FILE as KEYRING
 from server.vault.lock import FolderLock
 from server.vault.rotation import exchange_master, require_exchangeable
@@ -64,7 +65,12 @@ def rotate(people: bool, data_dir: Path | None, as_json: bool) -> None:
             store = contextlib.closing(PeopleStore(folder / FILE, settings.undo_days, source, lock))
             with store as opened:
                 replaced = rekey(opened.engine)
+                noted(opened, "people.rekeyed", count=replaced)
         kept = exchange_master(folder, source, lock, settings.new_master_key)
+        if (folder / FILE).is_file():
+            now = source if source.is_file else MasterSource(settings.new_master_key)
+            with contextlib.closing(PeopleStore(folder / FILE, settings.undo_days, now, lock)) as opened:
+                noted(opened, "master_key.changed")
     if as_json:
         click.echo(json.dumps({"master_key": kept and str(kept), "keys_replaced": replaced}))
         return
@@ -85,5 +91,5 @@ def _plainly() -> Iterator[None]:
     """What a person can get wrong, as one line."""
     try:
         yield
-    except (StorageError, VaultError) as error:
+    except (StartError, StorageError) as error:
         raise click.ClickException(str(error)) from error

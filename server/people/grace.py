@@ -19,7 +19,8 @@ DRIFT = 5.0  # seconds that it may gain or lose between two looks
 
 
 class Grace:
-    """Erases with ``erase``, given a person's id, after ``days``. End it with :meth:`close`.
+    """Erases with ``erase``, given a person's id and why (``expired``, ``withdrawn``), after ``days``. End it with
+    :meth:`close`.
 
     A clock that was set wrong must not erase anybody: it has to agree for ten minutes with the one that only counts
     seconds (``monotonic``). A computer just started may have the time of its last battery change.
@@ -29,7 +30,7 @@ class Grace:
         self,
         people: People,
         days: int,
-        erase: Callable[[str], Awaitable[object]],
+        erase: Callable[[str, str], Awaitable[object]],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lapse = people.lapse
@@ -53,7 +54,9 @@ class Grace:
         now, erased = self._lapse.clock(), 0
         for person_id in [id for id, since in self._lapse.ended() if now - since >= self._days]:
             if not self._lapse.allows(person_id):  # or renewed while another was erased
-                await self._erase(person_id)
+                record = self._lapse.of(person_id)
+                withdrawn = record is not None and record.withdrawn is not None
+                await self._erase(person_id, "withdrawn" if withdrawn else "expired")
                 erased += 1
         return erased
 

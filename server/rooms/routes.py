@@ -10,6 +10,7 @@ from aiohttp import web
 from server.access.links import DEVICES, MINUTES
 from server.access.managing import is_whole, link_body
 from server.api.operations import describe
+from server.audit import about
 from server.join import Door, qr_svg
 from server.passes import ROLES, Role, role_of
 from server.problems import problem
@@ -148,6 +149,7 @@ class RoomRoutes:
             return _bad(error)
         except TooManyRooms as error:
             return problem(409, "Conflict", sentence(error))
+        about(request, made.id)
         # Where the LAN is off, the link is for other programs on this computer.
         page = self._door.page_url() if self._door is not None else f"{request.scheme}://{request.host}/"
         url, trust = f"{page}join/{token}", None if self._door is None else self._door.trust_url

@@ -14,6 +14,7 @@ from aiohttp import hdrs, web
 from server.api.operations import describe
 from server.api.paging import BadPage, asked, page_of
 from server.app import static_folder
+from server.audit import about
 from server.people import People
 from server.problems import problem
 from server.request_json import read_json
@@ -155,6 +156,7 @@ class SightingRoutes:
             await self.people.run(lambda s: hooks.add_webhook(s.engine, hook))
         except TooManyWebhooks as error:
             return problem(409, "Conflict", sentence(error))
+        about(request, hook.id)
         return web.json_response({**webhook_body(hook), "secret": hook.secret}, status=201)
 
     async def remove(self, request: web.Request) -> web.StreamResponse:

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from server.api.operations import describe
+from server.audit import about
 from server.peers import Full
 from server.problems import problem
 from server.request_json import read_json
@@ -58,6 +59,7 @@ async def _add(request: web.Request) -> web.Response:
     except Full:
         words = f"The server has as many sessions as it can serve; try again in {RETRY_AFTER} s."
         return problem(503, "Full", words, Retry_After=str(RETRY_AFTER))
+    about(request, fetched.kept.id)
     return web.json_response(_body(fetched), status=201)
 
 

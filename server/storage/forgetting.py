@@ -9,6 +9,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from server.storage.chunks import chunks
+from server.storage.consents import CONSENT
 from server.storage.engine import writing
 from server.storage.events import DELIVERY, EVENT
 from server.storage.inbox import SIGHTING
@@ -112,6 +113,7 @@ def held_of(connection: sa.Connection, person: str) -> dict[str, int]:
         "samples": count(SAMPLE),
         "crops": count(SAMPLE, SAMPLE.c.crop.is_not(None)),
         "negatives": count(NEGATIVE),
+        "consents": count(CONSENT),
         "changes": len(changes_of(connection, person)),
         "sightings": count(SEEN) + count(SIGHTING),
         "sighting crops": count(SEEN, SEEN.c.crop.is_not(None)),

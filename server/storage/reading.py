@@ -135,11 +135,13 @@ def every_embedding(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
     """Somebody's embeddings (N, dimension) of a pack and their qualities (N,), also of who was removed: for whoever
     erases them. ``None`` if there are none."""
-    query = sa.select(SAMPLE.c.embedding, SAMPLE.c.quality).order_by(SAMPLE.c.created, SAMPLE.c.id)
+    query = sa.select(SAMPLE.c.id, SAMPLE.c.embedding, SAMPLE.c.quality).order_by(SAMPLE.c.created, SAMPLE.c.id)
     rows = connection.execute(query.where(SAMPLE.c.person_id == person_id, SAMPLE.c.pack_digest == digest)).all()
     if not rows:
         return None
-    vectors = np.stack([np.frombuffer(row.embedding, "<f4") for row in rows]).astype(np.float32)
+    open_cell = opener(connection, "sample", "embedding")
+    opened = [open_cell(row.embedding, row.id, digest) for row in rows]
+    vectors = np.stack([np.frombuffer(data, "<f4") for data in opened]).astype(np.float32)
     return vectors, np.array([row.quality for row in rows], np.float32)
 
 

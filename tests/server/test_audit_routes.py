@@ -19,7 +19,7 @@ from server.people import People
 from server.storage.audit import Asked, find
 from server.visitor import Visitor
 from tests.server.test_storage import DIGEST, sample
-from tests.server.whole import TOKEN, Whole, seed, serving_all
+from tests.server.whole import Whole, seed, serving_all
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +86,69 @@ def test_looking_changing_and_being_refused_are_noted(whole: Whole, ids: list[st
     by_key = rows(whole, subject=bob, action="person.viewed")
     assert by_key[0]["actor"].startswith("key:")
     assert rows(whole, actor=by_key[0]["actor"])[0]["action"] in ("access.refused", "person.viewed")
-    assert whole.ask("GET", "/people", lan=True, key=TOKEN).status == 200
+    assert whole.ask("GET", "/people", lan=True, **whole.sign_in("host")).status == 200
     text = json.dumps(rows(whole, limit="200"))
     assert [name for name in ("Ada", "Bob", "Cleo", "Countess") if name in text] == []
+
+
+def test_who_comes_in_and_who_lets_in_are_noted(whole: Whole) -> None:
+    browser = whole.sign_in("host")
+    (made,) = rows(whole, action="account.made", limit="1")
+    account = made["subject"]
+    assert (made["actor"], len(account)) == ("local", 8)
+    (came,) = rows(whole, action="access.owned", limit="1")
+    assert (came["actor"], came["subject"], came["detail"]) == (f"account:{account}", account, "account")
+    word = "a word that nobody guesses"
+    assert whole.ask("PUT", "/access/me/password", {"new": word}, lan=True, **browser).status == 204
+    name = whole.ask("GET", "/access/me", lan=True, **browser).json["name"]
+    page = {"Origin": whole.lan}
+    assert whole.ask("POST", "/access/sign-in", {"name": name, "password": "wrong"}, lan=True, **page).status == 401
+    signed = whole.ask("POST", "/access/sign-in", {"name": name, "password": word}, lan=True, **page)
+    second = {**page, "Cookie": signed.headers["set-cookie"].partition(";")[0]}
+    me = whole.ask("GET", "/access/me", lan=True, **second).json
+    (first,) = [one["id"] for one in me["sessions"] if not one["current"]]
+    assert whole.ask("DELETE", f"/access/me/sessions/{first}", lan=True, **second).status == 204
+    for _ in range(2):  # who has not signed in signs nobody out
+        assert whole.ask("POST", "/access/sign-out", {}, lan=True, **second).status == 204
+    token = whole.invite()
+    assert whole.ask("GET", f"/join/{token}", lan=True, root="").status in (200, 401)  # it leads on, without the cookie
+    (link,) = rows(whole, action="link.made", limit="1")
+    (joined,) = rows(whole, action="access.joined", limit="1")
+    assert (joined["actor"], joined["subject"]) == (f"link:{link['subject']}", link["subject"])
+    assert whole.ask("DELETE", f"/access/links/{link['subject']}").status == 204
+    assert whole.ask("PATCH", f"/access/accounts/{account}", {"role": "viewer"}).status == 200
+    assert whole.ask("DELETE", f"/access/accounts/{account}").status == 204
+    by = [(row["action"], row["subject"], row["detail"]) for row in rows(whole, actor=f"account:{account}")]
+    assert by[::-1] == [
+        ("access.owned", account, "account"),
+        ("access.password_changed", account, ""),
+        ("access.signed_in", account, "password"),
+        ("access.session_ended", first, ""),
+        ("access.signed_out", account, ""),
+    ]
+    about = [row["action"] for row in rows(whole, subject=account) if row["actor"] == "local"]
+    assert about == ["account.removed", "account.changed", "account.made"]
+    assert rows(whole, subject=link["subject"])[0]["action"] == "link.revoked"
+    text = json.dumps(rows(whole, limit="200"))
+    assert name not in text
+    assert token not in text
+
+
+def test_consents_and_the_mode_of_a_room_are_noted(whole: Whole, ids: list[str]) -> None:
+    bob = ids[1]
+    said = {"purpose": "The door of Bob", "basis": "consent"}
+    assert whole.ask("POST", f"/people/{bob}/consents", said).status == 201
+    assert whole.ask("POST", f"/people/{bob}/consents", {"basis": "because"}).status == 400
+    assert whole.ask("POST", f"/people/{bob}/consents/withdraw").status == 200
+    assert [row["action"] for row in rows(whole, subject=bob, action="consent.")] == [
+        "consent.withdrawn",
+        "consent.recorded",
+    ]
+    whole.ask("POST", "/rooms", {"name": "hall"})
+    assert whole.ask("PATCH", "/rooms/hall", {"consent_mode": True}).status == 200
+    (changed,) = rows(whole, action="room.changed")
+    assert changed["room"] == "hall"
+    assert "door of" not in json.dumps(rows(whole, limit="200"))
 
 
 def test_the_log_is_read_page_by_page(whole: Whole) -> None:

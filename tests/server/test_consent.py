@@ -310,7 +310,8 @@ def test_what_is_wrong_on_the_command_line_is_said(
 
 
 async def test_days_later_they_are_erased_unless_renewed_and_never_by_a_clock_that_was_set(path: Path) -> None:
-    clock, counted, erased = Clock(), [0.0], []
+    clock, counted = Clock(), [0.0]
+    erased: list[tuple[str, str]] = []
 
     def passes(time: timedelta) -> None:
         clock.now += time
@@ -322,8 +323,8 @@ async def test_days_later_they_are_erased_unless_renewed_and_never_by_a_clock_th
         cleo = await people.add_person("Cleo", [sample(3)], None, agreed())
         await people.add_person("Dan", [sample(4)])  # not recorded
 
-        async def erase(person_id: str) -> None:
-            erased.append(person_id)
+        async def erase(person_id: str, reason: str) -> None:
+            erased.append((person_id, reason))
             await people.forget(person_id)
 
         grace = Grace(people, 30, erase, lambda: counted[0])
@@ -341,11 +342,11 @@ async def test_days_later_they_are_erased_unless_renewed_and_never_by_a_clock_th
             passes(30 * DAY)
             await until(lambda: people.gallery.person(ada.id) is None, "over")
             assert await grace.look() == 1  # Cleo's thirty days are over, Ada's and Bob's are not
-            assert erased == [cleo.id]
+            assert erased == [(cleo.id, "withdrawn")]
             await records.record(people, bob.id, agreed(), "server")
             passes(DAY)
             assert await grace.look() == 1
-            assert erased == [cleo.id, ada.id]
+            assert erased == [(cleo.id, "withdrawn"), (ada.id, "expired")]
             assert [row.name for row in await people.list()] == ["Bob", "Dan"]
         finally:
             await grace.close()
@@ -358,7 +359,7 @@ async def test_without_days_of_grace_they_are_erased_when_the_clock_is_sure(path
     clock, counted = Clock(), [0.0]
     async with opened(path, clock) as people:
         ada = await people.add_person("Ada", [sample(1)], None, agreed())
-        grace = Grace(people, 0, people.forget, lambda: counted[0])
+        grace = Grace(people, 0, lambda id, _why: people.forget(id), lambda: counted[0])
         await records.withdraw(people, ada.id, "server")
         assert await grace.look() == 0
         counted[0] += STEADY

@@ -24,7 +24,7 @@ from tests.pictures import photo_path
 from tests.server.logging_state import restored
 from tests.server.loopback import Camera, Page
 from tests.server.offers import CAMERA
-from tests.server.whole import JPEG, TOKEN, Whole, seed, serving_all
+from tests.server.whole import JPEG, Whole, seed, serving_all
 from tests.test_docs import COMMANDS
 
 NAME = "Zaphodine Quillfeather"
@@ -105,11 +105,20 @@ def use(whole: Whole) -> list[str]:
     """Ask for nearly everything once, with good and bad words; the secrets that came of it."""
     ask = whole.ask
     secrets = [whole.make_key("recognise", "people", "read"), whole.make_key("admin")]
-    for bearer in (WRONG, TOKEN + "x", "vk_" + WRONG):
+    secrets.append(whole.invite())
+    for bearer in (WRONG, secrets[-1] + "x", "vk_" + WRONG):
         for path in ("/people", "/config"):
             assert ask("GET", path, lan=True, key=bearer).status == 401
     ask("GET", f"/join/{WRONG}", lan=True, root="")
-    ask("GET", f"/join/{TOKEN}", lan=True, root="")
+    whole.forgive()
+    ask("GET", f"/join/{secrets[-1]}", lan=True, root="")
+    browser = whole.sign_in()
+    secrets.append(browser["Cookie"].partition("=")[2])
+    assert ask("PUT", "/access/me/password", {"new": PASSWORD}, lan=True, **browser).status == 204
+    wrong = {"name": NAME, "password": WRONG}
+    assert ask("POST", "/access/sign-in", wrong, lan=True, Origin=whole.lan).status == 401
+    ask("POST", "/access/own", {"token": WRONG}, lan=True, Origin=whole.lan)
+    whole.forgive()
     assert ask("GET", "/people", lan=True, key=secrets[0]).status == 200
     ask("POST", "/rooms", {"name": "hall"})
     made = ask("POST", "/rooms/hall/invitations", {"role": "viewer", "minutes": 10, "label": NAME})
@@ -139,7 +148,7 @@ def use(whole: Whole) -> list[str]:
     ask("POST", "/rooms", {"name": NAME, "token": PASSWORD})
     ask("POST", "/rooms", b"{" + NAME.encode())
     ask("GET", f"/nothing/{urllib.parse.quote(NAME)}?name={urllib.parse.quote(NAME)}")
-    ask("GET", "/people", lan=True, Cookie=f"visavis_join={WRONG}")
+    ask("GET", "/people", lan=True, Cookie=f"__Host-visavis={WRONG}")
     ask("DELETE", f"/people/{person}")
     return secrets
 
@@ -152,7 +161,7 @@ async def test_a_whole_run_at_debug_level_logs_nothing_of_anybody(log: io.String
         secrets += await live(whole)
     said = log.getvalue()
     assert "session" in said, "the log was not listened to"
-    wanted = [*secrets, *NAME.split(), "Lovegood", PASSWORD, HOOK, TOKEN, WRONG, "correct-horse"]
+    wanted = [*secrets, *NAME.split(), "Lovegood", PASSWORD, HOOK, WRONG]
     assert len(secrets) > 8
     for secret in wanted:
         for form in (secret, urllib.parse.quote(secret), json.dumps(secret)[1:-1],
