@@ -38,7 +38,7 @@ from tests.server.loopback import Page
 from tests.server.offers import CAMERA, MICROPHONE_AND_CAMERA
 from tests.server.test_fallback import jpeg, packed
 from tests.server.viewing import Viewing
-from tests.server.whole import TOKEN, Whole, seed, serving_all
+from tests.server.whole import Whole, seed, serving_all
 
 PATIENCE = 20.0  # seconds until an answer counts as never coming
 SETTLE = 10.0  # … until what a door began has to be gone
@@ -406,7 +406,7 @@ def tokens(beside: Beside, budget: Budget, rng: random.Random, tally: Tally) -> 
     key = whole.make_key("read")
     whole.ask("POST", "/rooms", {"name": "hall"})
     made = whole.ask("POST", "/rooms/hall/invitations", {"role": "viewer", "minutes": 10})
-    right = (TOKEN, key, made.json["url"].rpartition("/")[2])
+    right = (whole.invite(), key, made.json["url"].rpartition("/")[2])
     asker = Asker(whole.lan, whole.context)
     for _ in budget:
         wrong = rng.choice((_near(rng.choice(right), rng), rng.choice(ODD_TEXT)))
