@@ -589,12 +589,12 @@ def test_where_the_computer_is_the_owner_the_page_says_so(server: AccessStandin,
 
 # -- other pages -------------------------------------------------------------------------------------------------------
 
-EVERY = ["Live", "Rooms", "People", "Photos", "Videos", "Groups", "Sightings", "Measure", "API", "Access"]
+EVERY = ["Live", "Rooms", "People", "Photos", "Videos", "Groups", "Sightings", "Data", "Measure", "API", "Access"]
 
 
 @pytest.mark.parametrize(
     ("role", "pages"),
-    [("owner", EVERY), ("host", [page for page in EVERY if page != "Measure"]),
+    [("owner", EVERY), ("host", [page for page in EVERY if page not in ("Data", "Measure")]),
      ("viewer", ["Rooms", "People", "Sightings", "Access"])],
 )  # fmt: skip
 def test_the_pages_there_are_follow_the_role_and_one_can_sign_out(
