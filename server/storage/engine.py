@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from server.storage.rows import StorageError
 
 PRAGMAS = ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON", "busy_timeout=5000")
 _WRITES = "visavis_writes"
+_ROOM = 64 * 1024  # bytes that SQLite needs beside the store to open it
 _RESTORE = "restore a backup, or move it away to begin anew"
 
 
@@ -43,7 +45,10 @@ def open_engine(path: Path) -> sa.Engine:
         engine.dispose()
         found = fault(error)
         advice = _RESTORE if found is not None and not found.passes else "check its rights and free space"
-        raise StorageError(f"cannot open {path}: {error.orig}; {advice}") from error
+        # Without room for its shared memory SQLite says "disk I/O error" alone.
+        full = shutil.disk_usage(path.parent).free < _ROOM
+        reason = "the disk is full" if full else error.orig
+        raise StorageError(f"cannot open {path}: {reason}; {advice}") from error
     except CommandError as error:
         engine.dispose()
         raise StorageError(f"cannot open {path}: it was made by a newer version of Visavis") from error
