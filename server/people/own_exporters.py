@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from server.audit.log import AuditLog
+from server.people import records
+from server.people.consent import consent_fields
 from server.people.own_data import Exporter, Section
 from server.people.people import People
 from server.storage import audit
@@ -25,6 +27,7 @@ EXPLAINED = {
     "room": "The only room this person is recognised in; nothing: everywhere",
     "quality": "How well the face could be seen",
     "source": "Where it came from: live, photo, import, inbox (seen before there was a name) or video",
+    "challenge": "Whether movements were asked for and made; nothing: nobody asked",
     "pack": "Which models computed the numbers, by their SHA-256",
     "yaw": "How far the face was turned, -1 to 1",
     "pitch": "How far it was raised or lowered, -1 to 1",
@@ -40,6 +43,14 @@ EXPLAINED = {
     "until": "Until when it can be undone",
     "undone": "Whether it was undone",
     "words": "What was done",
+    "purpose": "What they may be recognised for",
+    "basis": "Why that is lawful: consent, or another reason; not_recorded: nobody has said",
+    "given": "The day it was given",
+    "expires": "Until when it holds; nothing: without an end",
+    "withdrawn": "When it was withdrawn; nothing: it was not",
+    "recorded": "When it was written down",
+    "recorded_by": "Who wrote it down: an account, a key, a link, this computer, the command line, or the server",
+    "state": "Whether it holds now",
     "by": "Who: an account, a key, a link, this computer, or the server itself",
     "action": "What was done",
     "count": "How often, or of how much",
@@ -73,6 +84,7 @@ def exporters(people: People, log: AuditLog) -> list[Exporter]:
             held.append(
                 {
                     "id": sample.id, "created": _time(sample.created), "source": sample.source,
+                    "challenge": sample.challenge,
                     "quality": round(sample.quality, 4), "yaw": sample.yaw, "pitch": sample.pitch,
                     "width": sample.size, "photo": sample.content, "pack": sample.digest, "picture": path,
                     "numbers": sample.id,
@@ -81,6 +93,13 @@ def exporters(people: People, log: AuditLog) -> list[Exporter]:
         names = fields(*(held[0] if held else ("id",)))
         what = "Pictures of the face that were read: of each, how it was seen and the numbers computed from it"
         return Section("samples", what, names, held, files, {"samples": numbers})
+
+    async def why(id: str) -> Section:
+        found, now = await records.history(people, id), people.lapse.clock()
+        held = [consent_fields(one, now) for one in found]
+        names = ("purpose", "basis", "given", "expires", "withdrawn", "recorded", "recorded_by", "state")
+        what = "Why they may be recognised: every record, the newest first; the newest counts"
+        return Section("consents", what, fields(*names), held)
 
     async def marks(id: str) -> Section:
         detail = await people.person(id)
@@ -135,7 +154,7 @@ def exporters(people: People, log: AuditLog) -> list[Exporter]:
         names = fields("at", "by", "action", "room", "count", "detail")
         return Section("audit", "Who saw or changed this, as the audit log has it", names, held)
 
-    return [person, samples, marks, changes, sightings, noted]
+    return [person, why, samples, marks, changes, sightings, noted]
 
 
 def _time(value: datetime) -> str:

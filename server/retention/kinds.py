@@ -45,6 +45,7 @@ class Kind:
 
 STORE = ("people.sqlite3", "people.sqlite3-wal", "people.sqlite3-shm")
 """Where all tables lie."""
+_KEYRING = ("keyring.sqlite3", "keyring.sqlite3-wal", "keyring.sqlite3-shm")
 KINDS: Sequence[Kind] = (
     Kind("people", "forgotten", ("person",), where="deleted IS NULL", page="/people"),
     Kind("samples", "forgotten", ("sample", "other_embedding"), without=("crop", "crop_landmarks"), page="/people"),
@@ -87,7 +88,7 @@ KINDS: Sequence[Kind] = (
         "choices", "kept",
         ("gallery_setting", "threshold_choice", "pack_choice", "vault_state", "alembic_version"), since="",
     ),
-    Kind("vault", "kept", files=("keyring.sqlite3", "master-key")),
+    Kind("vault", "kept", files=(*_KEYRING, "master-key")),
     Kind("secrets", "kept", files=("signing-key", "link-key", "tls")),
     Kind("bookkeeping", "kept", files=("in-use.lock", "clock")),
     Kind("logs", "none"),

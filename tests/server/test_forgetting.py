@@ -8,6 +8,7 @@ import base64
 import contextlib
 import functools
 import json
+import sqlite3
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -34,7 +35,10 @@ from server.storage import forgetting as table
 from server.storage.audit import Asked, find
 from server.storage.inbox import Sighting, Stranger, save
 from server.storage.sightings import Seen, write
+from server.vault.seal import keys_of
 from server.videos.files import BOXES, PICTURES, TRACKS, Pick, ResultWriter, TrackRecord, read_tracks
+from server.videos.sealing import VideoSeal, new_seal
+from server.videos.videos import FILM, STATE
 from tests.packs import models_folder, open_models
 from tests.pictures import group_photo
 from tests.server.loopback import Camera, Page
@@ -108,30 +112,33 @@ def seed(folder: Path) -> tuple[str, str]:
                 None if number else CROP, None, 0.8, (Sighting(uuid4().hex, "session", LATER, LATER),),
             )  # fmt: skip
             save(store.engine, [stranger])
-    film(folder, like(ada, 30), like(grace, 31))
+        id = uuid4().hex
+        film(folder, new_seal(store.vault, id), like(ada, 30), like(grace, 31))
     return one.id, two.id
 
 
-def film(folder: Path, *faces: np.ndarray) -> str:
-    """A film that is looked through: its tracks are these faces, all in the picture at the same time."""
-    id = uuid4().hex
-    place = folder / "videos" / id
+def film(folder: Path, seal: VideoSeal, *faces: np.ndarray) -> Path:
+    """A film that is looked through: its tracks are these faces, all in the picture at the same time; its result."""
+    place = folder / "videos" / seal.video
     result = place / "result"
     result.mkdir(parents=True)
-    (place / "video").write_bytes(b"a film")
+    with (place / FILM).open("wb") as plain:
+        film = seal.writer(plain)
+        film.write(b"a film")
+        film.close()
     said = {
-        "id": id, "file": "party.mp4", "bytes": 6, "created": LATER.isoformat(), "state": "done", "seconds": 9.0,
-        "width": 64, "height": 48, "digest": PACK,
+        "id": seal.video, "file": "party.mp4", "bytes": 6, "created": LATER.isoformat(), "state": "done",
+        "seconds": 9.0, "width": 64, "height": 48, "digest": PACK,
     }  # fmt: skip
-    (place / "video.json").write_text(json.dumps(said))
-    with ResultWriter(result) as writer:
+    (place / STATE).write_bytes(seal.seal(json.dumps(said).encode(), STATE))
+    with ResultWriter(result, seal) as writer:
         for number, face in enumerate(faces, 1):
             look = CROP if number == 1 else b"a look at somebody else"
             pick = Pick(writer.picture(f"{number}-0.jpg", look), 2.0, 0.9, 0, 0, 40, (0.0,) * 10)
             writer.picture(f"{number}.jpg", b"a whole picture of track %d" % number)
             writer.box(number, 2.0, np.array([0.1, 0.1, 0.2, 0.2], np.float32))
             writer.track(TrackRecord(number, ((1.0, 5.0),), 4, face, (pick,), f"{number}.jpg"))
-    return id
+    return result
 
 
 def traces(folder: Path, *needles: bytes) -> list[str]:
@@ -145,7 +152,39 @@ def traces(folder: Path, *needles: bytes) -> list[str]:
     ]
 
 
+def cells(folder: Path, person: str) -> list[bytes]:
+    """A piece of everything that is sealed of somebody in tables."""
+    asked = (
+        "SELECT name FROM person WHERE id = ?",
+        "SELECT embedding FROM sample WHERE person_id = ?",
+        "SELECT crop FROM sample WHERE person_id = ?",
+        "SELECT embedding FROM negative WHERE person_id = ?",
+        "SELECT crop FROM seen WHERE person_id = ?",
+    )
+    with contextlib.closing(sqlite3.connect(folder / "people.sqlite3")) as database:
+        return [blob[-40:] for query in asked for (blob,) in database.execute(query, [person]) if blob is not None]
+
+
+class PeopleKeys:
+    """The key of somebody, as the keyring has it."""
+
+    def __init__(self, folder: Path, person: str) -> None:
+        self._ring = folder / "keyring.sqlite3"
+        with contextlib.closing(sqlite3.connect(folder / "people.sqlite3")) as database:
+            (name,) = database.execute("SELECT name FROM person WHERE id = ?", [person]).fetchone()
+        (id,) = keys_of(name)
+        self.key = id.hex()
+        assert not self.destroyed()
+
+    def destroyed(self) -> bool:
+        """Whether there is nothing left of it but its id."""
+        with contextlib.closing(sqlite3.connect(self._ring)) as database:
+            found = database.execute("SELECT wrapped FROM key WHERE id = ?", [bytes.fromhex(self.key)]).fetchall()
+            return not [wrapped for (wrapped,) in found if wrapped is not None]
+
+
 def needles() -> list[bytes]:
+    """What must lie nowhere in the open."""
     ada = ada_face()
     vectors = [like(ada, seed) for seed in (0, 1, 2, 20, 30)]
     raw = [vector.astype("<f4").tobytes() for vector in vectors]
@@ -181,7 +220,11 @@ async def test_nothing_of_somebody_is_left_anywhere(whole: tuple[Whole, str, str
         assert answer.status == 200, answer.body
         return answer.json
 
-    assert len(traces(server.data, *needles())) > 8
+    assert traces(server.data, *needles()) == []  # it is sealed
+    sealed = cells(server.data, ada)
+    assert len(sealed) == 1 + 3 + 3 + 1 + 1
+    assert len(traces(server.data, *sealed)) > 6  # some lie on two pages
+    kept = PeopleKeys(server.data, ada)
     # drafts that hold her: a photo of hers under another name, and the whole group in an album
     ok, jpeg = cv2.imencode(".jpg", portrait(0)[0][..., ::-1])
     ok2, group = cv2.imencode(".jpg", group_photo()[..., ::-1])
@@ -231,7 +274,10 @@ async def test_nothing_of_somebody_is_left_anywhere(whole: tuple[Whole, str, str
     assert counts["live tracks"] >= 1
     assert counts["faces in imports"] >= 1
     assert counts["faces in albums"] == 1
+    assert counts["consents"] == 1
     assert NAME not in json.dumps(receipt)
+    assert receipt["keys"] == {"count": 1, "ids": [kept.key]}
+    assert kept.destroyed()
     assert [one["what"] for one in receipt["remains"]] == ["backups", "exports", "pages", "film"]
     assert verify_receipt(receipt) == SigningKey.open(server.data).fingerprint
 
@@ -257,7 +303,8 @@ async def test_nothing_of_somebody_is_left_anywhere(whole: tuple[Whole, str, str
     assert (about[0]["actor"], about[0]["detail"]) == ("local", "asked")
     # every byte
     assert traces(server.data, *needles()) == []
-    assert traces(server.data, OTHER.encode()) != []
+    assert traces(server.data, *sealed) == []
+    assert traces(server.data, *cells(server.data, grace)) != []
     assert server.ask("DELETE", f"/people/{ada}").status == 404
     assert server.ask("DELETE", f"/people/{grace}?films=2").status == 400
     films = server.ask("DELETE", f"/people/{grace}?films=1").json["receipt"]
@@ -287,7 +334,9 @@ def test_everything_about_one_person_is_one_file(whole: tuple[Whole, str, str]) 
     assert any("renamed" in change["words"] for change in said["changes"]["held"])
     told = {entry["picture"] for part in ("samples", "sightings") for entry in said[part]["held"]} - {None}
     assert names == told | {name for entry in said["videos"]["held"] for name in entry["pictures"]}
-    for part in ("samples", "sightings", "changes", "audit", "videos"):
+    (consent,) = said["consents"]["held"]
+    assert (consent["basis"], consent["state"]) == ("not_recorded", "not_recorded")
+    for part in ("samples", "consents", "sightings", "changes", "audit", "videos"):
         assert all(set(entry) <= set(said[part]["fields"]) for entry in said[part]["held"]), part
     assert OTHER not in json.dumps(said)
     assert server.ask("GET", f"/people/{'0' * 32}/export").status == 404
@@ -497,15 +546,15 @@ async def test_who_was_removed_before_is_compared_all_the_same(small: Any) -> No
 def test_a_film_keeps_what_is_not_theirs(tmp_path: Path) -> None:
     from server.videos.letting_go import erase_tracks
 
-    id = film(tmp_path, ada_face(), grace_face())
-    result = tmp_path / "videos" / id / "result"
-    erase_tracks(result, {1}, {"1-0.jpg", "1.jpg", "2.jpg"})
-    (left,) = read_tracks(result)
+    seal = VideoSeal.passing()
+    result = film(tmp_path, seal, ada_face(), grace_face())
+    erase_tracks(result, seal, {1}, {"1-0.jpg", "1.jpg", "2.jpg"})
+    (left,) = read_tracks(result, seal)
     assert (left.number, left.frame, len(left.picks)) == (2, None, 1)
     assert sorted(path.name for path in (result / PICTURES).iterdir()) == ["2-0.jpg"]
     assert {path.name for path in result.iterdir()} == {TRACKS, BOXES, PICTURES}
-    erase_tracks(result, {1}, {"1-0.jpg"})  # a second time does no harm
-    assert len(read_tracks(result)) == 1
+    erase_tracks(result, seal, {1}, {"1-0.jpg"})  # a second time does no harm
+    assert len(read_tracks(result, seal)) == 1
 
 
 # -- the command line --------------------------------------------------------------------------------------------------
@@ -515,6 +564,8 @@ def test_the_command_line_forgets_and_collects(tmp_path: Path, monkeypatch: pyte
     data = tmp_path / "data"
     data.mkdir()
     ada, _ = seed(data)
+    sealed = cells(data, ada)
+    assert len(traces(data, *sealed)) > 6
     monkeypatch.setenv("VISAVIS_DATA_DIR", str(data))
     monkeypatch.setenv("VISAVIS_INBOX_DAYS", "365")
 
@@ -536,6 +587,6 @@ def test_the_command_line_forgets_and_collects(tmp_path: Path, monkeypatch: pyte
     counts = {one["what"]: one["count"] for one in receipt["erased"]}
     assert (counts["strangers"], counts["video tracks"]) == (1, 1)
     assert "a running server's memory" in [one["what"] for one in receipt["remains"]]
-    assert traces(data, *needles()) == []
+    assert traces(data, *needles(), *sealed) == []
     assert CliRunner().invoke(receipt_command, ["verify", str(target)]).exit_code == 0
     assert run("forget", NAME, "--yes").exit_code == 1

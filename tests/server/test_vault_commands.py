@@ -281,7 +281,7 @@ def test_a_copy_is_made_while_the_store_is_in_use_and_put_back(path: Path, tmp_p
     assert names(path) == ["Augusta", "Cleo"]
     assert found([*forms("Robert Byron"), b"\xff\xd8 a picture"], path) == []
     files = {file.name for file in path.parent.iterdir() if not file.name.endswith(("-wal", "-shm"))}
-    assert files == {"clock", "in-use.lock", "keyring.sqlite3", "master-key", "people.sqlite3"}
+    assert files == {"clock", "in-use.lock", "keyring.sqlite3", "master-key", "people.sqlite3", "signing-key"}
 
 
 def test_a_copy_opens_on_another_computer_with_the_keys_of_today(path: Path, tmp_path: Path) -> None:
