@@ -162,7 +162,7 @@ async def test_of_links_that_starts_showed_only_used_ones_stay(tmp_path: Path) -
     newest, _ = await links.make(None, "camera", 10, standing=True)
     store.close()
     store, again = await opened(tmp_path)
-    assert [one.id for one in again.all()] == [one.id for one in links.all()] == [used.id, newest.id]
+    assert {one.id for one in again.all()} == {one.id for one in links.all()} == {used.id, newest.id}
     store.close()
 
 
