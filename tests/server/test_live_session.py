@@ -138,6 +138,7 @@ async def test_faces_are_boxed_where_they_are(house: House) -> None:
         "name": None,
         "recognising": True,
         "reading": {"distance": True, "gender": False, "age": False},
+        "consent_mode": False,
     }
     assert house.peers.get(hello["session"])
     await page.until(lambda: len(page.results) > 20, what="results")
