@@ -34,6 +34,7 @@ from server.settings import StartError
 from server.storage import NewSample, PeopleStore, StorageError
 from server.storage.ageing import Ageing
 from server.storage.faults import fault
+from tests.load.kills import forgetting, rotating
 from tests.server.test_storage import DIGEST, embedding
 
 STORE = "people.sqlite3"
@@ -350,6 +351,20 @@ def certificates(folder: Path, _chance: random.Random, _kills: int) -> Row:
     return Row("certificates", "took away, emptied, damaged and aged them", max(said, key=len))
 
 
+def killed_forgetting(folder: Path, chance: random.Random, kills: int) -> Row:
+    """``kill -9`` while people are forgotten one after the other."""
+    done, wrong = forgetting(folder, chance, kills, filled, names)
+    need(not wrong, wrong)
+    return Row("killed forgetting", done, "nothing: the next start goes on")
+
+
+def killed_rotating(folder: Path, chance: random.Random, kills: int) -> Row:
+    """``kill -9`` while all keys and the master key are exchanged."""
+    done, wrong = rotating(folder, chance, kills, filled, names)
+    need(not wrong, wrong)
+    return Row("killed rotating keys", done, "nothing: the next start opens what is there")
+
+
 SCENARIOS: dict[str, Callable[[Path, random.Random, int], Row]] = {
     "disk full": disk_full,
     "file limit": disk_limit,
@@ -357,6 +372,8 @@ SCENARIOS: dict[str, Callable[[Path, random.Random, int], Row]] = {
     "read-only disk": read_only,
     "clock jumps": clock,
     "killed migrating": killed_migrating,
+    "killed forgetting": killed_forgetting,
+    "killed rotating keys": killed_rotating,
     "damaged at start": damaged,
     "damaged while running": damaged_running,
     "certificates": certificates,
