@@ -53,8 +53,9 @@ __all__ = ["Refused", "Source", "Visavis"]
 
 
 class Visavis(Asking):
-    """A server. ``key`` is needed over the network; ``authority`` is the file of the server's own certificate
-    authority (`visavis certificate export`), unless the system trusts it. May be used by several threads."""
+    """A server. ``key`` is needed, unless the setting ``local_owner`` spares it on that computer; ``authority`` is the
+    file of the server's own certificate authority (`visavis certificate export`), unless the system trusts it. May be
+    used by several threads."""
 
     # -- the server ------------------------------------------------------------------------------------------------
 

@@ -56,6 +56,7 @@ class ConfigVideo(TypedDict):
 class ConfigConsent(TypedDict):
     required: bool
     days: int
+    grace: int
     purpose: str
 
 

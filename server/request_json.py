@@ -20,6 +20,14 @@ async def read_json(request: web.Request, blank: str = "") -> Any:
         raise ValueError("nested too deeply") from None
 
 
+async def is_empty(request: web.Request) -> bool:
+    """Whether the body is no more than ``{}``, or nothing."""
+    try:
+        return bool(await read_json(request, "{}") == {})
+    except ValueError:
+        return False
+
+
 async def read_fields(
     request: web.Request, needed: Set[str], optional: Set[str] = frozenset()
 ) -> dict[str, Any] | None:

@@ -45,6 +45,8 @@ def serve(configuration: Configuration, say: Say) -> None:
         door, store = open_door(settings, listeners, say)
         try:
             asyncio.run(_run(settings, pack, listeners, door, store, say))
+        except StartError:
+            raise  # says already what is wrong with which file
         except Exception as error:
             if (found := fault(error)) is None:
                 raise

@@ -23,6 +23,9 @@ export const ARROWS = {
   nearer: ["M 38 30 H 26 V 42", "M 62 30 H 74 V 42", "M 38 70 H 26 V 58", "M 62 70 H 74 V 58"],
 };
 
+/** Which of the ring's eight parts, clockwise from the top, show the way. */
+export const LIT = { left: [5, 6, 7], right: [1, 2, 3], nearer: [0, 1, 2, 3, 4, 5, 6, 7] };
+
 /**
  * What a `challenge` message asks for: {words, arrow}. Left and right are the person's own: on a `mirrored` screen they are on the same side, on one that shows a camera
  * that looks away from it on the other.

@@ -1,7 +1,7 @@
 // The guided part of the sheet: a ring around the live face, and what to do next, big enough to be read at arm's length.
 
 import { Announcer } from "./announce.js";
-import { asked, ARROWS, standing } from "./challenge.js";
+import { asked, ARROWS, LIT, standing } from "./challenge.js";
 import { $, element } from "./dom.js";
 import { t } from "./language.js";
 import { Portrait } from "./portrait.js";
@@ -65,6 +65,7 @@ export class Guide {
     $("guide").dataset.asks = this.asking ? message.step : "no";
     if (arrow !== this.#drawn) $("guide-arrow").replaceChildren(...(ARROWS[arrow] ?? []).map((d) => path("way", d)));
     this.#drawn = arrow;
+    this.#arcs.forEach((arc, i) => (arc.dataset.is = LIT[arrow]?.includes(i) ? "next" : ""));
     $("guide-arrow").toggleAttribute("hidden", arrow === null);
     $("guide-progress").textContent = standing(message);
     // A movement is said at once, as there are only seconds for it; what is missing of it may settle first.
@@ -80,10 +81,10 @@ export class Guide {
   /** What an `enrolling` message says. */
   show(message) {
     const { arcs, marks, points } = ringOf(message, this.#mirrored);
-    arcs.forEach(({ done, next }, i) => (this.#arcs[i].dataset.is = done ? "done" : next ? "next" : ""));
     this.#pointer.toggleAttribute("hidden", points === null);
     if (points !== null) this.#pointer.setAttribute("transform", `rotate(${points.toFixed(1)} 50 50)`);
     if (this.asking) return;
+    arcs.forEach(({ done, next }, i) => (this.#arcs[i].dataset.is = done ? "done" : next ? "next" : ""));
     $("guide-marks").replaceChildren(
       ...marks.map(({ words, done, next }) => {
         const item = element("li", { textContent: words }, element("span", { className: "visually-hidden", textContent: done ? t(": done ## said after the name of a view of the face") : "" }));

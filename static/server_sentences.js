@@ -121,7 +121,6 @@ export const SENTENCES = [
   known("The server has as many sessions as it can serve; try again in {seconds} s."),
   known("The server could not gather its addresses in time."),
   known("No video codec in common: VP8 or H.264 is needed."),
-  known("Guests cannot see or change who is known here."),
   known("Gender and age cannot be read here: {reason}."),
 
   // Of any request
@@ -130,9 +129,9 @@ export const SENTENCES = [
   known("The body is larger than what is taken here."),
   known("Something went wrong on the server."),
   known("This was changed since you read it; read it again."),
-  known("This request came from a page of another site."),
+  known("This request did not come from a page of this server."),
   known("Wait {seconds} seconds. {advice}"),
-  known("Scan the QR code, or open the link, that Visavis shows on the computer it runs on: in its terminal, and on its page."),
+  known("Ask whoever invited you for another one. On the computer Visavis runs on, its page and terminal show one."),
   known("There is nothing of this id."),
   known("There is no such change, or it is too old to be undone."),
   known("This is undone already."),
@@ -282,7 +281,7 @@ export const SENTENCES = [
   known("As many pictures are sent to viewers as this server can; try again later."),
   known("Too many programs are listening."),
   known("{number} rooms are open already; close one first."),
-  known("There are {number} invitations to this room already; revoke one first."),
+  known("There are {number} links to this already; revoke one first."),
 
   // Cameras that the server fetches
   known("It cannot be reached."),
@@ -315,12 +314,35 @@ export const SENTENCES = [
   known("In the path of a file, write ? as %3F and # as %23."),
   known("The URL names no file."),
   known("A camera of this computer is named as in v4l2:///dev/video0."),
-  known("Sources are for the computer that Visavis runs on."),
 
   // Webhooks
   known("No answer within {seconds} seconds."),
   known("The receiver's certificate is not trusted."),
   known("The receiver could not be reached."),
   known("The receiver answered {status}."),
-  known("Webhooks are set up on the computer that Visavis runs on."),
+
+  // Who may come in
+  known("Sign in on the page /sign-in, or open a link that somebody who may invites you with."),
+  known("This link is wrong, was used already, or is over. `visavis owner` prints another one."),
+  known("There is no such name with this password."),
+  known("This account was disabled or deleted."),
+  known("This passkey is not, or no longer, one of this server."),
+  known("This passkey belongs to another account."),
+  known("This passkey could not be made: what the browser sent does not hold."),
+  known("This passkey did not sign in: what the browser sent does not hold."),
+  known("This took too long, or was answered already; try again."),
+  known("A password has {shortest} to {longest} characters; this one has {number}."),
+  known("This password is among the first that are tried; take some words that have to do with nothing."),
+  known("You signed in a while ago: say your present password too."),
+  known("That is not your present password."),
+  known("Another account bears this name."),
+  known("This is the last owner who can sign in; make another one first."),
+  known("There are {number} accounts already; delete one first."),
+  known("This account has {number} passkeys already; remove one first."),
+  known("There is no account of this id."),
+  known("There is no such link, or it is over."),
+  known("You have no session of this id."),
+  known("Other devices are not served: the setting lan is off."),
+  known("This account is disabled; enable it first."),
+  knownNumber("That was too much, or too often wrong. Wait {count} second.", "That was too much, or too often wrong. Wait {count} seconds."),
 ];

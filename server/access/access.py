@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-EVERY = 0.25  # seconds between two looks at what is over, and what another process wrote
+EVERY = 0.25  # seconds between two looks at what is over
+FOLLOW = 0.5  # … and at what another process wrote
 
 
 class Access:
@@ -53,7 +54,7 @@ class Access:
         self._making = asyncio.Lock()
         self._renewed: Callable[[str], None] = lambda _token: None
         self._version = 0
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     @classmethod
     async def open(
@@ -69,14 +70,17 @@ class Access:
         links = await Links.open(run, settings.data_dir, now)
         access = cls(settings, run, await Records.open(run), links, door, keys, passwords or Passwords(), now)
         access._version = await run(lambda store: store.version())
-        access._task = asyncio.create_task(access._watch(), name="access")
+        access._tasks = (
+            asyncio.create_task(access._end(), name="access: end what is over"),
+            asyncio.create_task(access._follow(), name="access: follow the store"),
+        )
         return access
 
     async def close(self) -> None:
         """End watching, and write down what was used."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.sessions.flush()
         await self.links.flush()
         self.passwords.close()
@@ -114,16 +118,24 @@ class Access:
 
     # -- keeping in step -------------------------------------------------------------------------------------------
 
-    async def _watch(self) -> None:
+    async def _end(self) -> None:
         while True:
             await asyncio.sleep(EVERY)
-            try:
-                await self._follow()
-                self.under_way.end(self.holds)
-            except Exception as error:  # a full disk today must not let in for ever
-                logger.error("access could not be looked after: %s", type(error).__name__)
+            self.under_way.end(self.holds)
 
     async def _follow(self) -> None:
+        failing = False
+        while True:
+            await asyncio.sleep(FOLLOW)
+            try:
+                await self._keep_up()
+                failing = False
+            except Exception as error:  # a full disk today must not end following for ever
+                if not failing:
+                    logger.error("who may come in could not be kept up: %s", type(error).__name__)
+                failing = True
+
+    async def _keep_up(self) -> None:
         version = await self._run(lambda store: store.version())
         if version != self._version:
             self._version = version

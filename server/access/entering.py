@@ -12,11 +12,11 @@ from server.access.operations import BASE, ENTERING
 from server.access.passkeys import BadPasskey
 from server.access.passwords import TooBusy
 from server.access.secrets import hash_of
-from server.access.signing import busy, no_passkeys, own_account, signed_in, site_of
+from server.access.signing import busy, no_fields, no_passkeys, own_account, signed_in, site_of
 from server.api.operations import describe
 from server.audit import about
 from server.problems import problem
-from server.request_json import read_fields
+from server.request_json import is_empty, read_fields
 from server.storage.accounts import Account, NoSuchAccount, TooManyAccounts
 from server.storage.names import name_key
 from server.visitor import maybe_visitor
@@ -100,6 +100,8 @@ class Entering:
         site = site_of(request, self._access)
         if site is None:
             return no_passkeys()
+        if not await is_empty(request):
+            return no_fields()
         id, options = self._access.passkeys.ask_to_sign_in(site)
         return web.json_response({"id": id, "publicKey": options})
 

@@ -4,6 +4,7 @@ devices is limited, good for so many."""
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Collection
 from dataclasses import replace
@@ -27,6 +28,7 @@ DEVICES = (1, 1000)
 KEY_FILE = "link-key"
 _LONGEST = 400  # characters of a link's token
 _BETWEEN = "~"  # a token, and the device it was given to
+_DEVICE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)  # as cookies have it; what programs are known by is none
 
 
 class Links:
@@ -111,7 +113,9 @@ class Links:
         """What this opens now. ``said`` is what is in a link, or in the cookie of a device that came by one."""
         token, _, device = said.partition(_BETWEEN)
         link = self._link(token)
-        if link is None or (link.devices is not None and hash_of(device) not in link.came):
+        if link is None:
+            return None
+        if link.devices is not None and not (_DEVICE.fullmatch(device) and hash_of(device) in link.came):
             return None
         self._note(link)
         return _pass_of(link)
@@ -174,7 +178,7 @@ class Links:
 def device_in(said: str, token: str) -> str | None:
     """What a device has in its cookie of this link, besides the link."""
     before, _, device = said.partition(_BETWEEN)
-    return device if before == token and device else None
+    return device if before == token and _DEVICE.fullmatch(device) else None
 
 
 def load_key(data_dir: Path) -> bytes:

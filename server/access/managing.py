@@ -12,12 +12,12 @@ from server.access.access import Access
 from server.access.links import DEVICES, MINUTES
 from server.access.one_time import PATH
 from server.access.operations import ACCOUNTS_OPERATIONS, BASE, LINKS_OPERATIONS
-from server.access.signing import link_url, shown_link
+from server.access.signing import link_url, no_fields, shown_link
 from server.api.operations import describe
 from server.audit import about
 from server.join import qr_svg
 from server.problems import problem
-from server.request_json import read_fields
+from server.request_json import is_empty, read_fields
 from server.storage import BadName, NameTaken
 from server.storage.accounts import Account, LastOwner, NoSuchAccount, TooManyAccounts
 from server.storage.names import clean_name
@@ -79,6 +79,8 @@ class Managing:
             return problem(404, "Not Found", "There is no account of this id.")
         if account.disabled:
             return problem(409, "Conflict", "This account is disabled; enable it first.")
+        if not await is_empty(request):
+            return no_fields()
         about(request, account.id, detail="account")
         return web.json_response(await self._shown(request, account), status=201)
 

@@ -16,11 +16,11 @@ from server.access.operations import BASE, MINE
 from server.access.passkeys import BadPasskey
 from server.access.passwords import TooBusy, WeakPassword
 from server.access.secrets import hash_of, new_id
-from server.access.signing import busy, link_url, no_account, no_passkeys, own_account, shown_link, site_of
+from server.access.signing import busy, link_url, no_account, no_fields, no_passkeys, own_account, shown_link, site_of
 from server.api.operations import describe
 from server.audit import about
 from server.problems import problem
-from server.request_json import read_fields
+from server.request_json import is_empty, read_fields
 from server.storage import BadName, NameTaken
 from server.storage.accounts import Account, NoSuchAccount, Passkey, TooManyAccounts
 from server.storage.names import clean_name, name_key
@@ -128,6 +128,8 @@ class Mine:
         site = site_of(request, self._access)
         if site is None:
             return no_passkeys()
+        if not await is_empty(request):
+            return no_fields()
         known = self._access.accounts.passkeys(account.id)
         id, options = self._access.passkeys.ask_to_make(site, account, known)
         return web.json_response({"id": id, "publicKey": options})
@@ -164,6 +166,8 @@ class Mine:
     async def _device(self, request: web.Request, account: Account) -> web.StreamResponse:
         if self._access.door is None:
             return problem(409, "Conflict", "Other devices are not served: the setting lan is off.")
+        if not await is_empty(request):
+            return no_fields()
         link, secret = await self._access.one_time.make("device", account.id)
         about(request, account.id, detail="device")
         return web.json_response(shown_link(link_url(request, self._access, PATH + secret), link), status=201)

@@ -79,7 +79,9 @@ ENTERING = {
     f"POST {BASE}/sign-in": _open(
         "Sign in by name and password", {200: SIGNED_IN}, (503,), body=record(name=_WORD, password=_WORD)
     ),
-    f"POST {BASE}/passkey/options": _open("Begin to sign in by passkey", {200: ASKED}, (409,), body=record()),
+    f"POST {BASE}/passkey/options": _open(
+        "Begin to sign in by passkey", {200: ASKED}, (409,), body=record(), needs_body=False
+    ),
     f"POST {BASE}/passkey/sign-in": _open(
         "Sign in by passkey", {200: SIGNED_IN}, (409,), body=record(id=TEXT, credential=_CREDENTIAL)
     ),
@@ -109,7 +111,9 @@ MINE = {
         words="All my other sessions end. `current` is needed where there is one and I signed in more than five "
         "minutes ago.",
     ),
-    f"POST {BASE}/me/passkeys/options": _own("Begin to make a passkey", {200: ASKED}, (404, 409), body=record()),
+    f"POST {BASE}/me/passkeys/options": _own(
+        "Begin to make a passkey", {200: ASKED}, (404, 409), body=record(), needs_body=False
+    ),
     f"POST {BASE}/me/passkeys": _own(
         "Keep a passkey that the browser made",
         {201: record("NewPasskey", id=ID, label=NAME)},

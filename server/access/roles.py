@@ -45,6 +45,7 @@ PAGES: Mapping[str, frozenset[Role]] = {
     "GET /access": ACCOUNTS,
     "GET /photos": HOSTS,
     "GET /groups": HOSTS,
+    "GET /data": OWNER,
     "GET /evaluate": OWNER,
 }
 """Pages, to accounts. What a link opens is said in :mod:`server.rooms.roles`."""

@@ -75,6 +75,11 @@ def no_passkeys() -> web.Response:
     return problem(409, "Conflict", words)
 
 
+def no_fields() -> web.Response:
+    """What is asked for takes nothing."""
+    return problem(400, "Bad Request", "Send {}, or nothing: this takes no fields.")
+
+
 def busy() -> web.Response:
     """As many passwords are being compared as can be at once."""
     return problem(503, "Busy", "Too many sign in at this moment; try again in a second.", Retry_After="1")

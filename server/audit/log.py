@@ -18,6 +18,7 @@ from server.audit.signing import SigningKey, signed_by
 from server.people import People
 from server.storage import audit as table
 from server.storage.audit import SERVER, Broken, Noted, Place
+from server.vault import VaultError
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +93,10 @@ class AuditLog:
             for again in self._seen.values():
                 self._repeat(again)
             self._seen.clear()
-            await self.settle()
+            try:
+                await self.settle()
+            except (sa.exc.SQLAlchemyError, VaultError) as error:
+                logger.error("the audit log could not be written at the end: %s", type(error).__name__)
 
     def note(
         self,
@@ -209,7 +213,7 @@ class AuditLog:
                     due = self._now() + TIDY
                     await self._tidy()
                 self._failing = False
-            except sa.exc.SQLAlchemyError as error:
+            except (sa.exc.SQLAlchemyError, VaultError) as error:
                 if not self._failing:
                     logger.error("the audit log could not be written: %s; trying again", type(error).__name__)
                 self._failing = True

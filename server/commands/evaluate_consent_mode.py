@@ -21,7 +21,20 @@ from server.commands.models_option import models_options
 from server.commands.pictures import gallery_from_folder, load_picture, read_table
 from server.commands.report import deliver
 from server.commands.video_file import read_pictures
-from server.evaluation.masked import BARE, CLEAR, HIDDEN, Found, Pictures, Visit, Whose, enrol, judge, play, true_faces
+from server.evaluation.masked import (
+    BARE,
+    CLEAR,
+    HIDDEN,
+    LARGE,
+    Found,
+    Pictures,
+    Visit,
+    Whose,
+    enrol,
+    judge,
+    play,
+    true_faces,
+)
 from server.evaluation.report import Cell, Column, Report, Table, number, text
 
 SECONDS = 20  # of the camera that pans over the sample photo
@@ -118,6 +131,7 @@ COLUMNS = (
     number("hidden_faces", "faces without consent"),
     Column("leaks", f"… less than {HIDDEN:.0%} covered", digits=2),
     Column("bare", f"… less than {BARE:.0%}", digits=2),
+    Column("large_leaks", f"… of those from {LARGE:.2%} of the width on, less than {HIDDEN:.0%}", digits=2),
     number("visits", "visits without consent"),
     number("late", "… not masked in their first picture"),
     number("wait", "… longest until masked [s]", 2),
@@ -152,6 +166,7 @@ def _row(name: str, found: Found) -> tuple[Cell, ...]:
         len(faces),
         _share(face.covered < HIDDEN for face in faces),
         _share(face.covered < BARE for face in faces),
+        _share(face.covered < HIDDEN for face in faces if face.large),
         len(strangers),
         sum(wait != 0 for wait in waits),
         max((wait for wait in waits if wait is not None), default=None),
@@ -195,10 +210,19 @@ def _report(models: FaceModels, found: Sequence[tuple[str, Found]]) -> Report:
     leaks = sum(
         face.covered < HIDDEN for _, one in found for v in one.visits if v.consented is False for face in v.faces
     )
+    large = [
+        face.covered < HIDDEN
+        for _, one in found
+        for visit in one.visits
+        if visit.consented is False
+        for face in visit.faces
+        if face.large
+    ]
     figures: tuple[tuple[str, Cell], ...] = (
         ("pictures shown", sum(one.shown for _, one in found)),
         ("faces without consent", faces),
         (f"… less than {HIDDEN:.0%} covered [%]", round(100 * leaks / max(faces, 1), 2)),
+        ("… the same of faces from 3.75 % of the width on [%]", _percent(large)),
         ("… recognised in what was sent", sum(one.recognised for _, one in found)),
         ("… of these not masked", sum(one.exposed for _, one in found)),
         ("masks like whom they cover, place given away [%]", _percent([x for _, one in found for x in one.under])),

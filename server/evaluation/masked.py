@@ -43,6 +43,8 @@ CLEAR = 0.05  # share up to which a face counts as shown
 SAME = 0.3  # overlap of the same face in two pictures, one after the other
 AWAY = 1.5  # seconds in which a face in the same place is taken for one that has turned away
 GAP = 0.5  # seconds out of sight that end a visit
+LOOSE = 0.02  # of two different faces, the share that still pass for one in two pictures in a row
+LARGE = 0.0375  # of the picture's width: faces from there on are always found (docs/rooms.md)
 ENROLLED = 6  # pictures of a face from which it is enrolled, where nobody else is given
 _LIMITS = PipelineConfig()
 
@@ -57,6 +59,7 @@ class TrueFace:
     box: Array
     landmarks: Array
     template: Embedding | None
+    large: bool = True
     covered: float = 0.0
 
 
@@ -116,15 +119,28 @@ def true_faces(models: FaceModels, pictures: Pictures, whose: Whose | None = Non
         overlaps = iou_matrix(found.boxes, np.array([v.faces[-1].box for v in open_visits], np.float32).reshape(-1, 4))
         taken: set[int] = set()
         for row, (box, points) in enumerate(zip(found.boxes, found.landmarks, strict=True)):
-            order = [int(i) for i in np.argsort(-overlaps[row]) if overlaps[row, i] >= SAME and i not in taken]
+            template = _embedding(models, image, points, float(box[2]))
+            order = [
+                int(i)
+                for i in np.argsort(-overlaps[row])
+                if overlaps[row, i] >= SAME and i not in taken and not _another(models, open_visits[i], template)
+            ]
             if order:
                 taken.add(order[0])
                 visit = open_visits[order[0]]
             else:
                 visits.append(visit := Visit())
-            visit.faces.append(TrueFace(now, box, points, _embedding(models, image, points, float(box[2]))))
+            visit.faces.append(TrueFace(now, box, points, template, float(box[2]) >= LARGE * image.shape[1]))
             visit.people += _inside(box, whose.get(index, [])) if whose else []
     return visits
+
+
+def _another(models: FaceModels, visit: Visit, template: Embedding | None) -> bool:
+    """Whether this is clearly somebody else, in whose place a cut has put them."""
+    before = next((face.template for face in reversed(visit.faces) if face.template is not None), None)
+    if before is None or template is None:
+        return False
+    return models.matcher.similarity(before, template) < models.matcher.threshold(1, LOOSE)
 
 
 def enrol(models: FaceModels, visits: Sequence[Visit]) -> tuple[Gallery, frozenset[str]]:

@@ -396,7 +396,10 @@ class People:
         """Look at the clock when the next one's time is over, and now and then in case it was set."""
         while True:
             await asyncio.sleep(max(MOMENT, self.lapse.wait(TICK)))
-            self._keep_time()
+            try:
+                self._keep_time()
+            except Exception as error:  # whatever fails once must not let everybody be named for ever
+                logger.error("people: whose time is over could not be left out: %s", type(error).__name__)
 
     def _erase_expired(self) -> int:
         before: int = self._store.read(waiting)

@@ -79,6 +79,7 @@ ROOM_OPERATIONS = {
         "admin",
         {200: SUMMARY},
         path=_ROOM,
+        roles=HOSTS,
         body=record(None, None, consent_mode=FLAG),
         words="Once it is answered, nobody who has not consented is seen in any picture that is handed on.",
     ),

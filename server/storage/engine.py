@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 PRAGMAS = ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON", "busy_timeout=5000")
 _WRITES = "visavis_writes"
+_ROOM = 64 * 1024  # bytes that SQLite needs beside the store to open it
 _RESTORE = "restore a backup, or move it away to begin anew"
 
 
@@ -79,7 +81,9 @@ def cannot_open(path: Path, error: sa.exc.DatabaseError) -> StorageError:
     """What SQLite said of a file, with what to do."""
     found = fault(error)
     advice = _RESTORE if found is not None and not found.passes else "check its rights and free space"
-    return StorageError(f"cannot open {path}: {error.orig}; {advice}")
+    # Without room for its shared memory SQLite says "disk I/O error" alone.
+    reason = "the disk is full" if shutil.disk_usage(path.parent).free < _ROOM else error.orig
+    return StorageError(f"cannot open {path}: {reason}; {advice}")
 
 
 def writing(engine: sa.Engine) -> Any:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from server.vault import VaultError
+
 _FULL = "The disk of the data folder is full, so nothing was saved. Make room on it, and try again."
 _READ_ONLY = (
     "The data folder cannot be written, so nothing was saved. Give this user the right to, or mount it writable."
@@ -51,8 +53,11 @@ class Fault:
 def fault(error: BaseException) -> Fault | None:
     """What is wrong outside, or ``None`` where the error is of another kind."""
     words = None
-    if isinstance(error, sa.exc.DBAPIError):
-        code = getattr(error.orig, "sqlite_errorcode", None)
+    origin = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    if isinstance(error, VaultError):  # the keyring lies on the same disk
+        origin = error.__cause__
+    if isinstance(origin, sqlite3.Error):
+        code = getattr(origin, "sqlite_errorcode", None)
         words = _BY_CODE.get(code & 0xFF) if code is not None else None
     elif isinstance(error, OSError) and error.errno is not None:
         words = _BY_ERRNO.get(error.errno)

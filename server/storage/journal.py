@@ -23,6 +23,7 @@ from server.storage.sealing import (
     keys_of_people,
     opener,
     refresh_name_keys,
+    reindex,
     reseal_owned,
     vault_of,
 )
@@ -189,7 +190,7 @@ def erase_expired(connection: sa.Connection, keep: timedelta, now: datetime) -> 
     """Erase for good what was removed longer ago than ``keep``, the notes of it and the keys of people who were;
     returns whether there was any."""
     vault = vault_of(connection)
-    erased = 0
+    erased, keys = 0, list[bytes]()
     for table in (SAMPLE, NEGATIVE, PERSON):
         gone = table.c.deleted <= now - keep
         ids = list(connection.execute(sa.select(table.c.id).where(gone)).scalars())
@@ -201,6 +202,8 @@ def erase_expired(connection: sa.Connection, keep: timedelta, now: datetime) -> 
             vault.destroy([], ids)
         erased += connection.execute(table.delete().where(gone)).rowcount
     erased += connection.execute(CHANGE.delete().where(CHANGE.c.until <= now)).rowcount
+    if keys:
+        reindex(connection)
     return erased > 0
 
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from server.storage.chunks import chunks
 from server.storage.names import name_key, unique_key
 from server.storage.rows import StorageError
-from server.storage.schema import NEGATIVE, OTHER, PERSON, SAMPLE, SEEN, VAULT
+from server.storage.schema import OTHER, PERSON, SAMPLE, VAULT
 from server.vault import KeyDestroyed, KeyUnknown, SealError, Vault
 from server.vault.seal import about, keys_of
 
@@ -184,9 +184,6 @@ def _key_of_owner(keys: Mapping[str, bytes], row: Any) -> bytes:
 
 def _key_of_sample(keys: Mapping[str, bytes], row: Any) -> bytes:
     return keys[row.sample_id]
-
-
-OWNED: tuple[sa.Table, ...] = (SAMPLE, NEGATIVE, SEEN)
 
 
 # -- what is found without being read --------------------------------------------------------------------------------

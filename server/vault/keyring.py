@@ -78,7 +78,9 @@ class Keyring:
             self.refresh()
         except sqlite3.DatabaseError as error:
             self.close()
-            raise VaultError(f"{path}: cannot be opened ({error}); put back your copy of it") from None
+            damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+            advice = "put back your copy of it" if damaged else "check its rights and the free space"
+            raise VaultError(f"{path}: cannot be opened ({error}); {advice}") from error
         except VaultError:
             self.close()
             raise
@@ -250,11 +252,6 @@ class Keyring:
             self._database.execute("VACUUM")
             self.empty_log()
 
-    def opens_with(self, master: bytes) -> bool:
-        """Whether this is the master key of the file, as it is now."""
-        (check,) = self._database.execute("SELECT master FROM ring").fetchone()
-        return _is_master(AESGCM(master), check)
-
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _prepare(self, master: bytes) -> None:
@@ -297,7 +294,7 @@ class Keyring:
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
             self._undo()
-            raise VaultError(f"{self.path}: cannot be written ({error}); check its rights and free space") from None
+            raise VaultError(f"{self.path}: cannot be written ({error}); check its rights and free space") from error
         except BaseException:
             self._undo()
             raise

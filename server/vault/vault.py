@@ -119,7 +119,11 @@ class Vault:
         following = os.urandom(16)
         gone = {key: why for key, why in self._destroyed.items() if key not in self._new}
         new = [key for key in self._new.values() if key.id not in self._destroyed]
-        self.keyring.write(new, gone, self._rows, self._readmitted, (mark, following))
+        try:
+            self.keyring.write(new, gone, self._rows, self._readmitted, (mark, following))
+        except VaultError:
+            self.drop()  # or the next transaction would go on with this one's keys
+            raise
         for key in new:
             self._ciphers[key.id] = AESGCM(key.raw)
         self._forget(self._destroyed)

@@ -87,7 +87,7 @@ const DETAILS = {
 
 function chain({ holds, rows, broken, words, fingerprint, days }) {
   const keeps = tn(days, "Rows are kept for {count} day.", "Rows are kept for {count} days.");
-  const key = element("details", { className: "proof" }, element("summary", { textContent: t("The key that signs") }), paragraph(t("Note this fingerprint somewhere else: whoever exchanges the key cannot exchange your note."), "soft"), element("p", {}, element("code", { textContent: fingerprint })), element("p", {}, element("code", { textContent: "visavis audit verify --key …" })));
+  const key = element("details", { className: "proof" }, element("summary", { textContent: t("The key that signs") }), paragraph(t("Note this fingerprint somewhere else: whoever exchanges the key cannot exchange your note."), "soft"), element("p", {}, element("code", { textContent: fingerprint })), element("p", {}, element("code", {}, "visavis audit verify --key …")));
   const headline = holds ? tn(rows, "The log holds: {count} row.", "The log holds: {count} rows.") : t("Row {row} does not hold.", { row: number(broken) });
   const why = holds ? [] : [paragraph(words)];
   return element("div", { className: `card notice ${holds ? "good" : "bad"}` }, element("p", {}, element("b", { textContent: headline })), ...why, paragraph(keeps, "soft"), key);

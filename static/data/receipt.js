@@ -25,7 +25,7 @@ export function receiptBody(receipt) {
     gone.length ? element("ul", { className: "plain" }, ...gone.map((words) => element("li", { textContent: words }))) : paragraph(t("Nothing was left of this person.")),
     element("h3", { textContent: t("May remain where this server cannot reach") }),
     element("ul", { className: "plain" }, ...left.map((words) => element("li", { textContent: words }))),
-    element("details", { className: "proof" }, element("summary", { textContent: t("How to check it") }), paragraph(t("The receipt is signed. With the file:"), "soft"), element("p", {}, element("code", { textContent: `visavis receipt verify receipt-${receipt.id}.json` })), paragraph(t("The key that signs has this fingerprint:"), "soft"), element("p", {}, element("code", { textContent: receipt.key.fingerprint }))),
+    element("details", { className: "proof" }, element("summary", { textContent: t("How to check it") }), paragraph(t("The receipt is signed. With the file:"), "soft"), element("p", {}, element("code", { textContent: command(receipt) })), paragraph(t("The key that signs has this fingerprint:"), "soft"), element("p", {}, element("code", { textContent: receipt.key.fingerprint }))),
   ];
 }
 
@@ -40,3 +40,7 @@ export async function showReceipt(receipt) {
 
 /** How much a receipt says was erased, in one line. */
 export const total = (receipt) => tn(receipt.erased.reduce((sum, { count }) => sum + count, 0), "{count} thing erased", "{count} things erased");
+
+function command({ id }) {
+  return ["visavis", "receipt", "verify", `receipt-${id}.json`].join(" ");
+}

@@ -55,7 +55,7 @@ def test_everybody_in_a_photo_is_boxed_and_named(browser: Any, whole: Whole, siz
     assert page.locator(".mark").count() == 6
     in_reach(page)
     first = page.locator(".photo").first.locator(".faces > li").first
-    first.locator("input").fill("Ada")
+    first.locator("input[list]").fill("Ada")
     first.locator("button[type=submit]").click()
     page.wait_for_selector(".mark.known >> text=Ada")
     page.wait_for_selector(".photo .faces b >> text=/^Ada, 9\\d/")
@@ -84,11 +84,11 @@ def test_a_name_that_does_not_fit_is_asked_about(browser: Any, whole: Whole) -> 
     lines = page.locator(".photo .faces > li")
     lines.first.locator("button[type=submit]").click()
     page.wait_for_selector("text=Type a name first.")
-    lines.first.locator("input").fill("Ada")
+    lines.first.locator("input[list]").fill("Ada")
     lines.first.locator("button[type=submit]").click()
     page.wait_for_selector(".mark.known >> text=Ada")
     other = page.locator(".photo .faces > li:has(form)").first
-    other.locator("input").fill("Ada")
+    other.locator("input[list]").fill("Ada")
     other.locator("button[type=submit]").click()
     page.wait_for_selector(".naming .refused:not(:empty)")
     assert len(whole.ask("GET", "/people").json["people"]) == 1

@@ -268,7 +268,7 @@ def test_a_host_adds_a_network_camera_and_closes_the_room(room: RoomStandin, ope
     page.get_by_role("button", name="Add this camera").click()
     page.wait_for_selector("text=This is no address of a camera.")
     page.fill("#room input[inputmode=url]", "rtsp://yard/stream")
-    page.fill("#room input >> nth=1", "Yard")
+    page.fill("#room form input >> nth=1", "Yard")
     page.get_by_role("button", name="Add this camera").click()
     page.wait_for_selector("#room .lines >> text=Connecting")
     room.sources[0] |= {"state": "retrying", "reason": "The camera does not answer.", "retry_in": 7.2}

@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 
 from server.certificates import CertificateError, CertificateStore, Names
+from server.settings import StartError
 from server.storage import NewSample, PeopleStore, StorageError
 from server.storage.ageing import Ageing
 from server.storage.faults import fault
@@ -172,7 +173,7 @@ def full_at_start(folder: Path, _chance: random.Random, _kills: int) -> Row:
                 file.write(bytes(4096))
         try:
             PeopleStore(folder / STORE).close()
-        except StorageError as error:
+        except (StorageError, StartError) as error:
             said = one_line(str(error))
         else:
             raise Broken("there was room after all")
@@ -194,7 +195,7 @@ def read_only(folder: Path, _chance: random.Random, _kills: int) -> Row:
         again("ro")
         try:
             PeopleStore(folder / STORE).close()
-        except StorageError as error:
+        except (StorageError, StartError) as error:
             said = one_line(str(error))
         else:
             raise Broken("a read-only disk was written")

@@ -38,7 +38,7 @@ from tests.server.loopback import Page
 from tests.server.offers import CAMERA, MICROPHONE_AND_CAMERA
 from tests.server.test_fallback import jpeg, packed
 from tests.server.viewing import Viewing
-from tests.server.whole import TOKEN, Whole, seed, serving_all
+from tests.server.whole import Whole, seed, serving_all
 
 PATIENCE = 20.0  # seconds until an answer counts as never coming
 SETTLE = 10.0  # … until what a door began has to be gone
@@ -199,7 +199,7 @@ class Beside:
 def offers(beside: Beside, budget: Budget, rng: random.Random, tally: Tally) -> None:
     """WHIP: offers to send."""
     asker = Asker(beside.whole.local)
-    whole = [beside.run(_offer(Page())), CAMERA, MICROPHONE_AND_CAMERA]
+    whole = [beside.run(_offer(Page)), CAMERA, MICROPHONE_AND_CAMERA]
     for _ in budget:
         offer = mangled_lines(rng.choice(whole), rng, whole)
         query = "" if rng.random() < 0.7 else "?" + urllib.parse.urlencode({
@@ -213,7 +213,7 @@ def offers(beside: Beside, budget: Budget, rng: random.Random, tally: Tally) -> 
 def fragments(beside: Beside, budget: Budget, rng: random.Random, tally: Tally) -> None:
     """Trickled candidates of a session that is being set up."""
     asker, location, tag = Asker(beside.whole.local), "", ""
-    offer = beside.run(_offer(Page())).encode()
+    offer = beside.run(_offer(Page)).encode()
     for number in budget:
         if number % 30 == 0:
             if location:
@@ -229,7 +229,7 @@ def fragments(beside: Beside, budget: Budget, rng: random.Random, tally: Tally) 
 def watching(beside: Beside, budget: Budget, rng: random.Random, tally: Tally) -> None:
     """WHEP: offers to receive a camera, and candidates of a viewer."""
     asker = Asker(beside.whole.local)
-    viewing = beside.run(_offer(Viewing()))
+    viewing = beside.run(_offer(Viewing))
     path = f"/api/v1/rooms/hall/cameras/{beside.session}/whep"
     for _ in budget:
         answer = asker.ask(tally, "POST", path, mangled_lines(viewing, rng, (CAMERA,)), Content_Type=SDP)
@@ -241,7 +241,9 @@ def watching(beside: Beside, budget: Budget, rng: random.Random, tally: Tally) -
     asker.close()
 
 
-async def _offer(page: Any) -> str:
+async def _offer(kind: type[Page] | type[Viewing]) -> str:
+    """The offer of a page of this kind, which is made in the loop that it needs."""
+    page = kind()
     if isinstance(page, Page):
         text = await page.offer()
     else:
@@ -406,7 +408,7 @@ def tokens(beside: Beside, budget: Budget, rng: random.Random, tally: Tally) -> 
     key = whole.make_key("read")
     whole.ask("POST", "/rooms", {"name": "hall"})
     made = whole.ask("POST", "/rooms/hall/invitations", {"role": "viewer", "minutes": 10})
-    right = (TOKEN, key, made.json["url"].rpartition("/")[2])
+    right = (whole.invite(), key, made.json["url"].rpartition("/")[2])
     asker = Asker(whole.lan, whole.context)
     for _ in budget:
         wrong = rng.choice((_near(rng.choice(right), rng), rng.choice(ODD_TEXT)))

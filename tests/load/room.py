@@ -1,11 +1,12 @@
 """One room with several cameras and viewers, on this machine: how old results and pictures are when they arrive.
 
-    python -m tests.load.room [--cameras 4] [--viewers 8] [--seconds 30] [--one] [--wall] [--json]
+    python -m tests.load.room [--cameras 4] [--viewers 8] [--seconds 30] [--one] [--wall] [--consent-mode] [--json]
 
 A server in a process of its own; the cameras in a second, which send video encoded beforehand (640×480, 30 a second,
 VP8 at about 1.5 Mbit/s, one moving face); the viewers in a third, which take every picture of every camera (with
 ``--one``: of one camera each) and look at no more than its packets' headers, so that the figures are the server's. With
 ``--wall`` one of the viewers is a real browser that shows the room's wall; its pictures are timed when they are shown.
+With ``--consent-mode`` the room is in consent mode and the face is a stranger's: every picture is masked.
 All of it shares the machine's processors. Ages are from the camera's sending of a picture, by one clock.
 """
 
@@ -200,12 +201,15 @@ def picture_ages(viewing: Viewing) -> list[float]:
     return [(at - taken) * 1e3 for at, frame in viewing.frames if (taken := captured.get(frame.timestamp)) is not None]
 
 
-def measure(number: int, watching: int, seconds: float, *, one: bool = False, wall: bool = False) -> Run:
+def measure(
+    number: int, watching: int, seconds: float, *, one: bool = False, wall: bool = False, consent_mode: bool = False
+) -> Run:
     """One run. Raises ``AssertionError`` where somebody is not let in."""
     streams = (watching - wall) * (1 if one else number) + wall * number
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         flags = ("--models-dir", str(models_folder()), "--max-viewers", str(watching * number))
+        flags += ("--consent-mode",) if consent_mode else ()
         with running_server(folder / "data", *flags) as server:
             process = psutil.Process(server.process.pid)
             with _browser(folder, wall) as browser:
@@ -320,6 +324,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--one", action="store_true", help="each viewer watches one camera")
     parser.add_argument("--wall", action="store_true", help="one viewer is a browser with the room's wall")
+    parser.add_argument("--consent-mode", action="store_true", help="the room is in consent mode")
     parser.add_argument("--json", action="store_true")
     for hidden in ("--part", "--url"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
@@ -331,7 +336,9 @@ def main() -> None:
     if asked.part == "viewers":
         asyncio.run(viewers(asked.url, asked.number, asked.seconds, asked.one))
         return
-    run = measure(asked.cameras, asked.viewers, asked.seconds, one=asked.one, wall=asked.wall)
+    run = measure(
+        asked.cameras, asked.viewers, asked.seconds, one=asked.one, wall=asked.wall, consent_mode=asked.consent_mode
+    )
     if asked.json:
         print(json.dumps(asdict(run)))
     else:

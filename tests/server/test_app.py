@@ -28,6 +28,12 @@ async def test_the_page_gets_its_configuration(serving) -> None:  # type: ignore
             "guest": False,
             "invited": False,
             "secure": True,
+            "consent": {
+                "required": False,
+                "days": 365,
+                "grace": 30,
+                "purpose": "To be recognised by name on this server",
+            },
             "retention": "Video is never stored. A name you type keeps numbers computed from the face on this server.",
         }
         assert response.headers["Cache-Control"] == "no-store"

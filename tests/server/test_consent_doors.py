@@ -83,8 +83,10 @@ def test_an_import_asks_and_goes_on_when_it_was_said(whole: Whole) -> None:
     assert (consent["expires"], consent["withdrawn"]) == (expires, None)
     assert consent["recorded_by"].startswith("key:")
     # More pictures of whom it was said of need no more words.
-    again = whole.ask("POST", "/imports", {}).json["id"]
-    whole.ask("POST", f"/imports/{again}/files?file=2.jpg&name=ada", varied(0, 2), Content_Type="image/jpeg")
+    again = whole.ask("POST", "/imports", {"review": "off"}).json["id"]
+    path = f"/imports/{again}/files?name=ada&file=2.jpg"
+    more = whole.ask("POST", path, varied(0, 2), Content_Type="image/jpeg").json["files"][0]
+    assert more["verdict"] == "used"
     assert whole.ask("POST", f"/imports/{again}/commit").status == 200
     shown = whole.ask("GET", f"/people/{ada['id']}").json
     assert (len(shown["samples"]), shown["consent"]) == (2, consent)

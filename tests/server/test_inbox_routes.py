@@ -10,12 +10,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from server.access.door import access_middleware
 from server.people import People
 from server.people.consent import Terms
 from server.people.inbox import Inbox
 from server.people.inbox_routes import setup_inbox
 from server.problems import problem_middleware
-from server.security import access_middleware
+from server.settings import Settings
 from tests.server.strangers import DIGEST, opened, session
 
 
@@ -26,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 
 @contextlib.asynccontextmanager
 async def served(inbox: Inbox | None, people: People) -> AsyncIterator[aiohttp.ClientSession]:
-    app = web.Application(middlewares=[problem_middleware, access_middleware(None)])
+    app = web.Application(middlewares=[problem_middleware, access_middleware(Settings(local_owner=True), None, None)])
     setup_inbox(app, inbox, people, 14)
     runner = web.AppRunner(app)
     await runner.setup()

@@ -139,6 +139,7 @@ async def test_faces_are_boxed_where_they_are(house: House) -> None:
         "recognising": True,
         "reading": {"distance": True, "gender": False, "age": False},
         "liveness": "off",
+        "consent_mode": False,
     }
     assert house.peers.get(hello["session"])
     await page.until(lambda: len(page.results) > 20, what="results")

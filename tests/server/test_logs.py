@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from server.api.operations import Operation, describe
 from server.logs import OURS, in_task, start_logging, told
 from tests.server.logging_state import restored
 
@@ -116,6 +117,7 @@ async def test_a_request_that_fails_logs_no_value(serving, log: io.StringIO) -> 
 
     def part(app: web.Application) -> None:
         app.router.add_post("/api/v1/broken/{name}", broken)
+        describe(app, {"POST /api/v1/broken/{name}": Operation("Fail", "server", "admin", {200: None})})
 
     async with serving(parts=(part,)) as served, aiohttp.ClientSession() as session:
         body = {"name": SECRET}

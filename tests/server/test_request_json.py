@@ -38,7 +38,7 @@ BODIES = {
 
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
-    settings = Settings(data_dir=tmp_path, models_dir=models_folder(), lan=False, inbox=True)
+    settings = Settings(data_dir=tmp_path, models_dir=models_folder(), lan=False, inbox=True, local_owner=True)
     pack = load_pack("open", models_folder(), "cpu", lambda line: None)
     async with open_services(settings, pack, None) as services:
         runner = web.AppRunner(create_app(settings, services))

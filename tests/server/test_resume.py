@@ -11,6 +11,7 @@ import pytest
 from server.link import Visit
 from server.peers import Full, PeerRegistry
 from server.transport import install, uninstall
+from server.visitor import Visitor
 from tests.server.loopback import LOOPBACK, Camera, Page, Recorder
 from tests.server.test_live_session import House, house, portrait  # noqa: F401 - the fixture
 from tests.server.test_live_session import track as track_of
@@ -111,7 +112,13 @@ async def test_nobody_waits_for_ever() -> None:
 
 @pytest.mark.parametrize(
     "visit",
-    [Visit(resume="secret 1"), Visit(resume=""), Visit("lab", resume="secret 0"), Visit(guest=True, resume="secret 0")],
+    [
+        Visit(resume="secret 1"),
+        Visit(resume=""),
+        Visit("lab", resume="secret 0"),
+        Visit(guest=True, resume="secret 0"),
+        Visit(resume="secret 0", visitor=Visitor("owner", "account", "0123abcd")),
+    ],
 )
 async def test_only_who_knows_the_secret_goes_on_and_as_what_they_were(visit: Visit) -> None:
     peers, made = registry()

@@ -253,6 +253,14 @@ def test_as_many_devices_come_as_may_and_each_as_often_as_it_likes(whole: Whole)
     assert asked(whole, "/api/v1/rooms/attic", cookie=f"{cookies[0]}x")[0] == 401
 
 
+def test_a_program_is_a_device_and_lends_its_place_to_no_browser(whole: Whole) -> None:
+    token = invite(whole, "attic", "viewer", devices=1)
+    for _ in range(2):
+        assert asked(whole, "/api/v1/rooms/attic", token)[0] == 200
+    assert asked(whole, f"/join/{token}")[0] == 401
+    assert asked(whole, "/api/v1/rooms/attic", cookie=f'__Host-visavis-link="{token}~address 127.0.0.1"')[0] == 401
+
+
 @pytest.mark.parametrize("devices", [0, -1, 1001, True, 1.5, "2"])
 def test_numbers_of_devices_that_are_none_are_refused(whole: Whole, devices: Any) -> None:
     whole.ask("POST", "/rooms", {"name": "porch"})

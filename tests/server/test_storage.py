@@ -142,6 +142,13 @@ def test_a_file_others_could_read_is_made_private(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_what_was_passed_while_a_sample_was_taken_is_kept_with_it(store: PeopleStore) -> None:
+    ada = store.add_person("Ada", [sample(1), replace(sample(2), challenge="passed")], DIGEST)
+    detail = store.read(reading.person_detail, ada.id)
+    assert detail is not None
+    assert sorted(str(row.challenge) for row in detail.samples) == ["None", "passed"]
+
+
 def test_people_are_kept_over_a_restart(store: PeopleStore, path: Path) -> None:
     ada = store.add_person("Ada", [sample(1), sample(2)], DIGEST)
     store.close()

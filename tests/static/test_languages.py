@@ -126,7 +126,7 @@ def test_faults_of_a_translation_are_found() -> None:
     assert list(faults("ar", right)) == []
     wrong: list[dict[str, Any]] = [
         {name: said for name, said in right.items() if name != key},
-        {**right, "nothing": "nothing"},
+        {**right, "no such message": "nothing"},
         *(
             {**right, key: text}
             for text in ("", "Add", "Add to <b>{name}</b>", "Add to {name} ## note", {"other": "x"})
