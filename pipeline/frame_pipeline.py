@@ -15,7 +15,7 @@ from pipeline.attributes import AttributeReader
 from pipeline.challenges import Challenges
 from pipeline.crop import Crop, cut_crop
 from pipeline.detect import Detections, look_wide
-from pipeline.distance import USUAL, Camera, Distance, measure_distance
+from pipeline.distance import USUAL, Camera
 from pipeline.embed import embed_chip
 from pipeline.enhance import mended
 from pipeline.face_models import FaceModels
@@ -23,7 +23,8 @@ from pipeline.frame import Frame, Image
 from pipeline.gallery import Gallery
 from pipeline.masking import alone
 from pipeline.quality import Quality, measure_quality
-from pipeline.results import Face, FrameResult, Observation
+from pipeline.results import FrameResult, Observation
+from pipeline.shown_faces import Known, shown_faces
 from pipeline.track_memory import TrackMemory
 from tracking import (
     DEFAULT_POLICY,
@@ -202,7 +203,8 @@ class FramePipeline:
         return self._result(frame, gallery, embedded)
 
     def _result(self, frame: Frame, gallery: Gallery, embedded: int) -> FrameResult:
-        faces = self._faces(frame, gallery)
+        known = Known(gallery, self._memory, self._attributes, self._camera, self._min_face)
+        faces = shown_faces(self.tracker.visible, known, frame.time, (frame.width, frame.height))
         observations, self._observations = tuple(self._observations), []
         keyframe = self._look is not Look.NONE
         timing = dict(self._timing)
@@ -384,52 +386,6 @@ class FramePipeline:
             self._memory.setdefault(track.number, TrackMemory()).template = template
             track.identity.consider(self.models.matcher.decide(template, gallery), track.evidence.votes)
 
-    def _faces(self, frame: Frame, gallery: Gallery) -> tuple[Face, ...]:
-        strongest: dict[str, Track] = {}
-        for track in self.tracker.visible:
-            opinion = track.identity.opinion
-            if track.identity.state is IdentityState.KNOWN and opinion and opinion.person:
-                rival = strongest.get(opinion.person)
-                if rival is None or (rival.identity.opinion and rival.identity.opinion.similarity < opinion.similarity):
-                    strongest[opinion.person] = track
-        size = frame.width, frame.height
-        return tuple(self._face(track, frame.time, size, gallery, strongest) for track in self.tracker.visible)
-
-    def _face(
-        self, track: Track, now: float, size: tuple[int, int], gallery: Gallery, strongest: dict[str, Track]
-    ) -> Face:
-        state, opinion = track.identity.state, track.identity.opinion
-        memory = self._memory.get(track.number)
-        if state is IdentityState.KNOWN and opinion and opinion.person and strongest.get(opinion.person) is not track:
-            state = IdentityState.UNCERTAIN  # nobody is in two places at once
-        if state is IdentityState.KNOWN and (track.suspect or (memory is not None and memory.strikes)):
-            state = IdentityState.UNCERTAIN  # something passed before this face: check before the name is said again
-        if state is IdentityState.PENDING and track.evidence.votes == 0:
-            tried = memory is not None and memory.quality is not None
-            if track.width < self._min_face or (tried and now - track.started > 1.0):
-                state = IdentityState.UNREADABLE
-        person = gallery.person(opinion.person) if opinion and opinion.person else None
-        apparent, looks = self._attributes.apparent(track.number)
-        return Face(
-            track=track.number,
-            box=track.box,
-            landmarks=track.landmarks,
-            state=track.state,
-            identity=state,
-            opinion=opinion,
-            name=person.name if person else None,
-            votes=track.evidence.votes,
-            quality=memory.quality if memory else None,
-            age=max(0.0, now - track.detected) if track.doubtful else 0.0,
-            embedded=memory.embedded if memory else 0,
-            template=memory.template if memory else None,
-            score=track.score,
-            enhancement=memory.enhancement if memory else None,
-            distance=_distance(track, size, self._camera),
-            apparent=apparent,
-            looks=looks,
-        )
-
     def _readable(self, track: Track) -> bool:
         """Whether a look would be at this track's own face, and at one that is turned to the camera, as far as that
         was measured."""
@@ -469,14 +425,6 @@ def _confusable(box: Array, other: Array) -> bool:
         return False
     apart = np.hypot(*(box[:2] + box[2:] / 2 - other[:2] - other[2:] / 2))
     return bool(apart < 1.6 * max(box[2], other[2]))
-
-
-def _distance(track: Track, size: tuple[int, int], camera: Camera) -> Distance | None:
-    """How far away a track is; ``None`` where flow has carried its landmarks into nothing."""
-    try:
-        return measure_distance(track.landmarks, track.box, size, camera)
-    except ValueError:
-        return None
 
 
 def _since(start: float) -> float:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import secrets
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future
 from dataclasses import asdict, dataclass, replace
@@ -26,23 +25,14 @@ from server import __version__
 from server.audit.live import LiveNotes
 from server.audit.log import AuditLog
 from server.link import Link
-from server.live.allowed import is_allowed
 from server.live.camera import LiveCamera, unlooked
+from server.live.commands import Commands
 from server.live.consent_mode import ConsentMode
 from server.live.corrections import LiveCorrections
 from server.live.enrolments import LiveEnrolments
 from server.live.geometry import LiveGeometry
 from server.live.hiding import Hiding
-from server.live.messages import (
-    DEFAULT_READING,
-    VERSION,
-    BadMessage,
-    Command,
-    error_message,
-    message,
-    parse_command,
-    result_message,
-)
+from server.live.messages import DEFAULT_READING, VERSION, Command, error_message, message, result_message
 from server.live.noticing import Noticing
 from server.live.session_people import SessionPeople
 from server.live.tally import Tally
@@ -61,8 +51,6 @@ from tracking.liveness import Liveness
 
 logger = logging.getLogger(__name__)
 
-BAD_MESSAGES = 20  # … within BAD_WINDOW seconds end the session
-BAD_WINDOW = 10.0
 LOOK_STAGES = ("convert", "detect", "embed", "attributes")
 RESUME_STEP = 1.0  # seconds of media time over a broken connection: the next frame is looked at, and tracks last
 
@@ -135,7 +123,7 @@ class LiveSession:
         self._noticing = Noticing(self.id, room, None if guest else inbox, None if guest else recorder, self._consent)
         self._hiding = Hiding(self._consent, self.camera, self._pipeline, masks or executor, self.spawn)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._bad: deque[float] = deque(maxlen=BAD_MESSAGES)
+        self._commands = Commands(self, self._enrolments, self._corrections, self._geometry)
         self._seq = 0
         self._timing: dict[str, float | None] = {}
         self._faces: tuple[Face, ...] = ()  # of the newest result
@@ -246,43 +234,7 @@ class LiveSession:
 
     def on_command(self, raw: str | bytes) -> None:
         """Answer one message of the page; a session that sends nothing but nonsense is ended."""
-        try:
-            command = parse_command(raw)
-        except BadMessage as error:
-            self._bad_message(None, str(error))
-            return
-        if not is_allowed(self.camera.visitor.role, command.type, guest=self._guest):
-            self.fail(command.id, "not_allowed", "Who came by what this page came by may not do that.")
-            return
-        try:
-            match command.type:
-                case "ping":
-                    self.say("pong", id=command.id, t=command.number("t"), now=round(time.time(), 4))
-                case "enrol":
-                    self._enrolments.start(command, self._faces)
-                case "cancel_enrol":
-                    self._enrolments.cancel(command)
-                case "finish_enrol":
-                    self._enrolments.finish(command)
-                case "why":
-                    if (face := self.face(command)) is not None:
-                        self.spawn(self._corrections.why(command, face), "why")
-                case "not_person":
-                    person = command.text("person")
-                    if (face := self.face(command)) is not None:
-                        self.spawn(self._corrections.not_person(command, face, person), "not this person")
-                case "camera":
-                    self._geometry.find(command)
-                case "forget":
-                    self._corrections.forget(command)
-                case "stats":
-                    self.say("stats", id=command.id, session=self.stats())
-                case "bye":
-                    self.spawn(self._link.close("bye"), "bye")
-                case other:
-                    self.fail(command.id, "unknown_type", f"there is no message of type {other[:40]!r}")
-        except BadMessage as error:
-            self._bad_message(command.id, str(error))
+        self._commands.answer(raw)
 
     def on_video_state(self, live: bool) -> None:
         """Say when the camera falls silent and when it is back."""
@@ -422,6 +374,11 @@ class LiveSession:
         faces = [await face_report(face, self._known, self._reading) for face in self.faces]
         return {**self.stats(), "timing": self._timing, "reading": asdict(self._reading), "faces": faces}
 
+    @property
+    def current(self) -> tuple[Face, ...]:
+        """The faces its own page speaks of."""
+        return self._faces
+
     def face(self, command: Command) -> Face | None:
         """The face a command speaks of; without one the page has been told."""
         track = command.integer("track")
@@ -429,6 +386,10 @@ class LiveSession:
         if face is None:
             self.fail(command.id, "no_such_track", "This face is no longer in the picture.")
         return face
+
+    def end(self, reason: str) -> None:
+        """Close the link, with a word to the page."""
+        self.spawn(self._link.close(reason), f"end: {reason}")
 
     # -- plumbing ------------------------------------------------------------------------------------------------
 
@@ -444,14 +405,6 @@ class LiveSession:
     def fail(self, command: int | str | None, code: str, text: str, **fields: Any) -> None:
         """Send an ``error`` message."""
         self._link.send_command(error_message(command, code, text, **fields))
-
-    def _bad_message(self, command: int | str | None, text: str) -> None:
-        now = time.monotonic()
-        self._bad.append(now)
-        self.fail(command, "bad_message", f"{text}.")
-        if len(self._bad) == BAD_MESSAGES and now - self._bad[0] <= BAD_WINDOW:
-            self._bad.clear()
-            self.spawn(self._link.close("too_many_errors"), "close after errors")
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Do something beside the frames; it ends with the session."""

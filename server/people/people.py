@@ -15,8 +15,9 @@ from typing import Any, Self, TypeVar
 
 from pipeline.gallery import Gallery, Person
 from pipeline.templates import person_template
+from server.people.galleries import Galleries
 from server.people.lapse import Lapse
-from server.people.loading import Wanted, build, load
+from server.people.loading import Wanted, load
 from server.people.options import PeopleOptions
 from server.storage import (
     Added,
@@ -62,12 +63,8 @@ class People:
         self._listeners: set[Callable[[int], None]] = set()
         self._lock = asyncio.Lock()
         self._changes: set[asyncio.Task[Any]] = set()
-        self._version = 0
         self._seen = 0  # what the store said of other processes' writes
-        self._targets: dict[str, float] = {}
-        self._galleries: dict[str | None, Gallery] = {None: Gallery.build([], dimension, digest)}
-        self._joined: dict[str, tuple[Gallery, Gallery, Gallery]] = {}  # room → everyone's, the room's, both
-        self._compacting: set[str | None] = set()
+        self._galleries = Galleries(digest, dimension, options.approximate_above, self._lock, self._spawn)
         self._watches: list[asyncio.Task[None]] = []
         self.terms = options.terms
         self.lapse = Lapse(options.clock)
@@ -126,17 +123,7 @@ class People:
 
     def gallery_of(self, room: str | None) -> Gallery:
         """Everyone's people and, on top of them, a room's; the same object until something changes."""
-        everyone = self._galleries[None]
-        own = self._galleries.get(room) if room is not None else None
-        if room is None or (own is None and room not in self._targets):
-            return everyone
-        if own is None:
-            own = Gallery.build([], self._dimension, self._digest)
-        made = self._joined.get(room)
-        if made is None or made[0] is not everyone or made[1].version != own.version:
-            both = everyone.joined(own).with_target(self._target_of(room))
-            made = self._joined[room] = (everyone, own, both)
-        return made[2]
+        return self._galleries.of(room)
 
     # -- why they may be recognised --------------------------------------------------------------------------------
 
@@ -204,7 +191,7 @@ class People:
 
     async def target(self, room: str | None) -> float | None:
         """The share of strangers that may get a name (FPIR), if one was chosen for this gallery."""
-        return self._target_of(room)
+        return self._galleries.target(room)
 
     # -- changes ---------------------------------------------------------------------------------------------------
 
@@ -365,12 +352,9 @@ class People:
         self._seen, found, targets = await self._run(
             lambda: (self._store.version(), load(self._store, what), self._store.targets())
         )
-        self._version += 1
-        galleries = await asyncio.to_thread(build, found, what, self._version, self._options.approximate_above)
-        self._targets = targets
-        galleries[None] = galleries[None].with_target(self._target_of(None))
-        # All at once, so that nobody sees one pack's people with another's numbers.
-        self._digest, self._dimension, self._galleries, self._joined = digest, dimension, galleries, {}
+        await self._galleries.exchange(found, what, targets)
+        # At once with the galleries, so that nobody sees one pack's people with another's numbers.
+        self._digest, self._dimension = digest, dimension
         self.lapse.replace(found.records, what.at)
         self._keep_time()
 
@@ -378,53 +362,18 @@ class People:
         """Some people from the store."""
         what = Wanted(self._digest, self._dimension, self._options.max_samples, self.lapse.clock())
         found = await self._run(lambda: load(self._store, what, ids))
-        entries = found.entries
-        self._version += 1
-        for room in {*self._galleries, *(person.room for person, _, _ in entries)}:
-            members = [entry for entry in entries if entry[0].room == room]
-            staying = {person.id for person, _, _ in members}
-            before = self._galleries.get(room)
-            if before is None:
-                before = Gallery.build([], self._dimension, self._digest, 0, self._options.approximate_above)
-            gone = [id for id in ids if id not in staying and before.person(id) is not None]
-            if members or gone:
-                self._galleries[room] = before.changed(members, gone, self._version)
-                self._compact_aside(room)
+        self._galleries.take_up(ids, found.entries)
         self.lapse.update(ids, found.records, what.at)
         self._keep_time()
 
     def _keep_time(self) -> None:
         """Leave out whose time is over, at once and whatever the store is doing; take back in whose is not any more."""
         over, back = self.lapse.settle()
-        for room, gallery in tuple(self._galleries.items()):
-            gone = [id for id in over if gallery.person(id) is not None]
-            if gone:
-                self._version += 1
-                self._galleries[room] = gallery.changed([], gone, self._version)
-                self._compact_aside(room)
+        self._galleries.leave_out(over)
         if back:
             self._spawn(self._write(lambda: None, lambda _nothing: back, None), "people: take back in")
         if over:
             self._tell()
-
-    def _compact_aside(self, room: str | None) -> None:
-        """Fold a large gallery's pending changes into it while it goes on being searched and changed."""
-        old = self._galleries[room]
-        if not old.wants_compaction or room in self._compacting:
-            return
-
-        async def compact() -> None:
-            try:
-                folded = await asyncio.to_thread(old.compacted)
-                async with self._lock:
-                    now = self._galleries.get(room)
-                    if now is not None and now.digest == folded.digest:
-                        self._galleries[room] = now.rebased(old, folded)
-            finally:
-                self._compacting.discard(room)
-
-        self._compacting.add(room)
-        self._spawn(compact(), "people: compact")
 
     async def _watching(self) -> None:
         """Follow what other processes write, and erase what can no longer be undone."""
@@ -457,10 +406,6 @@ class People:
         self._store.erase_expired()
         after: int = self._store.read(waiting)
         return before - after
-
-    def _target_of(self, room: str | None) -> float | None:
-        one_in = self._targets.get(room or "", self._targets.get(""))
-        return None if one_in is None else 1 / one_in
 
     async def _read(self, question: Callable[..., Any], *arguments: Any) -> Any:
         return await self._run(lambda: self._store.read(question, *arguments))
