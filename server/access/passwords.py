@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import argon2
+from zxcvbn import zxcvbn
 
 T = TypeVar("T")
 SHORTEST, LONGEST = 12, 256  # characters
@@ -17,54 +18,14 @@ OWN = 6  # characters that must be left when what everybody would guess is taken
 WAITING = 32  # hashes that may wait: each takes 64 MiB and a tenth of a second
 AT_ONCE = 2
 _BETWEEN = re.compile(r"[\W_]+")
-_SPELT = str.maketrans("0134578", "oleastb")  # 'p4ssw0rd'
-_ROWS = ("abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm")
-# What passwords are most often made of: our own short list, in English and German.
-_COMMON = frozenset(
-    {
-        *(
-            "password",
-            "passwort",
-            "passwd",
-            "passphrase",
-            "letmein",
-            "welcome",
-            "willkommen",
-            "hello",
-            "hallo",
-            "login",
-        ),
-        *("iloveyou", "ichliebedich", "schatz", "sunshine", "princess", "prinzessin", "dragon", "monkey", "master"),
-        *(
-            "football",
-            "fussball",
-            "baseball",
-            "shadow",
-            "superman",
-            "batman",
-            "trustno",
-            "qazwsx",
-            "changeme",
-            "secret",
-        ),
-        *(
-            "hallo",
-            "secret",
-            "admin",
-            "administrator",
-            "root",
-            "user",
-            "guest",
-            "default",
-            "testing",
-            "test",
-            "geheim",
-            "computer",
-        ),
-        *("visavis", "camera", "kamera", "server", "internet", "correcthorsebatterystaple", "abc", "monday", "january"),
-        *("spring", "summer", "sommer", "autumn", "herbst", "winter"),
-    }
-)
+STRONG = 3  # of zxcvbn's 0–4: ten thousand million guesses
+RATED = 72  # characters that it looks at; a longer one is at least as hard
+# What is guessed of a server like this one, beside the English words and names that zxcvbn brings.
+_GUESSED = (
+    "visavis", "camera", "kamera", "server", "passwort", "willkommen", "hallo", "geheim", "schatz", "prinzessin",
+    "fussball", "ichliebedich", "spring", "summer", "autumn", "sommer", "herbst", "winter", "changeme",
+    "correcthorsebatterystaple",
+)  # fmt: skip
 
 
 class WeakPassword(ValueError):
@@ -80,39 +41,40 @@ def normalise(password: str) -> str:
     return unicodedata.normalize("NFC", password)
 
 
+def _is_unicode(text: str) -> bool:
+    """JSON can spell half a surrogate pair, of which there are no bytes."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def check_new(password: object, name: str) -> str:
     """A new password of somebody of this name, as it is hashed. Raises :class:`WeakPassword`."""
     if not isinstance(password, str):
         raise WeakPassword("a password is text")
+    if not _is_unicode(password):
+        raise WeakPassword("a password is Unicode text")
     password = normalise(password)
     if not SHORTEST <= len(password) <= LONGEST:
         raise WeakPassword(f"a password has {SHORTEST} to {LONGEST} characters; this one has {len(password)}")
-    if len(_own_part(password.casefold(), name.casefold())) < OWN:
+    if _is_guessed(password, name):
         raise WeakPassword(
             "this password is among the first that are tried; take some words that have to do with nothing"
         )
     return password
 
 
-def _own_part(password: str, name: str) -> str:
-    """What is left of a password without the name, common words, rows of the keyboard or alphabet, years and
-    repetitions."""
-    names = [re.sub(_BETWEEN, "", word) for word in (name, *name.split())]
-    words = sorted((word for word in (*names, *_COMMON) if len(word) > 2), key=len, reverse=True)
-    plain = re.sub(_BETWEEN, "", password)
-    return min((_without(text, words) for text in (plain, plain.translate(_SPELT))), key=len)
-
-
-def _without(text: str, words: list[str]) -> str:
+def _is_guessed(password: str, name: str) -> bool:
+    """Whether somebody who tries words, names, dates, rows of the keyboard and repetitions comes upon it soon (Wheeler:
+    zxcvbn, USENIX Security 2016). What is guessed of this server and this person counts for nothing."""
+    words = sorted({_joined(word) for word in (name, *name.split(), *_GUESSED)}, key=len, reverse=True)
+    own = _joined(password)
     for word in words:
-        text = text.replace(word, " ")
-    text = re.sub(r"(.+?)\1+", r"\1", text)  # 'abcabc' is no more than 'abc'
-    text = re.sub(r"(19|20)\d\d", " ", text)
-    for row in (*_ROWS, *(row[::-1] for row in _ROWS)):
-        for length in range(len(row), 2, -1):
-            for start in range(len(row) - length + 1):
-                text = text.replace(row[start : start + length], " ")
-    return re.sub(r"(.)\1+", r"\1", text.replace(" ", ""))
+        own = own.replace(word, "") if len(word) > 2 else own
+    rated = password if own == _joined(password) else own
+    return not rated or int(zxcvbn(rated[:RATED])["score"]) < STRONG
+
+
+def _joined(text: str) -> str:
+    return _BETWEEN.sub("", text.casefold())
 
 
 class Passwords:
@@ -139,8 +101,8 @@ class Passwords:
         if self._nobodys is None:
             self._nobodys = await self.hash("nobody has this one")
         against = kept or self._nobodys
-        password = normalise(password)
-        possible = kept is not None and len(password) <= LONGEST
+        possible = kept is not None and len(password) <= LONGEST and _is_unicode(password)
+        password = normalise(password) if possible else ""
 
         def compare() -> bool:
             try:

@@ -182,7 +182,7 @@ def test_what_the_server_says_of_a_photo_is_translated(browser: Any, whole: Whol
     page.set_input_files("input[type=file]", [photo, broken])
     page.wait_for_selector(".photo .faces li >> nth=5")
     page.wait_for_selector(".photo.notice >> text=⟦This is no JPEG")
-    for summary in page.locator(".photo summary").all():
+    for summary in page.locator(".photo details.visits summary").all():
         summary.click()
     assert [text for text in page.evaluate(LEFT) if ".jpg" not in text] == []
 

@@ -255,7 +255,8 @@ async def test_many_guesses_at_once_are_counted_before_they_are_looked_at(house:
     [
         "elevenchars", "x" * 257, "", 7, None, "aaaaaaaaaaaa", "abababababab", "123456789012", "password1234",
         "qwertyuiop12", "P4ssw0rd2026!", "Owner-Owner-1", "visavis-visavis", "correct horse battery staple",
-        "letmeinletmein", "Summer2026Summer", "zyxwvutsrqpo", "111122223333",
+        "letmeinletmein", "Summer2026Summer", "zyxwvutsrqpo", "111122223333", "1qaz2wsx3edc", "manchesterunited",
+        "half a pair \ud800",
     ],
 )  # fmt: skip
 async def test_passwords_that_would_be_guessed_are_refused(house: House, password: Any) -> None:
@@ -263,6 +264,7 @@ async def test_passwords_that_would_be_guessed_are_refused(house: House, passwor
     assert await browser.ask("PUT", "/me/password", {"new": password}) == 422
     assert browser.answer["detail"].endswith(".")
     assert str(password) not in browser.answer["detail"] or password in ("", 7, None)
+    assert await browser.ask("POST", "/sign-in", {"name": "Owner", "password": password}) in (400, 401, 429)
     assert (await browser.me())["password"] is False
 
 

@@ -179,7 +179,7 @@ def test_answers_go_after_a_day_and_when_there_are_too_many(monkeypatch: pytest.
 def test_forgetting_somebody_forgets_the_answers_about_them(whole: Whole) -> None:
     path = f"/people/{person(whole, 'Ada')}"
     assert whole.ask("PATCH", path, {"name": "Augusta"}, Idempotency_Key="five").status == 200
-    assert whole.ask("DELETE", path).status == 204
+    assert whole.ask("DELETE", path).status == 200
     again = whole.ask("PATCH", path, {"name": "Augusta"}, Idempotency_Key="five")
     assert (again.status, b"Augusta" in again.body) == (404, False)
 
