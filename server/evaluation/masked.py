@@ -32,7 +32,7 @@ from server.live.masked_pictures import MaskedPictures
 from server.pixels import luma, rgb
 from server.relay.encoder import PictureEncoder
 from server.transport import CLOCK_RATE
-from tracking import Embedding, Verdict, iou_matrix
+from tracking import DEFAULT_POLICY, Embedding, Verdict, iou_matrix
 
 Pictures = Callable[[], Iterable[tuple[av.VideoFrame, float]]]  # frames and their media time in seconds
 Array = NDArray[np.float32]
@@ -59,6 +59,7 @@ class TrueFace:
     box: Array
     landmarks: Array
     template: Embedding | None
+    score: float = 1.0  # of its detection
     large: bool = True
     covered: float = 0.0
 
@@ -118,7 +119,7 @@ def true_faces(models: FaceModels, pictures: Pictures, whose: Whose | None = Non
         open_visits = [visit for visit in visits if now - visit.faces[-1].time <= GAP]
         overlaps = iou_matrix(found.boxes, np.array([v.faces[-1].box for v in open_visits], np.float32).reshape(-1, 4))
         taken: set[int] = set()
-        for row, (box, points) in enumerate(zip(found.boxes, found.landmarks, strict=True)):
+        for row, (box, points, score) in enumerate(zip(found.boxes, found.landmarks, found.scores, strict=True)):
             template = _embedding(models, image, points, float(box[2]))
             order = [
                 int(i)
@@ -130,9 +131,12 @@ def true_faces(models: FaceModels, pictures: Pictures, whose: Whose | None = Non
                 visit = open_visits[order[0]]
             else:
                 visits.append(visit := Visit())
-            visit.faces.append(TrueFace(now, box, points, template, float(box[2]) >= LARGE * image.shape[1]))
+            visit.faces.append(
+                TrueFace(now, box, points, template, float(score), float(box[2]) >= LARGE * image.shape[1])
+            )
             visit.people += _inside(box, whose.get(index, [])) if whose else []
-    return visits
+    # What the detector was never sure of is a hand or a lamp more often than a face.
+    return [visit for visit in visits if max(face.score for face in visit.faces) >= DEFAULT_POLICY.confirm_score]
 
 
 def _another(models: FaceModels, visit: Visit, template: Embedding | None) -> bool:
