@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 APT := apt-get install --yes --quiet --no-install-recommends
 OPENCV_LIBRARIES := libgl1 libglib2.0-0
 
-.PHONY: run test audit clean
+.PHONY: run test test-long audit clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.installed
@@ -21,12 +21,17 @@ test: $(VENV)/.installed-for-tests
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -m browser
-	@$(BIN)/python -m pytest -m "not browser" --numprocesses auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest -m "browser and not long"
+	@$(BIN)/python -m pytest -m "not browser and not long" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # The list of all parts (build/sbom.json), their licences, and known faults of theirs; exit code 3: nobody could be asked.
 audit: $(VENV)/.installed-for-tests
 	@$(BIN)/python -m tests.supply
+
+# What takes minutes more: lossy lines, changed addresses.
+test-long: $(VENV)/.installed-for-tests
+	@$(BIN)/python tests/browser/install.py
+	@$(BIN)/python -m pytest -m long
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -31,6 +31,7 @@ def test_results_come_though_a_firewall_blocks_udp() -> None:
     assert run["rate"] > 3
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("chromium")
 def test_results_go_on_after_the_address_changed() -> None:
     (change,) = json.loads(inside("tests.load.address_change", "--inside", "--rounds", "1"))
@@ -39,6 +40,7 @@ def test_results_go_on_after_the_address_changed() -> None:
     assert change["seconds"] < 10  # 3 on a machine with nothing else to do
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("chromium")
 @pytest.mark.skipif(no_sides() is not None, reason=no_sides() or "")
 def test_results_flow_over_a_lossy_line_and_over_a_slow_one() -> None:
@@ -58,6 +60,7 @@ def test_video_goes_through_a_turn_server_where_a_firewall_blocks_udp() -> None:
     assert run.webrtc < 15  # about 1 on a machine with nothing else to do
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("chromium")
 @pytest.mark.parametrize("network", NETWORKS)
 def test_video_finds_its_way_where_addresses_are_not_the_usual_ones(network: str) -> None:
