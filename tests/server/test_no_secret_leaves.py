@@ -28,7 +28,7 @@ from tests.server.whole import JPEG, Whole, seed, serving_all
 from tests.test_docs import COMMANDS
 
 NAME = "Zaphodine Quillfeather"
-PASSWORD = "hunter2hunter2hunter2"
+PASSWORD = "owlet-teak-gravel-09"
 HOOK = "hook-secret-in-its-path"
 WRONG = "wrong-token-wrong-token"
 SECRET_WORDS = re.compile(r"pass|secret|token|credential|master|private", re.I)
