@@ -34,12 +34,12 @@ export class SignInWays {
 
   /** Ask the server, and write what it says. */
   async show() {
+    if (kindOf(this.#state) === "local") return refill(this.#body, paragraph(t("You have not signed in here, so there is no name, passkey or password of yours to show."), "soft"));
     try {
       const me = await get("/access/me");
       this.#read(me);
       this.#write(me);
     } catch (error) {
-      if (kindOf(this.#state) === "local" && error.status === 404) return refill(this.#body, paragraph(t("You have not signed in here, so there is no name, passkey or password of yours to show."), "soft"));
       refill(this.#body, failure(error, () => this.show()));
     }
   }
