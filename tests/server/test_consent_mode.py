@@ -312,7 +312,7 @@ def test_whoever_has_consented_is_found_again() -> None:
     pipeline = FramePipeline(open_models(), lambda: known)
     pipeline.keep_lost(lambda person: person == "0" * 32)
     now = follow(pipeline, portrait(0), 0.0, 15)
-    (track,) = [face.track for face in pipeline._faces(Frame.from_image(portrait(0)[0], now), known) if face.name]
+    (track,) = [face.track for face in pipeline.process(Frame.from_image(portrait(0)[0], now)).faces if face.name]
     now = follow(pipeline, [np.full((480, 640, 3), 90, np.uint8)], now, 30)
     assert [lost.number for lost in pipeline.tracker.lost] == [track]
     pipeline.forget_unkept()

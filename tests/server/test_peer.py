@@ -24,6 +24,8 @@ from server.transport import TransportOptions, install, uninstall
 from tests.server.loopback import LOOPBACK, Camera, Page, Recorder, connect
 from tests.server.offers import CAMERA
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(autouse=True)
 def _transport() -> Iterator[None]:

@@ -6,6 +6,8 @@ import pytest
 
 from tests.load.room import RATE, measure
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.timeout(120)
 def test_two_cameras_are_decoded_once_each_and_watched_by_three() -> None:

@@ -284,6 +284,7 @@ def test_a_key_needs_its_scope(whole: Whole) -> None:
 # -- cameras -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 async def test_a_camera_joins_is_watched_renamed_paused_and_ended(whole: Whole) -> None:
     page = Page(Camera(portrait(0), RATE))
     camera = Joined(whole, page, invite(whole, "stage", "camera", label="Left"))
