@@ -114,8 +114,17 @@ def share_of_relief(points: Points, moved: Points) -> tuple[float, float]:
         share = float((weight * relief * left).sum()) / strength
         rest = left - share * relief
         weight = _trust(np.abs(rest))
-    spread = np.sqrt(float((weight * rest * rest).sum()) / max(float(weight.sum()) - basis.shape[1] - 1, 1.0))
-    return share, float(OVERLAP * spread / np.sqrt(strength))
+    return share, float(OVERLAP * _noise(points, rest) / np.sqrt(strength))
+
+
+def _noise(points: Points, rest: NDArray[np.float64]) -> float:
+    """The standard deviation of what is left, between points just so far apart that their patches share nothing: a
+    face's cheeks and brows are no noise, and alike at both."""
+    apart = np.linalg.norm(points[:, None] - points[None], axis=2)
+    one, other = np.nonzero(np.triu((apart >= PATCH) & (apart < 1.5 * PATCH), 1))
+    if len(one) < 20:
+        return float(rest.std())
+    return float(1.4826 * np.median(np.abs(rest[one] - rest[other])) / np.sqrt(2))
 
 
 def _as_followed(points: Points) -> NDArray[np.float64]:
