@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from server.commands.live_browser import FLAGS, find_chromium
 from server.peer import Peer
@@ -26,6 +27,7 @@ from server.peers import PeerRegistry
 from server.received_frame import ReceivedFrame
 from server.signalling import setup_whip
 from server.transport import TransportOptions, install, uninstall
+from server.visitor import LOCAL, VISITOR
 
 SETTLED = 3.0  # seconds until the encoder and the first sender reports are there
 PAGE = """<!doctype html><meta charset=utf-8><title>frame age</title><script>
@@ -107,6 +109,12 @@ class Recorder:
         return [now - f.capture for now, f in self.frames if f.time >= after and f.capture is not None]
 
 
+@web.middleware
+async def _let_in(request: web.Request, handler: Handler) -> web.StreamResponse:
+    request[VISITOR] = LOCAL
+    return await handler(request)
+
+
 async def _page(_: web.Request) -> web.Response:
     return web.Response(text=PAGE, content_type="text/html")
 
@@ -144,7 +152,7 @@ async def sending(browser: Any, options: TransportOptions) -> AsyncIterator[Watc
         return recorders[-1]
 
     peers = PeerRegistry(options, record, max_sessions=4)
-    app = web.Application()
+    app = web.Application(middlewares=[_let_in])
     setup_whip(app, peers)
     app.router.add_get("/", _page)
     runner = web.AppRunner(app)
