@@ -116,7 +116,7 @@ def test_a_wall_shows_every_camera_with_the_names_over_its_frames(
     room.present.pop(0)
     room.sees("u:2", "?", ("two", 2))
     room.tell()
-    page.wait_for_function("() => document.querySelectorAll('#here-list li').length === 3")
+    page.wait_for_function("() => document.querySelector('#here-list')?.textContent.includes('Unknown 2')")
     assert names(page, "#here-list .name") == ["Perhaps Bob", "Unknown 1", "Unknown 2"]
 
 
