@@ -377,6 +377,10 @@ def routes(beside: Beside, budget: Budget, rng: random.Random, tally: Tally) -> 
         headers, body = _body(said, rng, document)
         asker.ask(tally, method, target, body, **headers)
     asker.close()
+    # A source that was asked for is a camera that goes on: it is not left behind.
+    for room in whole.ask("GET", "/rooms").json["rooms"]:
+        for camera in whole.ask("GET", f"/rooms/{room['name']}").json.get("cameras", ()):
+            whole.ask("DELETE", f"/rooms/{room['name']}/cameras/{camera['id']}")
 
 
 def _path(path: str, rng: random.Random, ids: Sequence[str]) -> str:
