@@ -86,7 +86,7 @@ def rotating(folder: Path, chance: random.Random, kills: int, fill: Fill, names:
     before = fill(folder, 60)
     through = 0
     for _ in range(kills):
-        through += "done" in killed(ROTATES, folder, chance.uniform(0, WITHIN))
+        through += "done" in killed(ROTATES, folder, chance.uniform(0, WITHIN / 3))
         if names(folder) != before:
             return "", "somebody is lost"
     whole = subprocess.run([sys.executable, "-c", ROTATES, str(folder / STORE)], capture_output=True, check=False)

@@ -340,6 +340,7 @@ async def test_a_link_to_one_room_opens_no_other(whole: Whole, everybody: Everyb
                 assert await status_of(http, whole, line[0], url, everybody.came[who]) == 403, line
 
 
+@pytest.mark.alone
 async def test_a_host_of_a_room_may_close_it(whole: Whole) -> None:
     for role, status in (("viewer", 403), ("camera", 403), ("host", 204)):
         token = whole.invite(role, "shed")

@@ -23,6 +23,8 @@ from tests.server.test_live_session import RATE, House, house, portrait, samples
 from tests.server.test_relay_viewer import prefer, session_of, until, watch
 from tests.server.viewing import Viewing
 
+pytestmark = pytest.mark.alone
+
 ON_THE_WAY = 0.15  # seconds after which everything that had left has come
 
 
