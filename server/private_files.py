@@ -1,4 +1,4 @@
-"""Files nobody else on this computer may read: keys and the join token."""
+"""Files nobody else on this computer may read: keys, and what signs."""
 
 from __future__ import annotations
 

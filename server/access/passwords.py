@@ -14,7 +14,6 @@ from zxcvbn import zxcvbn
 
 T = TypeVar("T")
 SHORTEST, LONGEST = 12, 256  # characters
-OWN = 6  # characters that must be left when what everybody would guess is taken away
 WAITING = 32  # hashes that may wait: each takes 64 MiB and a tenth of a second
 AT_ONCE = 2
 _BETWEEN = re.compile(r"[\W_]+")

@@ -1,4 +1,4 @@
-"""Where other programs come in: a key lets in without the join token, and to what its scopes say alone."""
+"""Where other programs come in: a key lets in by itself, and to what its scopes say alone."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 import time
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from server.access.secrets import hash_of
 from server.api.operations import SCOPES
 from server.storage import api_keys as table
 from server.storage.api_keys import ApiKey
@@ -36,7 +36,7 @@ def new_key(name: object, scopes: object) -> tuple[ApiKey, str]:
     :class:`server.storage.BadName`."""
     id = secrets.token_hex(4)
     token = f"visavis_{id}_{secrets.token_urlsafe(32)}"
-    return ApiKey(id, clean_name(name), clean_scopes(scopes), _hash(token), datetime.now(UTC)), token
+    return ApiKey(id, clean_name(name), clean_scopes(scopes), hash_of(token), datetime.now(UTC)), token
 
 
 def clean_scopes(scopes: object) -> tuple[str, ...]:
@@ -88,14 +88,10 @@ class Keys:
             await self.all()
         shape = SHAPE.fullmatch(token)
         key = self._known.get(shape[1]) if shape else None
-        if key is None or not secrets.compare_digest(key.hash, _hash(token)):
+        if key is None or not secrets.compare_digest(key.hash, hash_of(token)):
             return None
         now = datetime.now(UTC)
         if key.used is None or now - key.used > NOTED_EVERY:
             await self._people.run(lambda store: table.note_use(store.engine, key.id, now))
             self._looked = float("-inf")
         return key
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

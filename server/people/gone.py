@@ -40,10 +40,6 @@ class Gone:
                 return False
         return True
 
-    def alike_of(self, faces: Sequence[Embedding]) -> bool:
-        """Whether any of some faces is."""
-        return any(self.alike(face) for face in faces)
-
 
 Remains = Mapping[str, Any]
 
