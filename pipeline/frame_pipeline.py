@@ -95,6 +95,10 @@ class FramePipeline:
         thread."""
         self._reader = reader
 
+    def change_policy(self, policy: TrackingPolicy) -> None:
+        """Look as often as this says from the next frame on; may be called from another thread."""
+        self.tracker.policy = self.keyframes.policy = policy
+
     def use_camera(self, camera: Camera) -> None:
         """Measure distances as this camera shows them; may be called from another thread."""
         self._camera = camera
