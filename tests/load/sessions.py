@@ -1,6 +1,7 @@
 """Many sessions on one server: how each is served, and what that costs, against their number.
 
-    python -m tests.load.sessions --sessions 1,5,10,20 --seconds 30 [--rate 15] [--video FILE …] [--then 1] [--bars] [--json]
+    python -m tests.load.sessions --sessions 1,5,10,20 --seconds 30 [--rate 15] [--video FILE …] [--then 1] [--bars]
+        [--flag=--workers=2 …] [--json]
 
 For each number a server of its own is started, and that many real peers send encoded video to it (640×480, VP8, one
 face each, everybody enrolled), from a few other processes. They obey the server's budget. Without ``--video`` the faces
@@ -37,6 +38,7 @@ from tests.packs import models_folder
 PACE = 10.0  # sessions that begin in a second
 SETTLE = 5.0  # seconds after the last has begun: names are found, and shares are settled
 FULL_AGAIN = 0.95  # of the video's rate
+STEADY = 2.0  # seconds for which it must hold
 RECOVERY = 12.0  # seconds waited for it
 LONG = 120.0  # seconds from which on memory is judged
 
@@ -201,18 +203,19 @@ def _recover(peers: Drivers, there: Sequence[int], then: int, rate: int) -> floa
     does not come in time."""
     staying, leaving = there[:then], there[then:]
     peers.begin()
-    peers.close(leaving)
     began = time.perf_counter()
+    peers.close(leaving)
     time.sleep(RECOVERY)
     reports = peers.report()
     return round(max((full_rate_after(reports[one]["times"], began, rate) for one in staying), default=math.inf), 1)
 
 
 def full_rate_after(times: Sequence[float], began: float, rate: float) -> float:
-    """Seconds from ``began`` until results have come at the full rate for a second; infinite where they do not."""
-    enough = math.ceil(FULL_AGAIN * rate)
+    """Seconds from ``began`` until results come at the full rate, for ``STEADY`` s at least; infinite where they do
+    not."""
+    enough = int(FULL_AGAIN * rate * STEADY)
     for at, end in zip(times, times[enough:], strict=False):
-        if at >= began and end - at <= 1.0:
+        if at >= began and end - at <= STEADY:
             return at - began
     return math.inf
 

@@ -1,8 +1,8 @@
 """Real video as encoded pictures: read once, encoded to VP8 at several rates and sizes, and kept in a cache folder.
 
-A clip goes forwards and backwards through the beginning of its video, so that its loop has no cut. At every whole second
-of it each of its encodings has a key frame: there one can change to another without a jump in time. Without a video there
-are clips of four faces of a sample photo, each alone before a moving camera.
+A clip goes forwards and backwards through the beginning of its video, so that its loop has no cut. At every whole
+second of it each of its encodings has a key frame: there one can change to another without a jump in time. Without a
+video there are clips of four faces of a sample photo, each alone before a moving camera.
 """
 
 from __future__ import annotations
