@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from server.load.share import Demand, Need, Reason, Share
 
 HEADROOM = 0.85  # of the processors: beyond, answers begin to wait for each other
-LEAST_OURS = 0.5  # of the processors that are reckoned with, however busy others keep them: the system shares them
+LEAST_OURS = 0.5  # of the processors that are reckoned with, however busy others keep them: the system shares them …
+PROMPT = 0.05  # … and gives us more than that where answers are no later than this
 SMOOTH = 2.0  # seconds over which the cost of a picture is averaged
 LEAST_PICTURES = 5  # in a measurement, for it to say what one costs
 LATE = 0.15  # seconds from picture to answer, above which the processors are not the whole truth …
 BUSY = 0.4  # … where this server itself uses so much of them, or most of one
-SLOWEST, BEST = 0.25, 1.0  # of what the processors would allow, by how late answers are
+SLOWEST, BEST = 0.25, 2.0  # times what seems to be there, by how late answers are
 MIN_RATE = 2.4  # pictures a second below which nobody goes: others are turned away instead
 MAX_RATE = 30.0
 WEIGHTS = {Need.NEW_FACE: 1.4, Need.ORDINARY: 1.2, Need.SETTLED: 1.0}
@@ -49,7 +50,8 @@ class Budget:
         self.rate = HEADROOM * processors / cost  # pictures a second
         self._interval = keyframe_interval
         self._thrift = 0.0  # 0–1: how far looks have been made rarer
-        self._scale = BEST  # of what the processors would allow
+        self._scale = 1.0  # times what seems to be there
+        self._short = False  # more is wanted than there is
 
     @property
     def most(self) -> int:
@@ -65,9 +67,11 @@ class Budget:
         working = seen.own > min(BUSY * seen.processors, 0.9)
         if seen.late > LATE and working:
             self._scale = max(SLOWEST, self._scale * max(0.7, LATE / seen.late) ** weight)
-        elif seen.late < 0.7 * LATE or not working:
-            self._scale = min(BEST, self._scale * 1.3**weight)
-        there_is = HEADROOM * ours / max(self.cost, 1e-5) * self._scale
+        elif seen.late < PROMPT and self._short:
+            self._scale = min(BEST, self._scale * 1.2**weight)
+        elif self._scale < 1 and (seen.late < 0.7 * LATE or not working):
+            self._scale = min(1.0, self._scale * 1.3**weight)
+        there_is = HEADROOM * min(ours * self._scale, seen.processors) / max(self.cost, 1e-5)
         # Less at once, more little by little: what has become cheap may be so for a moment only.
         self.rate += (1.0 if there_is < self.rate else weight) * (there_is - self.rate)
 
@@ -75,7 +79,8 @@ class Budget:
         """What each session gets now, in the order of ``demands``."""
         wanted = [min(MAX_RATE, max(MIN_RATE, demand.rate)) for demand in demands]
         strain = sum(wanted) / max(self.rate, 1e-5)
-        if strain > 1.0:
+        self._short = strain > 1.0
+        if self._short:
             self._thrift = min(1.0, self._thrift + 0.15)
         elif strain < 0.75:
             self._thrift = max(0.0, self._thrift - 0.1)

@@ -53,6 +53,15 @@ def test_late_answers_lower_the_budget_where_this_server_is_what_is_busy() -> No
     assert settled(Budget(0.005), replace(idle, late=3 * LATE)).rate == settled(Budget(0.005), idle).rate
 
 
+def test_where_answers_are_quick_all_the_same_more_is_tried_up_to_the_whole_machine() -> None:
+    crowded = replace(IDLE, own=0.5, pictures=50, others=1.5, late=0.02)
+    budget = Budget(0.01, processors=2.0)
+    for _ in range(40):
+        budget.learn(crowded)
+        budget.share(demands(20))
+    assert budget.rate == pytest.approx(0.85 * 2 / 0.005, rel=0.02)
+
+
 def test_it_comes_back_when_answers_are_quick_again() -> None:
     busy = replace(IDLE, own=1.5, pictures=150)
     budget = settled(Budget(0.005), replace(busy, late=3 * LATE))
