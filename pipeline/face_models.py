@@ -20,6 +20,9 @@ from pipeline.quality import Quality, measure_quality
 from tracking import Embedding
 
 
+FRUGAL_SIDE = 192  # longer side of the picture that known faces are looked for in where the processors are short
+
+
 @dataclass(frozen=True, slots=True)
 class FaceModels:
     """A pack's detector, embedder and matcher."""
@@ -56,7 +59,8 @@ class FaceModels:
         as the next."""
         empty = np.zeros((height, width, 3), np.uint8)
         look_wide(self.detector, empty, near_side, far_side)
-        self.detector.detect(empty, near_side)
+        for side in (near_side, FRUGAL_SIDE):
+            self.detector.detect(empty, side)
         chip = np.zeros((self.embedder.spec.size, self.embedder.spec.size, 3), np.uint8)
         for count in (1, 2, 4):
             self.embedder.embed([chip] * count)

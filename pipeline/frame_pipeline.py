@@ -18,7 +18,7 @@ from pipeline.detect import Detections, look_wide
 from pipeline.distance import USUAL, Camera
 from pipeline.embed import embed_chip
 from pipeline.enhance import mended
-from pipeline.face_models import FaceModels
+from pipeline.face_models import FRUGAL_SIDE, FaceModels
 from pipeline.frame import Frame, Image
 from pipeline.gallery import Gallery
 from pipeline.masking import alone
@@ -47,6 +47,8 @@ class PipelineConfig:
 
     near_side: int = 320  # longer side of the picture the usual look is taken at
     far_side: int = 640  # … when small faces are about
+    frugal_side: int = FRUGAL_SIDE  # … where the processors are short and faces are large enough
+    frugal_face: int = 30  # a face of so many pixels at that scale is
     far_face: int = 22  # a face smaller than this at the usual look's scale counts as small
     min_face: int = 0  # no recognition below this width; 0: the pack's own
     max_embeddings: int = 4  # a frame, so that a crowd cannot hold up the answer
@@ -84,10 +86,12 @@ class FramePipeline:
         self._watched: dict[int, int] = {}  # a track's number now: the number it was watched under
         self._observations: list[Observation] = []
         self._look = Look.NONE  # what the newest frame asks for
+        self._evidence_wanted = False  # … and whether somebody is to be embedded on it
         self._timing: dict[str, float] = {}
         self._attributes = AttributeLooks()
         self._reader: AttributeReader | None = None  # as asked for; taken up with the next frame
         self._camera = USUAL
+        self._frugal = False
         self.challenges = Challenges()  # of watched tracks
 
     def read_attributes(self, reader: AttributeReader | None) -> None:
@@ -95,9 +99,11 @@ class FramePipeline:
         thread."""
         self._reader = reader
 
-    def change_policy(self, policy: TrackingPolicy) -> None:
-        """Look as often as this says from the next frame on; may be called from another thread."""
+    def change_policy(self, policy: TrackingPolicy, *, frugal: bool = False) -> None:
+        """Look as often as this says from the next frame on, and ``frugal`` no closer than it takes to follow large
+        faces that are known; may be called from another thread."""
         self.tracker.policy = self.keyframes.policy = policy
+        self._frugal = frugal
 
     def use_camera(self, camera: Camera) -> None:
         """Measure distances as this camera shows them; may be called from another thread."""
@@ -174,6 +180,7 @@ class FramePipeline:
         small = any(t.width * scale < self.config.far_face for t in self.tracker.visible)
         if self.challenges.states:
             self.keyframes.afford()  # for a few seconds: whoever moves wants to see it noticed
+        self._evidence_wanted = wanted
         self._look = self.keyframes.decide(
             frame.gray, self.tracker.visible, now, evidence_wanted=wanted, small_faces=small
         )
@@ -263,7 +270,16 @@ class FramePipeline:
         near, far = self.config.near_side, self.config.far_side
         if look is Look.WIDE:
             return look_wide(self.models.detector, image, near, far)
-        return self.models.detector.detect(image, far if look is Look.FAR else near)
+        return self.models.detector.detect(image, far if look is Look.FAR else self._usual_side(image))
+
+    def _usual_side(self, image: Image) -> int:
+        """What is embedded is looked at as closely as ever: landmarks decide how well it is recognised."""
+        config, tracks = self.config, self.tracker.visible
+        if not (self._frugal and tracks) or self._evidence_wanted:
+            return config.near_side
+        scale = config.frugal_side / max(image.shape[:2])
+        large = all(track.width * scale >= config.frugal_face for track in tracks)
+        return min(config.frugal_side, config.near_side) if large else config.near_side
 
     def _wants_embedding(self, track: Track, now: float) -> bool:
         if track.width < self._min_face:

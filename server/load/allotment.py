@@ -79,7 +79,7 @@ class Allotment:
         self._more_since = None
         self.share, self._sessions = share, sessions
         self._sender().pace.allow(share.fps)
-        self._pipeline.change_policy(paced(self._policy, share.fps, share.keyframe_interval))
+        self._look(share.fps, share)
         self.tell()
 
     def tell(self) -> None:
@@ -93,14 +93,17 @@ class Allotment:
         same_size = (before.width, before.height) == (share.width, share.height)
         near = abs(share.fps - before.fps) <= NOTABLE * before.fps
         if near and same_size and before.reason == share.reason:
-            if abs(share.keyframe_interval - before.keyframe_interval) > NOTABLE * before.keyframe_interval:
-                self._pipeline.change_policy(paced(self._policy, before.fps, share.keyframe_interval))
+            self._look(before.fps, share)  # which concerns nobody but us
             return False
         if share.fps < before.fps:
             return True
         # More is told when it lasts: every change makes a browser's encoder begin anew.
         self._more_since = self._more_since or now
         return now - self._more_since >= RISE_AFTER
+
+    def _look(self, fps: float, share: Share) -> None:
+        policy = paced(self._policy, fps, share.keyframe_interval, frugal=share.frugal)
+        self._pipeline.change_policy(policy, frugal=share.frugal)
 
     def _observe(self, now: float) -> float:
         sender = self._sender()

@@ -21,7 +21,7 @@ LEAST_PICTURES = 5  # in a measurement, for it to say what one costs
 LATE = 0.15  # seconds from picture to answer, above which the processors are not the whole truth …
 BUSY = 0.4  # … where this server itself uses so much of them, or most of one
 SLOWEST, BEST = 0.25, 2.0  # times what seems to be there, by how late answers are
-MIN_RATE = 2.4  # pictures a second below which nobody goes: others are turned away instead
+MIN_RATE = 2.2  # pictures a second below which nobody goes: others are turned away instead
 MAX_RATE = 30.0
 WEIGHTS = {Need.NEW_FACE: 1.4, Need.ORDINARY: 1.2, Need.SETTLED: 1.0}
 PATIENT = {Need.NEW_FACE: 1.5, Need.ORDINARY: 2.0, Need.SETTLED: 3.0}  # how much rarer looks may become
@@ -98,7 +98,8 @@ class Budget:
         reason = Reason.ALONE
         if scarce:
             reason = {Need.NEW_FACE: Reason.NEW_FACE, Need.SETTLED: Reason.SETTLED}.get(demand.need, Reason.SHARED)
-        return Share(round(rate, 1), width, height, round(min(interval, max(2.0, self._interval)), 2), reason)
+        within = max(LOOKED_FOR_WITHIN, self._interval)
+        return Share(round(rate, 1), width, height, round(min(interval, within), 2), reason, self._thrift > 0.5)
 
 
 def fair_rates(there_is: float, wanted: Sequence[float], weights: Sequence[float]) -> list[float]:

@@ -41,3 +41,4 @@ class Share:
     height: int
     keyframe_interval: float
     reason: Reason
+    frugal: bool = False  # faces that are known are looked at less closely
