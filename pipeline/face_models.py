@@ -19,7 +19,6 @@ from pipeline.matcher import Matcher
 from pipeline.quality import Quality, measure_quality
 from tracking import Embedding
 
-
 FRUGAL_SIDE = 192  # longer side of the picture that known faces are looked for in where the processors are short
 
 

@@ -13,8 +13,8 @@ SPARE = 1.2  # looks that may be had for each that is due, so that what moves is
 def paced(policy: TrackingPolicy, fps: float, keyframe_interval: float, *, frugal: bool = False) -> TrackingPolicy:
     """``policy`` for so many pictures a second, with a look at the latest after so many seconds.
 
-    The wide look becomes rarer in the same measure, and ``frugal`` by half again. Looks are earned by pictures: at few pictures a second each earns
-    more of them. Between two rare looks a face lives on its movement for longer.
+    The wide look becomes rarer in the same measure, and ``frugal`` by half again. Looks are earned by pictures: at few
+    pictures a second each earns more of them. Between two rare looks a face lives on its movement for longer.
     """
     rarer = max(1.0, keyframe_interval / policy.keyframe_interval)
     earned = SPARE / (keyframe_interval * max(fps, 0.1)) if fps < USUAL_RATE else 0.0

@@ -16,7 +16,8 @@ from tracking.pacing import paced
 DECIDED = (IdentityState.KNOWN, IdentityState.UNKNOWN, IdentityState.UNREADABLE)
 STILL = 0.15  # face widths in a second, under which it sits still
 USED_UP = 0.9  # of its share: a sender that sends so much could use more
-MORE = 1.25  # times what it sends without having to: what it may want in a moment
+MORE = 1.25  # times what it sends without having to: what it may want in a moment …
+USUAL = 15.0  # … and this at least: whoever was held to less for a while is not taken to want no more
 NOTABLE = 0.1  # change of a rate that is worth a message
 RISE_AFTER = 1.5  # seconds that more must last before it is told
 OBSERVED_OVER = 2.0  # seconds over which a sender's own rate is averaged
@@ -68,7 +69,7 @@ class Allotment:
         seconds = self._observe(now)
         rate = MAX_RATE
         if self._observed is not None and self.share is not None and self._observed < USED_UP * self.share.fps:
-            rate = min(MAX_RATE, MORE * self._observed)
+            rate = min(MAX_RATE, max(USUAL, MORE * self._observed))
         return Demand(self._need(faces, enrolling, seconds), rate)
 
     def give(self, share: Share, sessions: int, now: float) -> None:
