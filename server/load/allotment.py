@@ -9,15 +9,15 @@ from pipeline.frame_pipeline import FramePipeline
 from pipeline.results import Face
 from server.load.budget import MAX_RATE
 from server.load.pace import Pace
-from server.load.share import Demand, Need, Share
+from server.load.share import Demand, Need, Reason, Share
 from tracking import IdentityState, TrackingPolicy
 from tracking.pacing import paced
 
 DECIDED = (IdentityState.KNOWN, IdentityState.UNKNOWN, IdentityState.UNREADABLE)
 STILL = 0.15  # face widths in a second, under which it sits still
 USED_UP = 0.9  # of its share: a sender that sends so much could use more
-MORE = 1.25  # times what it sends without having to: what it may want in a moment …
-USUAL = 15.0  # … and this at least: whoever was held to less for a while is not taken to want no more
+MORE = 1.25  # times what it sends where it may send more: what it may want in a moment
+FREE_FOR = 4.0  # seconds after which what it sends says what it can: whoever was held to less needs some to speed up
 NOTABLE = 0.1  # change of a rate that is worth a message
 RISE_AFTER = 1.5  # seconds that more must last before it is told
 OBSERVED_OVER = 2.0  # seconds over which a sender's own rate is averaged
@@ -49,6 +49,7 @@ class Allotment:
         self._observed: float | None = None  # frames a second
         self._places: dict[int, tuple[float, float]] = {}
         self._more_since: float | None = None
+        self._free_since: float | None = None  # since when it has had all it could use
         self._sessions = 1
         self.share: Share | None = None
 
@@ -68,13 +69,18 @@ class Allotment:
         """What the session could use, by who is in its newest picture and by what its sender sends."""
         seconds = self._observe(now)
         rate = MAX_RATE
-        if self._observed is not None and self.share is not None and self._observed < USED_UP * self.share.fps:
-            rate = min(MAX_RATE, max(USUAL, MORE * self._observed))
+        share, free = self.share, self._free_since is not None and now - self._free_since > FREE_FOR
+        if free and self._observed is not None and share is not None and self._observed < USED_UP * share.fps:
+            rate = min(MAX_RATE, MORE * self._observed)
         return Demand(self._need(faces, enrolling, seconds), rate)
 
     def give(self, share: Share, sessions: int, now: float) -> None:
         """This is what it gets from now on, one of so many sessions."""
         before = self.share
+        if share.reason is not Reason.ALONE:
+            self._free_since = None
+        elif self._free_since is None:
+            self._free_since = now
         if before is not None and not self._worth_telling(before, share, now):
             return
         self._more_since = None
