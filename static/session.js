@@ -38,6 +38,7 @@ export class Session extends EventTarget {
   #commandChannel;
   #sender;
   #budget = null;
+  #limiting = Promise.resolve();
   #sequence = new Sequence();
   #ended = false;
   #through = false;
@@ -128,12 +129,18 @@ export class Session extends EventTarget {
   /** Send no more than this budget of the server's. */
   async limit(budget) {
     this.#budget = budget;
+    // One change after the other: parameters read before another was through are refused.
+    this.#limiting = this.#limiting.then(() => this.#limit());
+    await this.#limiting;
+  }
+
+  async #limit() {
     const track = this.#sender?.track;
-    if (!budget || !track || this.#ended) return;
+    if (!this.#budget || !track || this.#ended) return;
     const parameters = this.#sender.getParameters();
     if (!parameters.encodings?.length) return; // an old browser: the server leaves out what is too much
-    Object.assign(parameters.encodings[0], encoding(budget, track.getSettings(), this.maxBitrate));
-    await this.#sender.setParameters(parameters).catch(() => {}); // changed meanwhile by another call, which has the newer budget
+    Object.assign(parameters.encodings[0], encoding(this.#budget, track.getSettings(), this.maxBitrate));
+    await this.#sender.setParameters(parameters).catch((error) => console.warn("what is sent could not be changed:", error.message));
   }
 
   /** Send a command of protocol.js by its name; returns its number, or null if the channel is not open. */

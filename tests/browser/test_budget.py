@@ -45,8 +45,8 @@ def test_a_page_sends_what_it_was_given_and_says_why(
         page.wait_for_function("() => document.querySelector('#share-words').textContent.includes('320 × 240')")
 
         monkeypatch.undo()
-        page.wait_for_function("() => window.visavis.heard.budget.message.fps >= 15", timeout=10_000)
-        page.wait_for_function("() => window.visavis.results.at(-1).width === 640", timeout=10_000)
+        page.wait_for_function("() => window.visavis.heard.budget.message.fps >= 15", timeout=15_000)
+        page.wait_for_function("() => window.visavis.results.at(-1).width === 640", timeout=30_000)
         page.wait_for_function("() => document.querySelector('#banner').hidden")
 
 
