@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import Pack, PackManifest
+from pipeline import frugal
 from pipeline.align import face_chip
 from pipeline.attributes import AttributeReader, GenderAgeReader
 from pipeline.detect import CenterFaceDetector, Detector, ScrfdDetector, look_wide, steady_landmarks
@@ -18,8 +19,6 @@ from pipeline.frame import Image
 from pipeline.matcher import Matcher
 from pipeline.quality import Quality, measure_quality
 from tracking import Embedding
-
-FRUGAL_SIDE = 192  # longer side of the picture that known faces are looked for in where the processors are short
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class FaceModels:
         as the next."""
         empty = np.zeros((height, width, 3), np.uint8)
         look_wide(self.detector, empty, near_side, far_side)
-        for side in (near_side, FRUGAL_SIDE):
+        for side in (near_side, frugal.SIDE):
             self.detector.detect(empty, side)
         chip = np.zeros((self.embedder.spec.size, self.embedder.spec.size, 3), np.uint8)
         for count in (1, 2, 4):

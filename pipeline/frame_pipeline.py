@@ -18,8 +18,9 @@ from pipeline.detect import Detections, look_wide
 from pipeline.distance import USUAL, Camera
 from pipeline.embed import embed_chip
 from pipeline.enhance import mended
-from pipeline.face_models import FRUGAL_SIDE, FaceModels
+from pipeline.face_models import FaceModels
 from pipeline.frame import Frame, Image
+from pipeline.frugal import frugal_side
 from pipeline.gallery import Gallery
 from pipeline.masking import alone
 from pipeline.quality import Quality, measure_quality
@@ -47,8 +48,6 @@ class PipelineConfig:
 
     near_side: int = 320  # longer side of the picture the usual look is taken at
     far_side: int = 640  # … when small faces are about
-    frugal_side: int = FRUGAL_SIDE  # … where the processors are short and faces are large enough
-    frugal_face: int = 30  # a face of so many pixels at that scale is
     far_face: int = 22  # a face smaller than this at the usual look's scale counts as small
     min_face: int = 0  # no recognition below this width; 0: the pack's own
     max_embeddings: int = 4  # a frame, so that a crowd cannot hold up the answer
@@ -270,16 +269,9 @@ class FramePipeline:
         near, far = self.config.near_side, self.config.far_side
         if look is Look.WIDE:
             return look_wide(self.models.detector, image, near, far)
-        return self.models.detector.detect(image, far if look is Look.FAR else self._usual_side(image))
-
-    def _usual_side(self, image: Image) -> int:
-        """What is embedded is looked at as closely as ever: landmarks decide how well it is recognised."""
-        config, tracks = self.config, self.tracker.visible
-        if not (self._frugal and tracks) or self._evidence_wanted:
-            return config.near_side
-        scale = config.frugal_side / max(image.shape[:2])
-        large = all(track.width * scale >= config.frugal_face for track in tracks)
-        return min(config.frugal_side, config.near_side) if large else config.near_side
+        if look is Look.NEAR and self._frugal and not self._evidence_wanted:
+            near = frugal_side([track.width for track in self.tracker.visible], max(image.shape[:2]), near)
+        return self.models.detector.detect(image, far if look is Look.FAR else near)
 
     def _wants_embedding(self, track: Track, now: float) -> bool:
         if track.width < self._min_face:

@@ -140,7 +140,7 @@ export class Session extends EventTarget {
     const parameters = this.#sender.getParameters();
     if (!parameters.encodings?.length) return; // an old browser: the server leaves out what is too much
     Object.assign(parameters.encodings[0], encoding(this.#budget, track.getSettings(), this.maxBitrate));
-    await this.#sender.setParameters(parameters).catch((error) => console.warn("what is sent could not be changed:", error.message));
+    await this.#sender.setParameters(parameters).catch((error) => console.warn(error));
   }
 
   /** Send a command of protocol.js by its name; returns its number, or null if the channel is not open. */
