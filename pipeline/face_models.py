@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import Pack, PackManifest
+from pipeline import frugal
 from pipeline.align import face_chip
 from pipeline.attributes import AttributeReader, GenderAgeReader
 from pipeline.detect import CenterFaceDetector, Detector, ScrfdDetector, look_wide, steady_landmarks
@@ -56,7 +57,8 @@ class FaceModels:
         as the next."""
         empty = np.zeros((height, width, 3), np.uint8)
         look_wide(self.detector, empty, near_side, far_side)
-        self.detector.detect(empty, near_side)
+        for side in (near_side, frugal.SIDE):
+            self.detector.detect(empty, side)
         chip = np.zeros((self.embedder.spec.size, self.embedder.spec.size, 3), np.uint8)
         for count in (1, 2, 4):
             self.embedder.embed([chip] * count)

@@ -20,6 +20,7 @@ from pipeline.embed import embed_chip
 from pipeline.enhance import mended
 from pipeline.face_models import FaceModels
 from pipeline.frame import Frame, Image
+from pipeline.frugal import frugal_side
 from pipeline.gallery import Gallery
 from pipeline.masking import alone
 from pipeline.quality import Quality, measure_quality
@@ -84,16 +85,24 @@ class FramePipeline:
         self._watched: dict[int, int] = {}  # a track's number now: the number it was watched under
         self._observations: list[Observation] = []
         self._look = Look.NONE  # what the newest frame asks for
+        self._evidence_wanted = False  # … and whether somebody is to be embedded on it
         self._timing: dict[str, float] = {}
         self._attributes = AttributeLooks()
         self._reader: AttributeReader | None = None  # as asked for; taken up with the next frame
         self._camera = USUAL
+        self._frugal = False
         self.challenges = Challenges()  # of watched tracks
 
     def read_attributes(self, reader: AttributeReader | None) -> None:
         """Read apparent gender and age with this from the next frame on, or nothing; may be called from another
         thread."""
         self._reader = reader
+
+    def change_policy(self, policy: TrackingPolicy, *, frugal: bool = False) -> None:
+        """Look as often as this says from the next frame on, and ``frugal`` no closer than it takes to follow large
+        faces that are known; may be called from another thread."""
+        self.tracker.policy = self.keyframes.policy = policy
+        self._frugal = frugal
 
     def use_camera(self, camera: Camera) -> None:
         """Measure distances as this camera shows them; may be called from another thread."""
@@ -170,6 +179,7 @@ class FramePipeline:
         small = any(t.width * scale < self.config.far_face for t in self.tracker.visible)
         if self.challenges.states:
             self.keyframes.afford()  # for a few seconds: whoever moves wants to see it noticed
+        self._evidence_wanted = wanted
         self._look = self.keyframes.decide(
             frame.gray, self.tracker.visible, now, evidence_wanted=wanted, small_faces=small
         )
@@ -259,6 +269,8 @@ class FramePipeline:
         near, far = self.config.near_side, self.config.far_side
         if look is Look.WIDE:
             return look_wide(self.models.detector, image, near, far)
+        if look is Look.NEAR and self._frugal and not self._evidence_wanted:
+            near = frugal_side([track.width for track in self.tracker.visible], max(image.shape[:2]), near)
         return self.models.detector.detect(image, far if look is Look.FAR else near)
 
     def _wants_embedding(self, track: Track, now: float) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from server.live.messages import message
+from server.load.pace import Pace
 from server.received_frame import ReceivedFrame
 from server.relay.feed import Feed, Watchable
 from server.visitor import LOCAL, Visitor
@@ -84,6 +85,7 @@ class Link(ABC):
         self.id = number or secrets.token_urlsafe(16)
         self.visit = visit
         self.began = time.perf_counter()
+        self.pace = Pace()  # what is sent beyond its share is not looked at
         self._ended = ended
         self._keep = keep
         self._tasks: set[asyncio.Task[None]] = set()
@@ -226,6 +228,8 @@ class Link(ABC):
         except Exception:
             logger.exception("session %s: recognition failed", self.id)
             self.end("internal error")
+        if (pause := self.pace.wait(time.monotonic())) > 0:
+            await asyncio.sleep(pause)
         return self._handler is not None
 
     async def watch(self) -> None:

@@ -16,13 +16,23 @@ from server.sdp import OfferError
 from server.transport import TransportOptions
 
 REMEMBER_ENDED = 60.0  # seconds during which ending a session again is still answered with success
+MOST_WAITING = 256  # sessions that wait for their page to come back
 KEEP_BROKEN = 60.0  # seconds a session waits for a page whose connection broke
 L = TypeVar("L", bound=Link)
 ANSWER_TIMEOUT = 10.0  # seconds: gathering through a slow STUN server ends here
 
 
 class Full(Exception):
-    """There is no room for another session."""
+    """There is no room for another session; ``seconds`` to wait before asking again."""
+
+    def __init__(self, seconds: int = 5) -> None:
+        super().__init__(f"The server has as many sessions as it can serve; try again in {seconds} s.")
+        self.seconds = seconds
+
+
+def at_most(limit: int) -> Callable[[int], int | None]:
+    """Lets so many sessions in at the same time."""
+    return lambda sessions: None if sessions < limit else 5
 
 
 @runtime_checkable
@@ -58,12 +68,12 @@ class PeerRegistry:
         self,
         options: TransportOptions,
         handler_factory: Callable[[Any], LinkHandler],
-        max_sessions: int,
+        wait: Callable[[int], int | None],
         keep: float = KEEP_BROKEN,
     ) -> None:
         self._options = options
         self._factory = handler_factory
-        self._max = max_sessions
+        self._wait = wait  # asked with how many there are: whether another has to wait, and how many seconds
         self._keep_for = keep
         self._links: dict[str, Link] = {}
         self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
@@ -123,8 +133,8 @@ class PeerRegistry:
         if self._closing:
             raise Full
         found = self._take(visit)
-        if found is None and len(self._links) >= self._max:
-            raise Full
+        if found is None and (seconds := self._wait(len(self._links))) is not None:
+            raise Full(seconds)
         if found is None:
             link = make(self._factory, None)
         else:
@@ -146,7 +156,7 @@ class PeerRegistry:
             handler.waits()
             until = asyncio.get_running_loop().call_later(self._keep_for, self._give_up, handler.resume)
             self._waiting[handler.resume] = _Waiting(handler, visit, until)
-            while len(self._waiting) > self._max:
+            while len(self._waiting) > MOST_WAITING:
                 self._give_up(next(iter(self._waiting)))
             return True
 

@@ -36,6 +36,10 @@ from server.live.consent_mode import ConsentMode
 from server.live.reading import Readings, setup_reading
 from server.live.routes import setup_sessions
 from server.live.session import LiveSession, SessionOptions
+from server.load.budget import Budget
+from server.load.fair_load import FairLoad
+from server.load.first_guess import picture_cost
+from server.load.meter import Meter
 from server.media.decoder import Decoder, DecoderDown
 from server.peers import PeerRegistry
 from server.people import People, PeopleOptions
@@ -111,6 +115,9 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
     def sessions() -> list[LiveSession]:
         return [handler for handler in peers.handlers if isinstance(handler, LiveSession)]
 
+    def linked() -> list[LiveSession]:
+        return [one.handler for one in peers.peers if isinstance(one.handler, LiveSession)]
+
     def show_reading(_room: str | None) -> None:
         for session in sessions():
             session.change_reading(readings.of(session.room), readings.reader(session.room, change.models))
@@ -174,7 +181,11 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             settings.provider,
         )
         stack.push_async_callback(evaluations.close)
-        peers = PeerRegistry(transport, make_session, settings.max_sessions)
+        meter = Meter()
+        budget = Budget(picture_cost(models, settings.detect_size), settings.keyframe_interval, meter.processors)
+        fair = FairLoad(linked, meter, budget, settings.max_sessions)
+        stack.push_async_callback(fair.close)
+        peers = PeerRegistry(transport, make_session, fair.wait)
         stack.push_async_callback(peers.close_all, "shutdown")
         viewers = Viewers(transport, settings.max_viewers)
         stack.push_async_callback(viewers.close_all, "shutdown")

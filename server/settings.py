@@ -94,7 +94,12 @@ class Settings:
         kinds.choice("auto", "cpu", "cuda", "coreml", "openvino"), "auto", "What ONNX Runtime computes on."
     )
     workers: int = setting(kinds.whole(0, 256), 0, "Threads that recognise faces.", shown="0: one for each processor")
-    max_sessions: int = setting(kinds.whole(1, 1000), 8, "Cameras at the same time; further ones are turned away.")
+    max_sessions: int = setting(
+        kinds.whole(0, 10_000),
+        0,
+        "Cameras at the same time; further ones are turned away.",
+        shown="0: as many as the processors can serve",
+    )
     max_viewers: int = setting(
         kinds.whole(0, 1000),
         48,

@@ -28,7 +28,6 @@ BASE = "/api/v1/whip"
 EVENTS = "/api/v1/sessions/{}/events"
 EVENTS_REL = f'rel="urn:ietf:params:whip:ext:visavis:results"; events="{",".join(("result", *TOLD))}"'
 MAX_RESUME = 64  # characters
-RETRY_AFTER = 5  # seconds
 
 PEERS = web.AppKey("peers", PeerRegistry)
 ICE_LINKS: web.AppKey[tuple[str, ...]] = web.AppKey("ICE servers as links", tuple)
@@ -60,13 +59,8 @@ async def _post(request: web.Request) -> web.Response:
         return offer
     try:
         peer, answer = await request.app[PEERS].open(offer, visit)
-    except Full:
-        return problem(
-            503,
-            "Full",
-            f"The server has as many sessions as it can serve; try again in {RETRY_AFTER} s.",
-            Retry_After=str(RETRY_AFTER),
-        )
+    except Full as full:
+        return problem(503, "Full", str(full), Retry_After=str(full.seconds))
     except OfferError as error:
         return problem(error.status, "Offer refused", f"{error}.")
     about(request, peer.id)

@@ -20,6 +20,7 @@ import { RoomReading } from "./room_reading.js";
 import { heard } from "./server_words.js";
 import { SessionError, visitOf } from "./session.js";
 import { signInPath } from "./signed_out.js";
+import { constraints, scarcity, sharing, spacing } from "./share.js";
 import { Stage } from "./stage.js";
 import { CaptureClock, Timeline } from "./timeline.js";
 import { kindOf, visitor } from "./visitor.js";
@@ -40,6 +41,7 @@ const again = new Reconnector();
 const awake = new Awake();
 let lastBytes = null;
 const lasting = { paused: false, blurred: false };
+let budget = null; // what the server gives this camera
 let clock = new CaptureClock(performance.timeOrigin);
 let timeline = new Timeline();
 let latency = new Latency();
@@ -203,7 +205,7 @@ function stop() {
   again.reset();
   session?.end();
   broken?.forget();
-  session = broken = resume = null;
+  session = broken = resume = budget = null;
   camera.close();
   calibrate.lost();
   calibrate.show();
@@ -311,6 +313,7 @@ function onCommand(message) {
     if (message.reading) reading.tell(message.reading);
     who.liveness(message.liveness);
   }
+  if (message.type === "budget") share(message);
   if (message.type === "reading") reading.tell(message);
   if (message.type === "named") showVisit({ ...shownVisit, name: message.name });
   if (message.type === "recognising") tellLasting({ paused: !message.on });
@@ -319,10 +322,18 @@ function onCommand(message) {
   if (message.type === "notice") banner.say(message.code === "no_video" ? t("The server gets no picture from this camera.") : "");
 }
 
+/** The server gives this camera so much: what would be dropped is not sent. */
+function share(given) {
+  budget = given;
+  session?.limit(given);
+  camera.track?.applyConstraints(constraints(given, config.video)).catch(() => {}); // a camera that cannot: what is sent is held to it all the same
+  tellLasting({});
+}
+
 /** What is so for longer than a moment. */
 function tellLasting(facts) {
   Object.assign(lasting, facts);
-  banner.last([lasting.paused && PAUSED, lasting.blurred && BLURRED].filter(Boolean).join(" "));
+  banner.last([lasting.paused && PAUSED, lasting.blurred && BLURRED, scarcity(budget)].filter(Boolean).join(" "));
 }
 
 /** Say what is special about this visit: the server has the last word, since it may take a device for a guest. */
@@ -383,11 +394,11 @@ async function watchConnection() {
   facts.bitrate = lastBytes && facts.bytes !== null ? ((facts.bytes - lastBytes.bytes) * 8000) / (now - lastBytes.now) : null;
   lastBytes = facts.bytes === null ? null : { bytes: facts.bytes, now };
   const sent = facts.fps ?? facts.rate;
-  if (age > STALLED && sent > 0 && !document.hidden) return session.giveUp(age);
-  const word = connectionWord(measured.state, { rate: facts.rate, wanted: sent, age, rtt: facts.rtt, loss: facts.loss });
+  if (age > STALLED + 2 * spacing(budget) && sent > 0 && !document.hidden) return session.giveUp(age);
+  const word = connectionWord(measured.state, { rate: facts.rate, wanted: sent, age: age - spacing(budget), rtt: facts.rtt, loss: facts.loss });
   measured.latency = latency.summary();
   showQuality(word);
-  if (panel.open) panel.connection(word, facts, measured.latency);
+  if (panel.open) panel.connection(word, facts, measured.latency, sharing(budget));
 }
 
 async function listDevices() {

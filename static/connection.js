@@ -127,6 +127,10 @@ export class Connection extends EventTarget {
     await Promise.all([this.#rtc?.replace(track), this.#fallback?.replace(track)]);
   }
 
+  async limit(budget) {
+    await Promise.all([this.#rtc?.limit(budget), this.#fallback?.limit(budget)]);
+  }
+
   command(kind, ...fields) {
     return this.#active?.command(kind, ...fields) ?? null;
   }

@@ -3,6 +3,7 @@
 import { t } from "./language.js";
 import { Commands, Sequence, parse } from "./protocol.js";
 import { SessionError, asking } from "./session.js";
+import { spacing } from "./share.js";
 
 const PATH = "/api/v1/fallback";
 const OPEN_TIMEOUT = 10000;
@@ -88,6 +89,7 @@ export class FallbackSession extends EventTarget {
   #rtt = null;
   #sentAt = [];
   #timers = [];
+  #budget = null;
 
   constructor(visit, resume = null) {
     super();
@@ -138,13 +140,14 @@ export class FallbackSession extends EventTarget {
   async #send(captured) {
     const now = performance.now();
     const { videoWidth, videoHeight } = this.#video;
-    if (this.#busy || this.#ended || this.#flight.full || now - this.#lastSent < GAP || !videoWidth) return;
+    if (this.#busy || this.#ended || this.#flight.full || now - this.#lastSent < Math.max(GAP, 0.9 * spacing(this.#budget)) || !videoWidth) return;
     if (this.#socket.bufferedAmount > 0 && this.#number > 0) return; // the last one is still going out
     this.#busy = true;
     this.#lastSent = now;
     try {
       const { width, quality } = this.#ladder.step;
-      const scale = Math.min(1, width / Math.max(videoWidth, videoHeight));
+      const most = Math.min(width, this.#budget ? Math.max(this.#budget.width, this.#budget.height) : width);
+      const scale = Math.min(1, most / Math.max(videoWidth, videoHeight));
       this.#canvas.width = Math.round(videoWidth * scale);
       this.#canvas.height = Math.round(videoHeight * scale);
       this.#canvas.getContext("2d", { alpha: false }).drawImage(this.#video, 0, 0, this.#canvas.width, this.#canvas.height);
@@ -193,6 +196,11 @@ export class FallbackSession extends EventTarget {
   /** Send another camera's pictures from now on. */
   async replace(track) {
     await this.#show(new MediaStream([track]));
+  }
+
+  /** Send no more than this budget of the server's. */
+  async limit(budget) {
+    this.#budget = budget;
   }
 
   /** Send a command of protocol.js by its name; returns its number, or null if the way is not open. */

@@ -79,8 +79,9 @@ export class Panel {
   }
 
   /** Show what the connection does. */
-  connection(word, facts, latency) {
+  connection(word, facts, latency, sharing) {
     $("quality-words").textContent = EXPLAINED[word] ?? "";
+    $("share-words").textContent = sharing;
     describe($("facts"), [
       [t("Round trip"), facts.rtt === null ? null : t("{number} ms", { number: ms(facts.rtt) })],
       [t("Lost ## of all packets, a share"), facts.loss === null ? null : percent(facts.loss, 1)],

@@ -55,6 +55,10 @@ const SHAPES = {
   camera: (message) => Number.isFinite(message.focal) && Number.isFinite(message.spread) && isText(message.known),
   reading: isReading,
   hello: (message) => maybe(message.reading, isReading) && maybe(message.resume, isText),
+  budget: (message) =>
+    ["fps", "width", "height", "keyframe_interval"].every((part) => Number.isFinite(message[part]) && message[part] > 0) &&
+    isText(message.reason) &&
+    isCount(message.sessions),
   ack: (message) => isCount(message.frame),
 };
 

@@ -1,6 +1,7 @@
 // One connection to the server: offer, candidates, channels, end (docs/protocol.md).
 
 import { Commands, Sequence, parse } from "./protocol.js";
+import { encoding } from "./share.js";
 import { Signalling } from "./signalling.js";
 
 export { SessionError } from "./signalling.js";
@@ -36,6 +37,8 @@ export class Session extends EventTarget {
   #commands = new Commands();
   #commandChannel;
   #sender;
+  #budget = null;
+  #limiting = Promise.resolve();
   #sequence = new Sequence();
   #ended = false;
   #through = false;
@@ -120,6 +123,24 @@ export class Session extends EventTarget {
   /** Send another camera's pictures from now on. */
   async replace(track) {
     await this.#sender?.replaceTrack(track);
+    await this.limit(this.#budget);
+  }
+
+  /** Send no more than this budget of the server's. */
+  async limit(budget) {
+    this.#budget = budget;
+    // One change after the other: parameters read before another was through are refused.
+    this.#limiting = this.#limiting.then(() => this.#limit());
+    await this.#limiting;
+  }
+
+  async #limit() {
+    const track = this.#sender?.track;
+    if (!this.#budget || !track || this.#ended) return;
+    const parameters = this.#sender.getParameters();
+    if (!parameters.encodings?.length) return; // an old browser: the server leaves out what is too much
+    Object.assign(parameters.encodings[0], encoding(this.#budget, track.getSettings(), this.maxBitrate));
+    await this.#sender.setParameters(parameters).catch((error) => console.warn(error));
   }
 
   /** Send a command of protocol.js by its name; returns its number, or null if the channel is not open. */

@@ -13,7 +13,7 @@ from server.fallback.jpeg import MAX_BYTES
 from server.fallback.link import HEARTBEAT, JpegLink
 from server.peers import Full, PeerRegistry
 from server.problems import problem
-from server.signalling import RETRY_AFTER, visit_of
+from server.signalling import visit_of
 from server.storage.names import MAX_NAME
 
 logger = logging.getLogger(__name__)
@@ -62,9 +62,8 @@ async def _serve(request: web.Request) -> web.StreamResponse:
                 socket, request.app[_EXECUTOR], make, peers.gone, visit, number, peers.keeper(visit)
             ),
         )
-    except Full:
-        words = f"The server has as many sessions as it can serve; try again in {RETRY_AFTER} s."
-        return problem(503, "Full", words, Retry_After=str(RETRY_AFTER))
+    except Full as full:
+        return problem(503, "Full", str(full), Retry_After=str(full.seconds))
     try:
         await socket.prepare(request)
         logger.info("session %s began over a WebSocket", link.id)

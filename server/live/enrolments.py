@@ -83,6 +83,11 @@ class LiveEnrolments:
         self._waiting: dict[int, _Waiting] = {}
         self._faces: tuple[Face, ...] = ()  # of the newest result
 
+    @property
+    def active(self) -> bool:
+        """Whether somebody is being enrolled."""
+        return bool(self._running)
+
     def start(self, command: Command, faces: Sequence[Face]) -> None:
         """``enrol``: begin to gather samples, or answer what was asked about those that wait. Raises
         :class:`server.live.messages.BadMessage`."""

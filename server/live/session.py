@@ -37,6 +37,8 @@ from server.live.noticing import Noticing
 from server.live.session_people import SessionPeople
 from server.live.tally import Tally
 from server.live.why import face_report
+from server.load.allotment import Allotment
+from server.load.share import Demand
 from server.people import People
 from server.people.inbox import Inbox
 from server.pixels import luma, rgb
@@ -128,6 +130,7 @@ class LiveSession:
         self._timing: dict[str, float | None] = {}
         self._faces: tuple[Face, ...] = ()  # of the newest result
         self._tally = Tally()
+        self.allotment = Allotment(self._pipeline, policy, lambda: self._link, self.say)
         self._unreadable = False
         self._looked: dict[str, float] = {}  # stages of a look whose findings have not been sent
 
@@ -207,10 +210,12 @@ class LiveSession:
         self._noticing.observe(result.faces)
         self._geometry.observe(result)
         self._tally.note(result.keyframe, total)
+        self.allotment.answered(None if received.received is None else time.time() - received.received)
 
     def on_commands_open(self) -> None:
         """Greet the page."""
         self._link.send_command(self.greeting(resume=self.resume))
+        self.allotment.tell()
 
     def greeting(self, **secret: str) -> str:
         """The message ``hello``; only its own page is told the ``resume`` secret."""
@@ -315,6 +320,10 @@ class LiveSession:
 
     def _seen_no_more(self) -> None:
         self._faces = self._consent.shown(self._faces)
+
+    def demand(self, now: float) -> Demand:
+        """What it could use of the processors."""
+        return self.allotment.demand(self._faces, self._enrolments.active, now)
 
     @property
     def room(self) -> str | None:

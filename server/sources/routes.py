@@ -19,7 +19,6 @@ from server.storage import BadName, clean_room
 from server.wording import sentence
 
 BASE = "/api/v1/rooms/{room}/sources"
-RETRY_AFTER = 5  # seconds
 _SOURCES = web.AppKey("sources", Sources)
 
 
@@ -56,9 +55,8 @@ async def _add(request: web.Request) -> web.Response:
         return problem(400, "Bad Request", sentence(error))
     except TooManySources as error:
         return problem(409, "Conflict", sentence(error))
-    except Full:
-        words = f"The server has as many sessions as it can serve; try again in {RETRY_AFTER} s."
-        return problem(503, "Full", words, Retry_After=str(RETRY_AFTER))
+    except Full as full:
+        return problem(503, "Full", str(full), Retry_After=str(full.seconds))
     about(request, fetched.kept.id)
     return web.json_response(_body(fetched), status=201)
 

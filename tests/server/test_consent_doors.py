@@ -18,7 +18,7 @@ from pipeline.frame_pipeline import PipelineConfig
 from server.client import Refused, Visavis
 from server.commands.people import people as people_command
 from server.live.session import LiveSession
-from server.peers import PeerRegistry
+from server.peers import PeerRegistry, at_most
 from server.people import People, PeopleOptions, records
 from server.people.consent import Terms, end_of
 from server.transport import install, uninstall
@@ -242,7 +242,7 @@ async def timed(tmp_path: Path) -> AsyncIterator[tuple[House, Clock]]:
     def session(peer: Any) -> LiveSession:
         return LiveSession(peer, models, people, executor, PipelineConfig(), DEFAULT_POLICY, by="account:5")
 
-    house = House(people, PeerRegistry(LOOPBACK, session, 4))
+    house = House(people, PeerRegistry(LOOPBACK, session, at_most(4)))
     yield house, clock
     for page in house.pages:
         await page.close()

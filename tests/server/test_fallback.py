@@ -23,7 +23,7 @@ from PIL import Image
 from server.fallback.jpeg import MAX_BYTES, BadPicture, JpegDecoder, size_of
 from server.fallback.link import BAD_PICTURES, HEADER
 from server.fallback.routes import setup_fallback
-from server.peers import PeerRegistry
+from server.peers import PeerRegistry, at_most
 from server.signalling import setup_whip
 from tests.server.loopback import LOOPBACK, Recorder
 from tests.server.signing import accounts, link
@@ -61,7 +61,7 @@ def door(serving):  # type: ignore[no-untyped-def]
             made.append(Recorder(work))
             return made[-1]
 
-        peers = PeerRegistry(LOOPBACK, make, most)
+        peers = PeerRegistry(LOOPBACK, make, at_most(most))
         executor = ThreadPoolExecutor(1)
         parts = (lambda app: setup_whip(app, peers), lambda app: setup_fallback(app, peers, executor))
         async with (

@@ -17,7 +17,7 @@ from pipeline.face_models import PhotoFace, main_face, read_photo
 from pipeline.frame_pipeline import PipelineConfig
 from server import __version__
 from server.live.session import LiveSession
-from server.peers import PeerRegistry
+from server.peers import PeerRegistry, at_most
 from server.people import People
 from server.storage import NewSample
 from server.storage.room_reading import RoomReading
@@ -93,7 +93,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     def session(peer: Any) -> LiveSession:
         return LiveSession(peer, models, people, executor, PipelineConfig(), DEFAULT_POLICY)
 
-    opened = House(people, PeerRegistry(LOOPBACK, session, 4))
+    opened = House(people, PeerRegistry(LOOPBACK, session, at_most(4)))
     yield opened
     for page in opened.pages:
         await page.close()

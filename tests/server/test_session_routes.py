@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from server.live.routes import setup_sessions
-from server.peers import PeerRegistry
+from server.peers import PeerRegistry, at_most
 from server.signalling import setup_whip
 from server.transport import install, uninstall
 from tests.server.loopback import LOOPBACK, Recorder
@@ -24,7 +24,7 @@ def _transport():  # type: ignore[no-untyped-def]
 
 
 async def test_sessions_are_listed_to_hosts_and_to_nobody_else(serving) -> None:  # type: ignore[no-untyped-def]
-    peers = PeerRegistry(LOOPBACK, lambda _: Recorder(), 4)
+    peers = PeerRegistry(LOOPBACK, lambda _: Recorder(), at_most(4))
     parts = (lambda app: setup_whip(app, peers), lambda app: setup_sessions(app, peers))
     async with (
         serving(parts=parts, end_sessions=peers.close_all, accounts=accounts()) as served,
@@ -53,7 +53,7 @@ async def test_sessions_are_listed_to_hosts_and_to_nobody_else(serving) -> None:
 
 @pytest.mark.parametrize("query", ["room=a b", "room=" + "x" * 41, "room=../etc", "guest=yes", "guest=2"])
 async def test_a_room_or_guest_that_is_none_is_refused(serving, query: str) -> None:  # type: ignore[no-untyped-def]
-    peers = PeerRegistry(LOOPBACK, lambda _: Recorder(), 4)
+    peers = PeerRegistry(LOOPBACK, lambda _: Recorder(), at_most(4))
     async with serving(parts=(lambda app: setup_whip(app, peers),)) as served, aiohttp.ClientSession() as client:
         async with client.post(f"{served.local}/api/v1/whip?{query}", data=CAMERA, headers=SDP) as response:
             assert response.status == 400

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from server import peers as registry
 from server.peer import Peer
-from server.peers import PeerRegistry
+from server.peers import PeerRegistry, at_most
 from server.sdp import MAX_SDP, OfferError, parse_fragment
 from server.signalling import setup_whip
 from server.transport import IceServer, install, uninstall
@@ -71,7 +71,7 @@ def _transport() -> Iterator[None]:
 def whip(serving):  # type: ignore[no-untyped-def]
     @contextlib.asynccontextmanager
     async def open_door(max_sessions: int = 4) -> AsyncIterator[Door]:
-        peers = PeerRegistry(LOOPBACK, lambda _: Recorder(), max_sessions)
+        peers = PeerRegistry(LOOPBACK, lambda _: Recorder(), at_most(max_sessions))
         parts = (lambda app: setup_whip(app, peers),)
         async with (
             serving(parts=parts, end_sessions=peers.close_all) as served,
@@ -225,7 +225,7 @@ def outcome(offer: str, fragment: str = "") -> tuple[int, list[str]]:
 
     async def run() -> int:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: wrong.append(str(context)))
-        peers, status = PeerRegistry(LOOPBACK, lambda _: Recorder(), 2), 201
+        peers, status = PeerRegistry(LOOPBACK, lambda _: Recorder(), at_most(2)), 201
         try:
             peer, _ = await peers.open(offer)
             await peer.negotiation.add_candidates(parse_fragment(fragment))
@@ -278,7 +278,7 @@ async def test_options_say_what_may_be_sent(whip) -> None:  # type: ignore[no-un
 
 async def test_servers_and_results_are_linked(serving) -> None:  # type: ignore[no-untyped-def]
     servers = (IceServer(("stun:stun.example:3478",)), IceServer(("turns:turn.example",), 'a"b', "c\\d"))
-    peers = PeerRegistry(LOOPBACK, lambda _: Recorder(), 1)
+    peers = PeerRegistry(LOOPBACK, lambda _: Recorder(), at_most(1))
     parts = (lambda app: setup_whip(app, peers, ice_servers=servers),)
     async with (
         serving(parts=parts, end_sessions=peers.close_all) as served,

@@ -18,7 +18,7 @@ import pytest
 from pipeline.frame_pipeline import PipelineConfig
 from server.live.camera import LiveCamera
 from server.live.session import LiveSession
-from server.peers import Full, PeerRegistry
+from server.peers import Full, PeerRegistry, at_most
 from server.people import People
 from server.relay.feed import FeedEnded
 from server.sources import reasons
@@ -203,7 +203,7 @@ class House:
     def __init__(self, people: People, most: int) -> None:
         self.people = people
         self.made: list[Watched] = []
-        self.peers = PeerRegistry(LOOPBACK, self._make, most)
+        self.peers = PeerRegistry(LOOPBACK, self._make, at_most(most))
         self.sources: Sources
 
     def _make(self, _link: Any) -> Watched:
@@ -298,7 +298,7 @@ async def recognising(folder: Path) -> AsyncIterator[Sources]:
             link, models, people, executor, PipelineConfig(), DEFAULT_POLICY, camera=LiveCamera(link.visit.name)
         )
 
-    peers = PeerRegistry(LOOPBACK, session_of, 2)
+    peers = PeerRegistry(LOOPBACK, session_of, at_most(2))
     sources = await Sources.open(people, peers, 2, (0.1,))
     yield sources
     await sources.close()

@@ -1,0 +1,1 @@
+"""How much this server can do, and how it is shared: docs/load.md."""

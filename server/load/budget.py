@@ -1,0 +1,128 @@
+"""The budget: how many pictures a second the processors can take, and how these are shared. No clock, no I/O.
+
+It is measured, not assumed: what a picture costs is the processor time this server used, divided by the pictures it
+answered. When more is wanted than there is, faces that are known and sit still are first looked for less often, which
+costs nobody a picture; then everybody gets fewer, by weights (max–min fairness: Bertsekas & Gallager, *Data Networks*,
+§6.5.2), and below some rate smaller ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from server.load.share import Demand, Need, Reason, Share
+
+HEADROOM = 0.85  # of the processors: beyond, answers begin to wait for each other
+LEAST_OURS = 0.5  # of the processors that are reckoned with, however busy others keep them: the system shares them …
+PROMPT = 0.05  # … and gives us more than that where answers are no later than this
+SMOOTH = 2.0  # seconds over which the cost of a picture is averaged
+LEAST_PICTURES = 5  # in a measurement, for it to say what one costs
+LATE = 0.15  # seconds from picture to answer, above which the processors are not the whole truth …
+BUSY = 0.4  # … where this server itself uses so much of them, or most of one
+SLOWEST, BEST = 0.25, 2.0  # times what seems to be there, by how late answers are
+MIN_RATE = 2.2  # pictures a second below which nobody goes: others are turned away instead
+MAX_RATE = 30.0
+WEIGHTS = {Need.NEW_FACE: 1.4, Need.ORDINARY: 1.2, Need.SETTLED: 1.0}
+PATIENT = {Need.NEW_FACE: 1.5, Need.ORDINARY: 2.0, Need.SETTLED: 3.0}  # how much rarer looks may become
+LOOKED_FOR_WITHIN = 2.0  # seconds, whatever is scarce
+FULL_SIZE, SMALLER, SMALLEST = (640, 480), (480, 360), (320, 240)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Some time of this server. ``own`` and ``others``: processors used by it and by everybody else; ``late``: seconds
+    from picture to answer, of the slower sessions."""
+
+    seconds: float
+    processors: float
+    own: float
+    others: float
+    pictures: int
+    late: float
+
+
+class Budget:
+    """What there is, and who gets it. ``cost`` is the first guess: processor seconds a picture."""
+
+    def __init__(self, cost: float, keyframe_interval: float = 0.6, processors: float = 1.0) -> None:
+        self.cost = cost
+        self.rate = HEADROOM * processors / cost  # pictures a second
+        self._interval = keyframe_interval
+        self._thrift = 0.0  # 0–1: how far looks have been made rarer
+        self._scale = 1.0  # times what seems to be there
+        self._short = False  # more is wanted than there is
+
+    @property
+    def most(self) -> int:
+        """How many sessions get the least there is."""
+        return max(1, int(self.rate / MIN_RATE))
+
+    def learn(self, seen: Measured) -> None:
+        """Take in a measurement."""
+        weight = min(1.0, seen.seconds / SMOOTH)
+        if seen.pictures >= LEAST_PICTURES:
+            self.cost += weight * (seen.own * seen.seconds / seen.pictures - self.cost)
+        ours = max(seen.processors - seen.others, LEAST_OURS * seen.processors)
+        working = seen.own > min(BUSY * seen.processors, 0.9)
+        if seen.late > LATE and working:
+            self._scale = max(SLOWEST, self._scale * max(0.7, LATE / seen.late) ** weight)
+        elif seen.late < PROMPT and self._short:
+            self._scale = min(BEST, self._scale * 1.2**weight)
+        elif self._scale < 1 and (seen.late < 0.7 * LATE or not working):
+            self._scale = min(1.0, self._scale * 1.3**weight)
+        there_is = HEADROOM * min(ours * self._scale, seen.processors) / max(self.cost, 1e-5)
+        # Less at once, more little by little: what has become cheap may be so for a moment only.
+        self.rate += (1.0 if there_is < self.rate else weight) * (there_is - self.rate)
+
+    def share(self, demands: Sequence[Demand]) -> list[Share]:
+        """What each session gets now, in the order of ``demands``."""
+        wanted = [min(MAX_RATE, max(MIN_RATE, demand.rate)) for demand in demands]
+        strain = sum(wanted) / max(self.rate, 1e-5)
+        self._short = strain > 1.0
+        if self._short:
+            self._thrift = min(1.0, self._thrift + 0.15)
+        elif strain < 0.75:
+            self._thrift = max(0.0, self._thrift - 0.1)
+        rates = fair_rates(self.rate, wanted, [WEIGHTS[demand.need] for demand in demands])
+        return [
+            self._share(demand, rate, scarce=rate < 0.97 * most)
+            for demand, rate, most in zip(demands, rates, wanted, strict=True)
+        ]
+
+    def _share(self, demand: Demand, rate: float, *, scarce: bool) -> Share:
+        rarer = 1 + self._thrift * (PATIENT[demand.need] - 1)
+        # A look at every second picture is enough, however few there are.
+        interval = max(self._interval * rarer, min(2 / rate, LOOKED_FOR_WITHIN) if scarce else 0.0)
+        width, height = FULL_SIZE if rate >= 8 else SMALLER if rate >= 4 else SMALLEST
+        reason = Reason.ALONE
+        if scarce:
+            reason = {Need.NEW_FACE: Reason.NEW_FACE, Need.SETTLED: Reason.SETTLED}.get(demand.need, Reason.SHARED)
+        within = max(LOOKED_FOR_WITHIN, self._interval)
+        return Share(round(rate, 1), width, height, round(min(interval, within), 2), reason, self._thrift > 0.5)
+
+
+def fair_rates(there_is: float, wanted: Sequence[float], weights: Sequence[float]) -> list[float]:
+    """Share ``there_is`` so that nobody gets more than they want nor less than :data:`MIN_RATE`, and who gets less than
+    they want gets in proportion to their weight."""
+    given = [0.0] * len(wanted)
+    open_, left = set(range(len(wanted))), there_is
+    while open_:
+        level = left / sum(weights[i] for i in open_)
+        bound = {}
+        for i in open_:
+            rate = level * weights[i]
+            if rate >= wanted[i]:
+                bound[i] = wanted[i]
+            elif rate <= MIN_RATE:
+                bound[i] = MIN_RATE
+        if not bound:
+            return [given[i] if i not in open_ else level * weights[i] for i in range(len(wanted))]
+        # Those who want less than their part leave more for the others: they come first.
+        sated = {i: rate for i, rate in bound.items() if rate == wanted[i]} or bound
+        for i, rate in sated.items():
+            given[i] = rate
+            left -= rate
+            open_.discard(i)
+        left = max(left, 0.0)
+    return given
