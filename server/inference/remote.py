@@ -68,7 +68,7 @@ class RemoteEnsemble(EnsembleReader):
 
     def raw(self, crop: Image) -> tuple[float, wire.Array]:
         """See :class:`pipeline.attributes.EnsembleReader`."""
-        return _read(self._ask, crop, self.spec.size)
+        return _read(self._ask, wire.READ_SHIPPED, crop, self.spec.size)
 
 
 class RemoteGenderAge(GenderAgeReader):
@@ -80,16 +80,15 @@ class RemoteGenderAge(GenderAgeReader):
 
     def raw(self, crop: Image) -> tuple[float, wire.Array]:
         """See :class:`pipeline.attributes.GenderAgeReader`."""
-        return _read(self._ask, crop, self.side)
+        return _read(self._ask, wire.READ_OWN, crop, self.side)
 
 
 def remote_models(ask: Ask, local: FaceModels) -> FaceModels:
-    """The same pack, whose networks run in workers."""
+    """The same pack, whose detector and embedder run in workers."""
     return replace(
         local,
         detector=RemoteDetector(ask),
         embedder=RemoteEmbedder(ask, local.embedder.spec),
-        attributes=None if local.attributes is None else remote_reader(ask, local.attributes),
     )
 
 
@@ -114,7 +113,7 @@ def check(picture: Image, side: int | None = None) -> None:
         raise ValueError(f"a picture of {shape[1]}×{shape[0]} is outside 1–{MAX_SIDE} pixels a side")
 
 
-def _read(ask: Ask, crop: Image, side: int) -> tuple[float, wire.Array]:
+def _read(ask: Ask, kind: bytes, crop: Image, side: int) -> tuple[float, wire.Array]:
     check(crop, side)
-    answer = ask(wire.Request(wire.READ, (crop,)))[0]
+    answer = ask(wire.Request(kind, (crop,)))[0]
     return float(answer[0]), answer[1:]

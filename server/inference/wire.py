@@ -24,7 +24,7 @@ Array = NDArray[np.float32]
 
 REQUEST = struct.Struct(">cIIIIf")  # kind, pictures, height, width; for DETECT longer side and least score, else 0
 ANSWER = struct.Struct(">cII")
-DETECT, EMBED, READ = b"D", b"E", b"G"
+DETECT, EMBED, READ_OWN, READ_SHIPPED = b"D", b"E", b"O", b"S"
 READY, ANSWERED, FAILED = b"R", b"A", b"X"
 FLOATS = np.dtype("<f4")
 DETECTION = 15  # floats of a face: box, score, landmarks

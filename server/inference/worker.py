@@ -15,8 +15,8 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
-from models import ModelError, load_pack
-from pipeline.attributes import AttributeReader, EnsembleReader, GenderAgeReader, load_attribute_reader
+from models import ModelError, load_attributes, load_pack
+from pipeline.attributes import EnsembleReader, GenderAgeReader
 from pipeline.detect import keener
 from pipeline.face_models import FaceModels
 from server.inference import wire
@@ -35,7 +35,7 @@ class Networks:
         self._provider = work.provider
         self._models = FaceModels.from_pack(pack)
         self._models.warm_up(640, 480, work.near_side, work.far_side)
-        self._reader: AttributeReader | None = self._models.attributes
+        self._shipped: EnsembleReader | None = None
 
     def answer(self, kind: bytes, pictures: Pictures, max_side: int, least: float) -> wire.Array:
         """Floats (N, columns) for pictures (N, H, W, 3)."""
@@ -45,16 +45,19 @@ class Networks:
                 return wire.rows_of(detector.detect(pictures[0], max_side))
             case wire.EMBED:
                 return self._models.embedder.embed(list(pictures))
-            case wire.READ:
-                return self._read(pictures[0])
+            case wire.READ_OWN | wire.READ_SHIPPED:
+                gender, ages = self._reader(kind).raw(pictures[0])
+                return np.array([[gender, *ages]], np.float32)
         raise ValueError(f"a worker does not know what {kind!r} is")
 
-    def _read(self, crop: Pictures) -> wire.Array:
-        if self._reader is None:  # few ask for it
-            self._reader = load_attribute_reader(None, self._provider)
-        assert isinstance(self._reader, EnsembleReader | GenderAgeReader)
-        gender, ages = self._reader.raw(crop)
-        return np.array([[gender, *ages]], np.float32)
+    def _reader(self, kind: bytes) -> EnsembleReader | GenderAgeReader:
+        if kind == wire.READ_OWN:
+            if not isinstance(self._models.attributes, GenderAgeReader):
+                raise ValueError("this pack has no network for gender and age")
+            return self._models.attributes
+        if self._shipped is None:  # few ask for it
+            self._shipped = EnsembleReader(load_attributes(self._provider))
+        return self._shipped
 
 
 def main(load: Callable[[wire.Work], Networks] = Networks) -> None:
