@@ -122,7 +122,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         try:
             await live.change(newer)
         except InferenceDown as down:
-            raise ChangeRefused(str(down)) from down
+            raise ChangeRefused(str(down).rstrip(".")) from down
         await readings.prepare(newer)
         for session in sessions():
             session.change_models(live.of(newer))
