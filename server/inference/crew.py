@@ -38,6 +38,8 @@ class Tally:
     restarts: int = 0
     calls: int = 0  # answered
     batched: int = 0  # … of them together with another's
+    embed_runs: int = 0  # of an embedder …
+    embed_faces: int = 0  # … and the faces in them
     milliseconds: float = 0.0  # from asking to the answer, a running mean over about the last fifty
 
 
@@ -176,6 +178,9 @@ class Crew:
                 seat.busy, seat.due = False, None
         with self._guard:
             self._tally.batched += len(calls) if len(calls) > 1 else 0
+            if calls[0].request.kind == wire.EMBED:
+                self._tally.embed_runs += 1
+                self._tally.embed_faces += len(rows)
         for call in calls:
             count = len(call.request.pictures) if len(calls) > 1 else len(rows)
             call.answer.set_result(rows[:count])

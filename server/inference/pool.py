@@ -24,7 +24,7 @@ from server.inference.remote import remote_models, remote_reader
 class InferenceState:
     """How the workers are: those that are ready, those that compute, calls that wait; and since the start workers that
     were replaced, calls answered, and those of them answered together with another's. ``ms``: what a call takes,
-    waiting included, as a running mean."""
+    waiting included, as a running mean. ``embed_faces`` were embedded in ``embed_runs``."""
 
     workers: int
     busy: int
@@ -33,6 +33,8 @@ class InferenceState:
     calls: int
     batched: int
     ms: float = 0.0
+    embed_runs: int = 0
+    embed_faces: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,9 @@ class InferencePool:
         ready, busy, waiting = (sum(count) for count in zip(*counts, strict=True)) if counts else (0, 0, 0)
         tally = self._tally
         return InferenceState(
-            ready, busy, waiting, tally.restarts, tally.calls, tally.batched, round(tally.milliseconds, 2)
-        )
+            ready, busy, waiting, tally.restarts, tally.calls, tally.batched, round(tally.milliseconds, 2),
+            tally.embed_runs, tally.embed_faces,
+        )  # fmt: skip
 
     def close(self) -> None:
         """End all workers; may be called twice. Who waits gets :class:`pipeline.lost_look.LookLost`."""
