@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +49,7 @@ def bench_cores(
     video: Path | None, sessions: int, workers: int | None, rate: float | None, rounds: int, seconds: float,
     pack: str, models_dir: Path | None, provider: ProviderSetting, as_json: bool,
 ) -> None:  # fmt: skip
-    """Cameras that all see the same, recognised with networks in threads and in worker processes, in turns."""
+    """Cameras that all see the same, with networks in threads and in worker processes, in turns."""
     cv2.setNumThreads(1)
     size, folder = workers or os.cpu_count() or 1, models_dir or default_cache_dir()
     try:
@@ -64,12 +64,15 @@ def bench_cores(
     except InferenceDown as down:
         raise click.ClickException(str(down)) from down
     with contextlib.closing(inference) as pool, _executors(size, max(size, sessions)) as (few, many):
-        starts = [number * 7 for number in range(sessions)]
+        paced = rate or media_rate
+
+        def cameras(networks: Callable[[], FaceModels]) -> list[Runner]:
+            return [Runner(networks(), gallery, pictures, paced, 7 * number) for number in range(sessions)]
+
         kinds = {
-            "threads": _Kind([Runner(models, gallery, pictures, rate or media_rate, at) for at in starts], few, None),
-            "processes": _Kind(
-                [Runner(pool.models(models), gallery, pictures, rate or media_rate, at) for at in starts], many, pool
-            ),
+            "threads": _Kind(cameras(lambda: models), few, None),
+            "threads, one a camera": _Kind(cameras(lambda: models), many, None),
+            "processes": _Kind(cameras(lambda: pool.models(models)), many, pool),
         }
         for kind in kinds.values():
             race(kind.runners, kind.executor, WARM_UP, rate is not None)
@@ -89,7 +92,7 @@ def bench_cores(
 
 @dataclass
 class _Kind:
-    """One of the two ways, with what its rounds came to."""
+    """One way to compute, with what its rounds came to."""
 
     runners: list[Runner]
     executor: ThreadPoolExecutor

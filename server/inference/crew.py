@@ -148,6 +148,7 @@ class Crew:
                 continue
             calls = self._calls.take(LOOK_EVERY)
             if seat.process.ended:  # meanwhile, and through no fault of theirs
+                logger.warning("a worker ended while it had nothing to do, and is replaced")
                 self._again(calls)
             elif not calls or self._work(seat, calls):
                 continue
