@@ -101,8 +101,8 @@ class Crew:
     def call(self, request: wire.Request, client: Client) -> wire.Array:
         """Floats (N, columns) for it. Blocks; what a worker fails at by crashing is tried once more. Raises
         :class:`pipeline.lost_look.LookLost` where no answer comes."""
-        now = began = time.monotonic()
-        if now < client.barred_until:
+        began = time.monotonic()
+        if began < client.barred_until:
             raise LookLost("pictures of this camera crashed workers; they are left alone for a moment")
         call = Call(request, client)
         if not self._calls.put(call):

@@ -19,16 +19,17 @@ import pytest
 
 from models import load_attributes
 from pipeline.align import face_chip
-from pipeline.attributes import EnsembleReader
+from pipeline.attributes import EnsembleReader, GenderAgeReader
 from pipeline.detect import keener
 from pipeline.face_models import FaceModels
 from pipeline.lost_look import LookLost
 from server.inference import wire
 from server.inference.crew import InferenceDown
 from server.inference.pool import InferencePool, WorkerOptions
-from server.inference.remote import RemoteDetector, RemoteEmbedder
+from server.inference.remote import RemoteDetector, RemoteEmbedder, remote_reader
 from tests.packs import models_folder, open_models
 from tests.pictures import Image, camera_frame, group_photo
+from tests.pipeline.test_attributes import GenderAge
 
 # A worker whose networks do what the first pixel of a picture asks for.
 _UNWELL = """
@@ -137,6 +138,30 @@ def test_gender_and_age_are_the_same(pool: InferencePool) -> None:
         assert one.log_odds == pytest.approx(other.log_odds, abs=1e-3)
         assert np.allclose(one.ages, other.ages, atol=1e-4)
     assert (there.name, there.sure, there.embedder) == (local.name, local.sure, local.embedder)
+
+
+def test_a_packs_own_network_for_gender_and_age_is_fed_the_same() -> None:
+    local = GenderAgeReader(GenderAge((-1.0, 2.0, 0.37)), "buffalo_l")
+    asked: list[wire.Request] = []
+
+    def ask(request: wire.Request) -> wire.Array:
+        asked.append(request)
+        gender, ages = local.raw(request.pictures[0])
+        return np.array([[gender, *ages]], np.float32)
+
+    there = remote_reader(ask, local)
+    found = open_models().detector.detect(group_photo(), 640)
+    one, other = (r.read(group_photo(), found.landmarks[0], float(found.boxes[0, 2])) for r in (local, there))
+    assert (one.log_odds, one.weight) == (other.log_odds, other.weight)
+    assert np.array_equal(one.ages, other.ages)
+    assert [(request.kind, request.pictures[0].shape) for request in asked] == [(wire.READ_OWN, (96, 96, 3))]
+
+
+def test_a_pack_without_such_a_network_says_so(pool: InferencePool) -> None:
+    there = pool.reader(GenderAgeReader(GenderAge((0.0, 0.0, 0.0)), "buffalo_l"))
+    found = open_models().detector.detect(group_photo(), 640)
+    with pytest.raises(LookLost, match=r"refused this picture \(ValueError\)"):
+        there.read(group_photo(), found.landmarks[0], float(found.boxes[0, 2]))
 
 
 # -- what is no picture ------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -167,6 +168,34 @@ async def test_another_pack_gets_workers_of_its_own_and_the_old_ones_end(tmp_pat
         with pytest.raises(LookLost, match="ended"):
             before.detector.detect(group_photo(), 640)
         assert len(after.detector.detect(group_photo(), 640)) == 6
+
+
+def test_sessions_and_workers_change_together(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(models_folder() / "open", models / "open")
+    write_pack(models)
+    with serving_all(tmp_path / "data", models_dir=models, workers=1) as whole:
+        pool = whole.app[SERVICES].inference
+        assert pool is not None
+        old = pool.pids
+        assert whole.ask("POST", "/model-change", {"pack": "mine"}).status == 202
+        end = time.monotonic() + 20
+        while whole.ask("GET", "/model-change").json["state"] != "ready":
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        assert pool.pids == old
+        kept = (models / "mine" / "net.onnx").read_bytes()
+        (models / "mine" / "net.onnx").write_bytes(b"another")  # since it was loaded
+        refused = whole.ask("POST", "/model-change/switch")
+        assert refused.status == 409
+        assert "A worker for the networks cannot begin: pack 'mine'" in refused.json["detail"]
+        assert whole.ask("GET", "/packs").json["current"] == "open"
+        assert pool.pids == old
+        (models / "mine" / "net.onnx").write_bytes(kept)
+        assert whole.ask("POST", "/model-change/switch").json["state"] == "switched"
+        assert whole.ask("GET", "/packs").json["current"] == "mine"
+        assert len(pool.pids) == 1
+        assert pool.pids != old
 
 
 # -- the whole server --------------------------------------------------------------------------------------------------
