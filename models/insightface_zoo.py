@@ -5,13 +5,14 @@ Importing it takes most of a second, so it is imported when such a pack is loade
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.errors import PackDamaged
+from models.errors import PackDamaged, PackNotInstalled
 from models.manifest import PackManifest
 from models.sessions import session_options
 
@@ -61,3 +62,13 @@ def load_zoo_models(manifest: PackManifest, folder: Path, providers: Sequence[st
         raise PackDamaged(f"{manifest.embedder.file} of pack {manifest.name!r} is of shape {found}, expected {wanted}")
     attributes = load(manifest.attributes_file, Attribute, "genderage") if manifest.attributes_file else None
     return ZooModels(detector, embedder, attributes)
+
+
+def sample_photo() -> Path:
+    """A photo with six faces that comes with InsightFace. Raises :class:`PackNotInstalled` if it is not there."""
+    spec = importlib.util.find_spec("insightface")  # which imports nothing
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        photo = Path(folder) / "data" / "images" / "t1.jpg"
+        if photo.is_file():
+            return photo
+    raise PackNotInstalled("the photo of the package insightface is not there: pip install insightface")

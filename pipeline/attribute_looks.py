@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from models import PackManifest
 from pipeline.attributes import Apparent, ApparentEvidence, AttributeReader
 from pipeline.frame import Image
+from pipeline.lost_look import LookLost
 from tracking import Track
 
 MAX_FACES = 2  # a frame, so that a crowd cannot hold up the answer
@@ -35,7 +36,10 @@ class AttributeLooks:
         understood = bool(wanting) and reader.embedder == pack.digest
         for track in wanting[:MAX_FACES]:
             template = track.evidence.template() if understood else None
-            evidence = reader.read(image, track.landmarks, track.width, template)
+            try:
+                evidence = reader.read(image, track.landmarks, track.width, template)
+            except LookLost:  # faces and names were found all the same
+                return
             self._of(track.number, reader).add(evidence, track.width, now)
 
     def wanted(self, track: Track, now: float) -> bool:

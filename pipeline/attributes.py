@@ -117,22 +117,26 @@ class GenderAgeReader:
 
     def __init__(self, model: Any, name: str) -> None:
         self.name = name
+        self.side = int(model.input_size[0])
         self._model = model
 
     def read(
         self, image: Image, landmarks: Array, width: float, embedding: Embedding | None = None
     ) -> AttributeEvidence:
         """See :class:`AttributeReader`. The crop is 1.5 times the face, upright, as the network was trained."""
-        side = int(self._model.input_size[0])
-        scale = side / (1.5 * width * 1.2)
-        centre = landmarks.mean(0)
-        matrix = np.array([[scale, 0, side / 2 - scale * centre[0]], [0, scale, side / 2 - scale * centre[1]]])
-        crop = cv2.warpAffine(image, matrix, (side, side))
+        scale = self.side / (1.5 * width * 1.2)
+        centre, middle = landmarks.mean(0), self.side / 2
+        matrix = np.array([[scale, 0, middle - scale * centre[0]], [0, scale, middle - scale * centre[1]]])
+        log_odds, age = self.raw(np.asarray(cv2.warpAffine(image, matrix, (self.side, self.side)), np.uint8))
+        years = float(np.clip(age[0], AGES[0], AGES[-1]))
+        ages = _softmax(np.asarray(-0.5 * ((AGES - years) / self.SPREAD) ** 2, np.float32))
+        return AttributeEvidence(log_odds, ages, float(np.clip(width / 100, 0.05, 1)))
+
+    def raw(self, crop: Image) -> tuple[float, Array]:
+        """Half the network's log odds, and its age in years (1,), on a crop (side, side, 3)."""
         blob = ((crop.astype(np.float32) - self._model.input_mean) / self._model.input_std).transpose(2, 0, 1)[None]
         answer = self._model.session.run(self._model.output_names, {self._model.input_name: blob})[0][0]
-        years = float(np.clip(answer[2] * 100, AGES[0], AGES[-1]))
-        ages = _softmax(np.asarray(-0.5 * ((AGES - years) / self.SPREAD) ** 2, np.float32))
-        return AttributeEvidence(0.5 * float(answer[1] - answer[0]), ages, float(np.clip(width / 100, 0.05, 1)))
+        return 0.5 * float(answer[1] - answer[0]), np.asarray(answer[2:3] * 100, np.float32)
 
 
 class ApparentEvidence:

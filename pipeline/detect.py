@@ -6,7 +6,7 @@ import copy
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -57,6 +57,14 @@ class Detector(Protocol):
 
     def detect(self, image: Image, max_side: int) -> Detections:
         """Find faces in an RGB picture (H, W, 3), shrunk so that its longer side is at most ``max_side`` pixels."""
+
+
+@runtime_checkable
+class AdjustableDetector(Detector, Protocol):
+    """One whose least score can be chosen."""
+
+    def keener(self, least: float) -> Detector:
+        """The same network, for which a score of ``least`` is a face."""
 
 
 class CenterFaceDetector:
@@ -132,7 +140,7 @@ class ScrfdDetector:
 
 def keener(detector: Detector, least: float) -> Detector:
     """A detector that takes more for a face: what scores ``least`` or more. One of another kind stays as it is."""
-    return detector.keener(least) if isinstance(detector, CenterFaceDetector | ScrfdDetector) else detector
+    return detector.keener(least) if isinstance(detector, AdjustableDetector) else detector
 
 
 def suppress(found: Detections, overlap: float) -> list[int]:

@@ -1,5 +1,5 @@
-"""Looking less closely where the processors are short. What is to be embedded is looked at as closely as ever: landmarks
-decide how well it is recognised."""
+"""Looking less closely where the processors are short. What is to be embedded is looked at as closely as ever:
+landmarks decide how well it is recognised."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from server.api.routes import setup_document
 from server.audit import AuditLog
 from server.audit.middleware import audit_middleware, note_views
 from server.front_operations import OPERATIONS
+from server.inference.pool import InferencePool
 from server.join import Door
 from server.passes import is_guest, pass_in
 from server.people.consent import PURPOSE
@@ -57,6 +58,8 @@ class Services:
     """Who may come in; ``None``: nobody can sign in, and there are no links."""
     audit: AuditLog | None = None
     """Where it is noted who saw and changed what; ``None``: nowhere."""
+    inference: InferencePool | None = None
+    """The workers that networks run in; ``None``: they run in threads."""
 
 
 SETTINGS = web.AppKey("settings", Settings)

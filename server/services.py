@@ -29,6 +29,8 @@ from server.evaluation_routes import setup_evaluation
 from server.fallback.routes import setup_fallback
 from server.groups.albums import Albums
 from server.groups.routes import AlbumRoutes, setup_groups
+from server.inference.crew import InferenceDown
+from server.inference.opening import LiveModels, recognition_threads
 from server.join import Door
 from server.link import Link
 from server.live.camera import LiveCamera
@@ -49,7 +51,7 @@ from server.people.grace import Grace
 from server.people.import_routes import setup_imports
 from server.people.inbox import Inbox, erase_inbox
 from server.people.inbox_routes import setup_inbox
-from server.people.model_change import ModelChange
+from server.people.model_change import ChangeRefused, ModelChange
 from server.people.model_change_routes import setup_model_change
 from server.people.own_data import OwnData
 from server.people.own_exporters import exporters
@@ -106,8 +108,9 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
     def make_session(link: Link) -> LiveSession:
         visit = link.visit
         return LiveSession(
-            link, change.models, people, executor, config, policy, options, inbox, room=visit.room, guest=visit.guest,
-            reading=readings.of(visit.room), reader=readings.reader(visit.room, change.models), recorder=recorder,
+            link, live.of(change.models), people, executor, config, policy, options, inbox,
+            room=visit.room, guest=visit.guest, reading=readings.of(visit.room),
+            reader=readings.reader(visit.room, change.models), recorder=recorder,
             camera=LiveCamera(visit.name, visit.visitor), by=str(visit.visitor),
             consent=ConsentMode(people.consented, consent_modes.of(visit.room)), masks=masks, audit=audit,
         )  # fmt: skip
@@ -123,9 +126,13 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             session.change_reading(readings.of(session.room), readings.reader(session.room, change.models))
 
     async def adopt(newer: FaceModels) -> None:
+        try:
+            await live.change(newer)
+        except InferenceDown as down:
+            raise ChangeRefused(str(down).rstrip(".")) from down
         await readings.prepare(newer)
         for session in sessions():
-            session.change_models(newer)
+            session.change_models(live.of(newer))
             session.change_reading(readings.of(session.room), readings.reader(session.room, newer))
         imports.close()  # what they read, they read with the old models
         albums.close()
@@ -141,13 +148,16 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(audit.close)
         people.expired = audit.expired
         consent_modes = await ConsentModes.open(people, settings.consent_mode)
-        readings = await Readings.open(people, models, settings.provider)
+        live = await LiveModels.open(settings, models)
+        stack.push_async_callback(live.close)
+        readings = await Readings.open(people, models, settings.provider, live.reader)
         inbox = await _open_inbox(settings, people, models, audit)
         if inbox is not None:
             stack.push_async_callback(inbox.close)
         change = ModelChange(
-            people, models, partial(_load_models, settings), adopt, settings.max_samples, settings.models_dir
-        )
+            people, models, partial(_load_models, settings), adopt, settings.max_samples, settings.models_dir,
+            live.settle,
+        )  # fmt: skip
         stack.push_async_callback(change.close)
         recorder = await Recorder.open(
             people, lambda: change.models.matcher, enabled=settings.sightings, days=settings.sightings_days,
@@ -156,7 +166,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(recorder.close)
         deliveries = await Deliveries.open(people)
         stack.push_async_callback(deliveries.close)
-        executor = ThreadPoolExecutor(settings.workers or os.cpu_count() or 1, thread_name_prefix="recognise")
+        executor = ThreadPoolExecutor(recognition_threads(settings), thread_name_prefix="recognise")
         stack.callback(executor.shutdown, wait=True, cancel_futures=True)
         # What viewers get in consent mode is masked in threads of its own, so that no recognition waits for it.
         masks = ThreadPoolExecutor(settings.workers or os.cpu_count() or 1, "mask", initializer=step_back)
@@ -181,7 +191,8 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             settings.provider,
         )
         stack.push_async_callback(evaluations.close)
-        meter = Meter()
+        pool = live.pool
+        meter = Meter(lambda: () if pool is None else pool.pids)
         budget = Budget(picture_cost(models, settings.detect_size), settings.keyframe_interval, meter.processors)
         fair = FairLoad(linked, meter, budget, settings.max_sessions)
         stack.push_async_callback(fair.close)
@@ -234,6 +245,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             keys=KeyDoor(keys),
             access=access,
             audit=audit,
+            inference=live.pool,
             parts=(
                 lambda app: setup_keys(app, keys),
                 lambda app: setup_access(app, access),

@@ -93,7 +93,17 @@ class Settings:
     provider: ProviderSetting = setting(
         kinds.choice("auto", "cpu", "cuda", "coreml", "openvino"), "auto", "What ONNX Runtime computes on."
     )
-    workers: int = setting(kinds.whole(0, 256), 0, "Threads that recognise faces.", shown="0: one for each processor")
+    inference: Literal["processes", "threads"] = setting(
+        kinds.choice("processes", "threads"),
+        "processes",
+        "Where networks of live cameras run: in processes of their own, which may crash, or in threads of the server.",
+    )
+    workers: int = setting(
+        kinds.whole(0, 256),
+        0,
+        "Processes, or threads, that recognise faces; with a GPU, two are enough.",
+        shown="0: one for each processor",
+    )
     max_sessions: int = setting(
         kinds.whole(0, 10_000),
         0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from server.commands.bench_cores import bench_cores
 from server.commands.bench_live import bench_live
 from server.commands.bench_photos import bench_photos
 from server.commands.bench_reading import bench_reading
@@ -18,6 +19,7 @@ def bench() -> None:
     """Measure speed on this machine."""
 
 
+bench.add_command(bench_cores)
 bench.add_command(bench_live)
 bench.add_command(bench_photos)
 bench.add_command(bench_reading)

@@ -12,6 +12,7 @@ from typing import Any
 import av
 
 from pipeline.detect import Detector
+from pipeline.lost_look import LookLost
 from pipeline.masking import Followed
 from pipeline.metrics import percentile
 from pipeline.results import FrameResult
@@ -105,7 +106,7 @@ class LiveCamera:
             made = await asyncio.get_running_loop().run_in_executor(
                 executor, masked.make, received.frame, faces, clock, key
             )
-        except (av.FFmpegError, ValueError):
+        except (av.FFmpegError, ValueError, LookLost):
             self._masked = None  # a picture that cannot be taken; the next begins anew
             return frozenset()
         finally:

@@ -25,23 +25,35 @@ from server.storage.room_reading import RoomReading, read_rooms, write_room
 logger = logging.getLogger(__name__)
 
 Changed = Callable[[str | None], None]  # told which room's reading is another now; ``None``: where no room is named
+Place = Callable[[AttributeReader], AttributeReader]
 FIELDS = ("distance", "gender", "age")
+
+
+def _here(reader: AttributeReader) -> AttributeReader:
+    return reader
 
 
 class Readings:
     """What each room reads; kept in the store. The shipped networks are loaded when first they are asked for."""
 
-    def __init__(self, people: People, provider: ProviderSetting, chosen: dict[str | None, RoomReading]) -> None:
+    def __init__(
+        self, people: People, provider: ProviderSetting, chosen: dict[str | None, RoomReading], place: Place = _here
+    ) -> None:
         self._people = people
         self._provider: ProviderSetting = provider
         self._chosen = chosen
-        self._shipped: EnsembleReader | None = None  # one for all: with another, sessions begin their evidence anew
+        self._place = place
+        self._own: AttributeReader | None = None  # the pack's …
+        self._placed: AttributeReader | None = None  # … and what sessions use of it
+        self._shipped: AttributeReader | None = None  # one for all: with another, sessions begin their evidence anew
         self._lock = asyncio.Lock()
 
     @classmethod
-    async def open(cls, people: People, models: FaceModels, provider: ProviderSetting) -> Readings:
-        """Take up what was chosen, as far as :meth:`prepare` can."""
-        readings = cls(people, provider, await people.run(lambda store: read_rooms(store.engine)))
+    async def open(
+        cls, people: People, models: FaceModels, provider: ProviderSetting, place: Place = _here
+    ) -> Readings:
+        """Take up what was chosen, as far as :meth:`prepare` can. ``place`` gives readers the sessions' networks."""
+        readings = cls(people, provider, await people.run(lambda store: read_rooms(store.engine)), place)
         await readings.prepare(models)
         return readings
 
@@ -65,9 +77,11 @@ class Readings:
         otherwise; ``None`` where neither is asked for."""
         if not self.of(room).attributes:
             return None
-        if models.attributes is not None:
-            return models.attributes
-        return self._shipped
+        if models.attributes is None:
+            return self._shipped
+        if models.attributes is not self._own:
+            self._own, self._placed = models.attributes, self._place(models.attributes)
+        return self._placed
 
     async def choose(self, room: str | None, switches: dict[str, bool], models: FaceModels) -> None:
         """Turn these of ``distance``, ``gender`` and ``age`` on or off. Raises :class:`models.ModelError` if the
@@ -81,7 +95,8 @@ class Readings:
 
     async def _load(self) -> None:
         if self._shipped is None:
-            self._shipped = EnsembleReader(await asyncio.to_thread(partial(load_attributes, self._provider)))
+            local = EnsembleReader(await asyncio.to_thread(partial(load_attributes, self._provider)))
+            self._shipped = self._place(local)
 
 
 _READINGS = web.AppKey("readings", Readings)

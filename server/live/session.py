@@ -18,6 +18,7 @@ from pipeline.attributes import AttributeReader
 from pipeline.face_models import FaceModels
 from pipeline.frame import Frame
 from pipeline.frame_pipeline import FramePipeline, PipelineConfig
+from pipeline.lost_look import LookLost
 from pipeline.matcher import Matcher
 from pipeline.results import Face, FrameResult
 from pipeline.templates import Level
@@ -163,19 +164,22 @@ class LiveSession:
         result = await self._run(self._pipeline.advance, frame)
         looking = result.keyframe
         if looking and not result.faces:
-            result = await self._look(frame)
+            result = await self._look(frame, result)
             looking = False
         self._answer(result, received, started)
         if looking:
-            seen = await self._look(frame)
+            seen = await self._look(frame, result)
             self._looked = seen.timing
             result = seen
         self._enrolments.observe(result, self._faces)
         return result.faces
 
-    async def _look(self, frame: Frame) -> FrameResult:
-        """Detect, and note strangers and good looks."""
-        result = await self._run(partial(self._noticing.look, self._pipeline), frame)
+    async def _look(self, frame: Frame, moved: FrameResult) -> FrameResult:
+        """Detect, and note strangers and good looks. If no network can answer, faces stay where they ``moved`` to."""
+        try:
+            result = await self._run(partial(self._noticing.look, self._pipeline), frame)
+        except LookLost:
+            return moved
         self._noticing.tell()
         return result
 

@@ -43,10 +43,11 @@ class Meter:
         now, own, busy = time.monotonic(), self._counters(), _busy()
         seconds = max(1e-3, now - self._at)
         # A worker that is new has done nothing for us yet; one that is gone leaves what it did uncounted.
-        used = sum(max(0.0, seen - self._own.get(number, seen)) for number, seen in own.items()) / seconds
-        others = max(0.0, (busy - self._busy) / seconds - used)
+        used = {number: max(0.0, seen - self._own.get(number, seen)) / seconds for number, seen in own.items()}
+        among = sum(share for number, share in used.items() if not _gives_way(number))
+        others = max(0.0, (busy - self._busy) / seconds - among)
         self._own, self._busy, self._at = own, busy, now
-        return Measured(seconds, self.processors, used, others, pictures, late)
+        return Measured(seconds, self.processors, sum(used.values()), others, pictures, late)
 
     def _counters(self) -> dict[int, float]:
         counters = {}
@@ -63,6 +64,15 @@ def _process(number: int) -> psutil.Process | None:
         return psutil.Process(number)
     except psutil.Error:
         return None
+
+
+def _gives_way(number: int) -> bool:
+    """Whether a process is left out of :func:`_busy`."""
+    process = _process(number)
+    try:
+        return hasattr(psutil.cpu_times(), "nice") and process is not None and int(process.nice()) > 0
+    except psutil.Error:
+        return False
 
 
 def _busy() -> float:

@@ -16,18 +16,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from pipeline.frame import Image
+from server import child
 from server.media.decoding import PICTURE, SIDE, Unreadable, Verdict
 
-HOME = Path(__file__).resolve().parents[2]  # where our packages lie
-# Never a folder `server` that happens to lie where this was started.
-COMMAND = (sys.executable, "-P", "-m", "server.media.worker")
-PASSED_ON = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "TEMP", "HOME")  # no secrets
+COMMAND = child.command("server.media.worker")
 START = 60.0  # seconds until one that does not say that it is ready is given up
 _VERDICTS: dict[bytes, Verdict] = {b"N": "not_a_picture", b"L": "too_large"}
 
@@ -49,7 +46,6 @@ class Process:
     where it cannot be started."""
 
     def __init__(self, command: Sequence[str] = COMMAND) -> None:
-        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self._ready = False
         self._hand, theirs = _sockets()
         fds = () if theirs is None else (theirs.fileno(),)
@@ -59,7 +55,7 @@ class Process:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**environment, "PYTHONPATH": str(HOME), "OPENBLAS_NUM_THREADS": "1"},
+                env=child.environment(),
                 pass_fds=fds,
             )
         except OSError:
@@ -140,12 +136,9 @@ class Process:
         """Give it memory for one picture; returns our descriptor of it. It can neither grow nor be taken away."""
         if self._hand is None:
             return None
-        import fcntl
-
-        memory = os.memfd_create("picture", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        memory = child.shared_memory("picture", PICTURE)
+        assert memory is not None  # where there is a hand, there is memory
         try:
-            os.ftruncate(memory, PICTURE)
-            fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
             socket.send_fds(self._hand, [b"M"], [memory])
         except BaseException:
             os.close(memory)

@@ -93,7 +93,8 @@ class ModelChange:
     """The one change that can be going on. Call :meth:`resume` after making it, and :meth:`close` at the end.
 
     ``load`` makes a pack's models ready (blocking; raises :class:`models.ModelError`). ``adopt`` is awaited just before
-    the gallery is exchanged: every session is told there to change its models.
+    the gallery is exchanged: every session is told there to change its models, and may raise :class:`ChangeRefused`.
+    ``settled`` is called in a thread once nobody uses the old ones any more.
     """
 
     def __init__(
@@ -104,8 +105,10 @@ class ModelChange:
         adopt: Callable[[FaceModels], Awaitable[None]],
         max_samples: int,
         models_dir: Path | None = None,
+        settled: Callable[[], None] = lambda: None,
     ) -> None:
         self.models = models
+        self._settled = settled
         self._models_dir = models_dir  # where packs of one's own lie
         self._people = people
         self._load = load
@@ -184,6 +187,7 @@ class ModelChange:
             self.models, self._next, self._state = models, None, "switched"
             if await self._embed_waiting(models):  # who was enrolled just now
                 await self._people.change_pack(digest, dimension, lambda store: table.exchange(store.engine, digest))
+            await self._in_thread(self._settled)
 
     async def status(self) -> Status:
         """Where it stands now."""

@@ -118,7 +118,7 @@ def test_detail_falls_with_blur(models: FaceModels, faces: list[PhotoFace]) -> N
     assert levels[0] > levels[1] > levels[2]
 
 
-class _GenderAge:
+class GenderAge:
     """InsightFace's ``Attribute`` as far as it is used; the network answers what it is told."""
 
     input_size, input_mean, input_std = (96, 96), 127.5, 128.0
@@ -133,7 +133,7 @@ class _GenderAge:
 
 
 def test_insightfaces_network_is_fed_as_it_was_trained(faces: list[PhotoFace]) -> None:
-    network = _GenderAge((-1.0, 2.0, 0.37))
+    network = GenderAge((-1.0, 2.0, 0.37))
     face = faces[0]
     said = GenderAgeReader(network, "buffalo_l").read(group_photo(), face.landmarks, float(face.box[2]))
     assert network.blob.shape == (1, 3, 96, 96)

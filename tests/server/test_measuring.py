@@ -152,3 +152,36 @@ def test_a_camera_file_plays_at_thirty_frames_a_second(folder, tmp_path):
     with av.open(str(target)) as container:
         frames = list(container.decode(video=0))
     assert (len(frames), frames[0].width, frames[0].height) == (60, 640, 480)
+
+
+@pytest.mark.parametrize("rate", [[], ["--rate", "20"]])
+def test_cores_are_measured_side_by_side(folder, rate):
+    code, out = run(
+        bench, "cores", "--video", folder / "camera.mp4", "--sessions", "2", "--workers", "1", "--rounds", "1",
+        "--seconds", "1", "--json", *rate,
+    )  # fmt: skip
+    assert code == 0
+    found = json.loads(out)
+    assert (found["sessions"], found["workers"], found["pictures"], found["people"]) == (2, 1, 60, 6)
+    for kind in ("threads", "threads, one a camera", "processes"):
+        figures = found[kind]
+        assert figures["frames a second"] > 5
+        assert figures["faces with a name [%]"] > 50
+        assert figures["looks lost"] == 0
+        assert 0 < figures["CPU a frame [ms]"] < 1000
+        assert figures["look, p50 [ms]"] > 0
+    assert found["processes"]["memory of the workers [MB]"] > 20
+    assert found["threads"]["faces embedded at once, mean"] is None
+
+
+def test_cores_need_a_video_with_a_face(folder, tmp_path):
+    with av.open(str(tmp_path / "empty.mp4"), "w") as sink:
+        stream = sink.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for _ in range(5):
+            sink.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((240, 320, 3), 90, np.uint8), "rgb24")))
+        sink.mux(stream.encode(None))
+    assert run(bench, "cores", "--video", tmp_path / "empty.mp4")[1].endswith("no face was found in these pictures\n")
+    code, out = run(bench, "cores", "--video", folder / "text.jpg")
+    assert code == 1
+    assert "text.jpg" in out

@@ -1,0 +1,65 @@
+"""What a server's sessions compute with, as its settings say."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from pipeline.attributes import AttributeReader
+from pipeline.face_models import FaceModels
+from server.inference.crew import InferenceDown
+from server.inference.pool import InferencePool, WorkerOptions
+from server.settings import Settings, StartError
+
+
+class LiveModels:
+    """Gives sessions the networks of a pack: in workers of ``pool``, or those of this process where there is none."""
+
+    def __init__(self, pool: InferencePool | None) -> None:
+        self.pool = pool
+
+    @classmethod
+    async def open(cls, settings: Settings, models: FaceModels) -> LiveModels:
+        """With workers ready, where they are asked for. Raises :class:`server.settings.StartError`."""
+        if settings.inference == "threads":
+            return cls(None)
+        options = WorkerOptions(
+            settings.workers, settings.models_dir, settings.provider, settings.detect_size, settings.far_detect_size
+        )
+        try:
+            return cls(await asyncio.to_thread(InferencePool, models, options))
+        except InferenceDown as down:
+            raise StartError(f'{down} With `inference = "threads"` the server does without.') from down
+
+    def of(self, local: FaceModels) -> FaceModels:
+        """For one session. Its tracks stay in this process."""
+        return local if self.pool is None else self.pool.models(local)
+
+    def reader(self, local: AttributeReader) -> AttributeReader:
+        """The shipped networks for gender and age, for all sessions."""
+        return local if self.pool is None else self.pool.reader(local)
+
+    async def change(self, newer: FaceModels) -> None:
+        """Be ready for another pack. Raises :class:`server.inference.crew.InferenceDown`."""
+        if self.pool is not None:
+            await asyncio.to_thread(self.pool.change, newer)
+
+    def settle(self) -> None:
+        """The packs before are used no more."""
+        if self.pool is not None:
+            self.pool.settle()
+
+    async def close(self) -> None:
+        """End the workers."""
+        if self.pool is not None:
+            await asyncio.to_thread(self.pool.close)
+
+
+MOST_THREADS = 64  # they are made as they are needed
+
+
+def recognition_threads(settings: Settings) -> int:
+    """Threads that sessions share. With workers most of the time of a thread is waiting for one: then there are
+    enough that no session waits because another does."""
+    processors = settings.workers or os.cpu_count() or 1
+    return processors if settings.inference == "threads" else max(processors, settings.max_sessions or MOST_THREADS)
