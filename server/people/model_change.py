@@ -185,6 +185,11 @@ class ModelChange:
             if await self._embed_waiting(models):  # who was enrolled just now
                 await self._people.change_pack(digest, dimension, lambda store: table.exchange(store.engine, digest))
 
+    @property
+    def running(self) -> bool:
+        """Whether samples are being embedded anew now."""
+        return self._state == "running"
+
     async def status(self) -> Status:
         """Where it stands now."""
         models = self._next or self.models
