@@ -316,7 +316,8 @@ function onCommand(message) {
   if (message.type === "recognising") tellLasting({ paused: !message.on });
   if (message.type === "consent_mode") tellLasting({ blurred: message.on === true });
   if (message.type === "people" || message.type === "hello" || message.type === "enrolled") panel.people();
-  if (message.type === "notice") banner.say(message.code === "no_video" ? t("The server gets no picture from this camera.") : "");
+  if (message.type === "notice" && message.code === "draining") banner.notice(t("The server is about to end. This page connects again by itself."));
+  else if (message.type === "notice") banner.say(message.code === "no_video" ? t("The server gets no picture from this camera.") : "");
 }
 
 /** What is so for longer than a moment. */

@@ -34,6 +34,7 @@ PAGES = {
     "/videos": ".zone",
     "/sightings#2030-05-01": ".attendance",
     "/evaluate": ".zone",
+    "/status": ".verdict[data-state]",
 }
 # Texts and spoken names in sight without a bracket, besides names and what is the same everywhere.
 LEFT = """() => {
