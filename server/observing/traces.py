@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -116,7 +117,13 @@ class Sampler:
 
     def close(self) -> None:
         """Send what is left, within two seconds. Blocks."""
-        self._provider.force_flush(int(LAST * 1e3))
+        # OpenTelemetry itself waits for as long as a collector takes to say no, and for every batch anew.
+        ending = threading.Thread(target=self._end, name="traces: end", daemon=True)
+        ending.start()
+        ending.join(LAST)
+
+    def _end(self) -> None:
+        self._provider.force_flush()
         self._provider.shutdown()
 
     def _write(self, span: Span, within: Any, attributes: Mapping[str, int | bool] | None = None) -> None:

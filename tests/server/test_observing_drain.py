@@ -75,9 +75,12 @@ async def test_what_is_being_sent_may_come_to_its_end_and_nothing_new_begins() -
         await go_on.wait()
         return web.Response(status=201)
 
+    async def look(_request: web.Request) -> web.Response:
+        return web.Response()
+
     app = web.Application(middlewares=[drain_middleware(drain)])
     app.router.add_post("/api/v1/videos", take)
-    app.router.add_get("/api/v1/videos", lambda _request: asyncio.sleep(0, web.Response()))
+    app.router.add_get("/api/v1/videos", look)
     app.router.add_post("/api/v1/whip", take)
     async with TestClient(TestServer(app)) as client:
         sending = asyncio.create_task(client.post("/api/v1/videos", data=b"film"))
@@ -171,7 +174,7 @@ def status_of(url: str) -> int | None:
 
 
 def uploading(server: RunningServer) -> Upload:
-    upload = Upload(f"{server.url}/api/v1/videos?name=film.mp4")
+    upload = Upload(f"{server.url}/api/v1/videos?file=film.mp4")
     upload.start()
     assert upload.begun.wait(10)
     time.sleep(0.3)
@@ -187,7 +190,7 @@ def test_sigterm_lets_an_upload_come_to_its_end(server: RunningServer) -> None:
         assert time.monotonic() < end
         time.sleep(0.05)
     assert status_of(f"{server.url}/healthz") == 200
-    refused = Upload(f"{server.url}/api/v1/videos?name=another.mp4")
+    refused = Upload(f"{server.url}/api/v1/videos?file=another.mp4")
     refused.enough.set()
     refused.run()
     assert refused.answered == 503
