@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from server.media.decoder import Decoder, DecoderDown
 from server.observing.drain import Drain
-from server.observing.facts import Gatherer, Subject
+from server.observing.facts import Gatherer, InferenceState, Subject
 from server.observing.readiness import Check, NotReady
 from server.observing.traces import Sampler
 from server.people import People
@@ -54,8 +54,14 @@ def sampler_of(settings: Settings, node: str = "") -> Sampler | None:
     return Sampler(settings.traces, settings.traces_share, node)
 
 
-def checks(people: People, decoder: Decoder, drain: Drain) -> dict[str, Check]:
-    """What has to be well for sessions to be taken. The models are loaded before anybody can ask."""
+def checks(
+    people: People,
+    decoder: Decoder,
+    drain: Drain,
+    inference: Callable[[], InferenceState | None] | None = None,
+) -> dict[str, Check]:
+    """What has to be well for sessions to be taken; ``inference``: where networks may run in processes of their own.
+    The models are loaded before anybody can ask."""
 
     async def store() -> None:
         await people.run(lambda store: store.read(lambda connection: connection.execute(sa.select(1)).scalar_one()))
@@ -70,4 +76,10 @@ def checks(people: People, decoder: Decoder, drain: Drain) -> dict[str, Check]:
         if drain.on:
             raise NotReady(DRAINING)
 
-    return {"store": store, "decoder": pictures, "accepting": draining}
+    async def networks() -> None:
+        state = None if inference is None else inference()
+        if state is not None and not state.workers:
+            raise NotReady("None of the processes that run the networks is alive.")
+
+    pool = {} if inference is None else {"inference": networks}
+    return {"store": store, "decoder": pictures, **pool, "accepting": draining}

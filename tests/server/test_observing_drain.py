@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -222,3 +223,23 @@ def test_a_second_signal_and_ctrl_c_wait_for_nothing(
     finally:
         upload.enough.set()
         upload.join(15)
+
+
+async def test_a_camera_is_told_that_the_server_is_about_to_end_and_then_that_it_ends(tmp_path: Path) -> None:
+    flags = ("--models-dir", str(models_folder()), "--drain-seconds", "1.5")
+    with running_server(tmp_path, *flags) as server:
+        headers = {"Origin": server.url}
+        async with (
+            aiohttp.ClientSession(headers=headers) as http,
+            http.ws_connect(f"{server.url}/api/v1/fallback") as socket,
+        ):
+            heard = [await socket.receive_json(timeout=10)]
+            server.process.send_signal(signal.SIGTERM)
+            began = time.monotonic()
+            while heard[-1]["type"] != "bye":
+                heard.append(await socket.receive_json(timeout=10))
+            assert 1.0 < time.monotonic() - began < 6.0
+            assert [one["type"] for one in heard] == ["hello", "notice", "bye"]
+            assert (heard[1]["code"], heard[1]["seconds"]) == ("draining", 1.5)
+            assert heard[2]["reason"] == "shutdown"
+        assert await asyncio.to_thread(server.process.wait, 10) == 0

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from server.media.decoder import Decoder, DecoderDown
 from server.observing.drain import Drain
 from server.observing.facts import Facts, Jobs, Pack, Subject
 from server.observing.frames import Frames
+from server.observing.observing import checks
 from server.observing.processes import Processes
 from server.observing.readiness import NotReady, Readiness
 from server.observing.status import status
@@ -91,6 +93,19 @@ async def test_whoever_asks_within_a_second_is_told_the_same_until_something_cha
     assert asked == 1
     await drain.run(0.0, asyncio.Event(), lambda: 0, lambda _seconds: None, lambda _reason: asyncio.sleep(0))
     assert (await readiness.look())["accepting"] == "It ends."
+
+
+@pytest.mark.parametrize(
+    ("pool", "wrong"),
+    [
+        (None, None),
+        (SimpleNamespace(workers=2), None),
+        (SimpleNamespace(workers=0), "None of the processes that run the networks is alive."),
+    ],
+)
+async def test_networks_in_processes_of_their_own_have_to_be_alive(pool: Any, wrong: str | None) -> None:
+    every = checks(None, None, Drain(), lambda: pool)  # type: ignore[arg-type]
+    assert (await Readiness({"inference": every["inference"]}).look())["inference"] == wrong
 
 
 async def test_a_decoder_that_was_killed_is_started_anew_by_looking(tmp_path: Path) -> None:
