@@ -7,7 +7,7 @@ import { running } from "./words.js";
 
 /** Its node, and what shows a status in it. */
 export function about() {
-  const list = element("dl");
+  const list = element("dl", { className: "facts" });
   const node = element("section", { className: "stack" }, element("h2", { textContent: t("What runs here") }), element("div", { className: "card" }, list));
 
   function show({ version, pack, since, seconds, people }) {

@@ -41,7 +41,7 @@ LEFT = """() => {
   const same = /^(API|CSV|JSON|Visavis|Ada|Bob|AL|A|B|JPEG)$/;
   const words = (text) => /\\p{L}{2}/u.test(text) && !same.test(text.trim());
   const apart = `script, style, noscript, [translate=no], [data-languages] option, code,
-    #devices, #phone-url, #facts dd`;
+    #devices, #phone-url, :is(#facts, .facts) dd`;
   const seen = (e) => e.checkVisibility() && !e.closest(apart);
   const left = [];
   const walker = document.createTreeWalker(document.documentElement, NodeFilter.SHOW_TEXT);
