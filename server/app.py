@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,10 @@ from server.audit.middleware import audit_middleware, note_views
 from server.front_operations import OPERATIONS
 from server.inference.pool import InferencePool
 from server.join import Door
+from server.observing.drain import drain_middleware
+from server.observing.health import health
+from server.observing.observing import Observing
+from server.observing.requests import REQUESTS
 from server.passes import is_guest, pass_in
 from server.people.consent import PURPOSE
 from server.problems import problem_middleware
@@ -31,11 +36,14 @@ from server.security import add_headers
 from server.settings import Settings, StartError
 from server.storage.names import BadName, clean_room
 from server.strict_transport import strict_transport
-from server.visitor import maybe_visitor
 
 PROTOCOL = 1
 BODY_LIMIT = 64 * 1024
 VIDEO = {"width": 640, "height": 480, "frameRate": 30, "maxBitrate": 1_500_000}
+
+
+async def _at_once(_seconds: float, _hurry: asyncio.Event) -> None:
+    """Wait for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,10 @@ class Services:
     """Where it is noted who saw and changed what; ``None``: nowhere."""
     inference: InferencePool | None = None
     """The workers that networks run in; ``None``: they run in threads."""
+    observing: Observing | None = None
+    """What watches how the server does; ``None``: nothing."""
+    drain: Callable[[float, asyncio.Event], Awaitable[None]] = _at_once
+    """Take nothing new, and wait so many seconds at most, or until the event, for what goes on."""
 
 
 SETTINGS = web.AppKey("settings", Settings)
@@ -74,6 +86,7 @@ def create_app(settings: Settings, services: Services) -> web.Application:
         problem_middleware,
         *([] if services.audit is None else [audit_middleware(services.audit)]),
         access_middleware(settings, services.access, services.keys),
+        *([] if services.observing is None else [drain_middleware(services.observing.drain)]),
         media_type_middleware,
         idempotency_middleware(answers),
         etag_middleware(),
@@ -82,11 +95,13 @@ def create_app(settings: Settings, services: Services) -> web.Application:
     app[SETTINGS] = settings
     app[SERVICES] = services
     app[ANSWERS] = answers
+    if settings.log_requests != "off":
+        app[REQUESTS] = settings.log_requests
     if services.audit is not None:
         app.on_response_prepare.append(note_views(services.audit))
     app.on_response_prepare.extend((add_headers, strict_transport(settings), add_rate))
     app.on_shutdown.append(_end_sessions)
-    app.router.add_get("/healthz", _health)
+    app.router.add_get("/healthz", health(services.sessions))
     app.router.add_get("/api/v1/config", _config)
     setup_join(app, services.access)
     describe(app, OPERATIONS)
@@ -140,12 +155,6 @@ def _setup_page(app: web.Application, folder: Path) -> None:
 
 async def _end_sessions(app: web.Application) -> None:
     await app[SERVICES].end_sessions("shutdown")
-
-
-async def _health(request: web.Request) -> web.Response:
-    if maybe_visitor(request) is None:
-        return web.json_response({"status": "ok"})
-    return web.json_response({"status": "ok", "sessions": request.app[SERVICES].sessions()})
 
 
 async def _config(request: web.Request) -> web.Response:

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from server.observing.requests import REQUESTS, RequestLog
+from server.observing.requests import logger as requests
 from server.settings import Settings, StartError
 
 MAX_LINE = (
@@ -121,9 +123,16 @@ async def listening(
 
 
 async def _runner(stack: contextlib.AsyncExitStack, app: web.Application) -> web.AppRunner:
-    # No access log: it would hold the token of join links.
+    # Never aiohttp's own access log: it would hold the token of join links.
+    wanted = app.get(REQUESTS)
     runner = web.AppRunner(
-        app, access_log=None, logger=_errors, shutdown_timeout=SHUTDOWN_TIMEOUT, max_line_size=MAX_LINE
+        app,
+        access_log=None if wanted is None else requests,
+        access_log_class=RequestLog,
+        access_log_format=wanted or "",
+        logger=_errors,
+        shutdown_timeout=SHUTDOWN_TIMEOUT,
+        max_line_size=MAX_LINE,
     )
     stack.push_async_callback(runner.cleanup)
     await runner.setup()

@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import json
 import logging
 import re
 import sys
 import threading
 import traceback
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
+REQUESTS = "server.observing.requests"
 OURS = ("server", "pipeline", "tracking", "models", "training")
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 TIME = "%Y-%m-%dT%H:%M:%S%z"
@@ -48,6 +51,62 @@ class Places(logging.Formatter):
         return line
 
 
+class Lines(logging.Formatter):
+    """The same as JSON, a line each: ``time``, ``level``, ``logger``, ``message``, where there is one ``session``,
+    ``node`` and ``error``, and what a record brings as ``fields``."""
+
+    def __init__(self, node: str = "") -> None:
+        super().__init__()
+        self._node = node
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line; characters beyond ASCII are escaped, and so none can break it."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if (session := _session(record)) is not None:
+            line["session"] = session
+        if self._node:
+            line["node"] = self._node
+        line.update(getattr(record, "fields", {}))
+        if record.exc_info and record.exc_info[1] is not None:
+            line["error"] = parts(record.exc_info[1])
+        return json.dumps(line, default=str)
+
+
+def _session(record: logging.LogRecord) -> str | None:
+    """Of a line that begins with the words ``session %s``, as ours do that are about one."""
+    if isinstance(record.msg, str) and record.msg.startswith("session %s") and isinstance(record.args, tuple):
+        return str(record.args[0]) if record.args else None
+    return None
+
+
+def parts(error: BaseException) -> dict[str, Any]:
+    """What :func:`told` says, for programs: kind, places, and in the same form what led to it or is in it."""
+    return _parts(error, set())
+
+
+def _parts(error: BaseException, seen: set[int]) -> dict[str, Any]:
+    seen.add(id(error))
+    found: dict[str, Any] = {
+        "kind": _kind(error),
+        "places": [f"{at.filename}:{at.lineno} in {at.name}" for at in traceback.extract_tb(error.__traceback__)],
+    }
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before is not None and id(before) not in seen:
+        found["after"] = _parts(before, seen)
+    if isinstance(error, BaseExceptionGroup):
+        found["of"] = [_parts(one, seen) for one in error.exceptions if id(one) not in seen]
+    return found
+
+
+def _kind(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+
+
 def told(error: BaseException) -> str:
     """Where an error happened and of what kind it is, with those that led to it; no words of theirs, no values."""
     return "\n".join(_lines(error, set()))
@@ -61,22 +120,26 @@ def _lines(error: BaseException, seen: set[int]) -> Iterator[str]:
         yield "  which led to:"
     for frame in traceback.extract_tb(error.__traceback__):
         yield f"  {frame.filename}:{frame.lineno} in {frame.name}"
-    yield f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    yield _kind(error)
     if isinstance(error, BaseExceptionGroup):
         for one in error.exceptions:
             if id(one) not in seen:
                 yield from _lines(one, seen)
 
 
-def start_logging(level: str, stream: TextIO | None = None) -> None:
-    """Log to standard error and nowhere else, ours from ``level`` on."""
+def start_logging(
+    level: str, stream: TextIO | None = None, *, form: Literal["text", "json"] = "text", node: str = ""
+) -> None:
+    """Log to standard error and nowhere else, ours from ``level`` on; ``node``: what this server is called among
+    several."""
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(Places(FORMAT, TIME))
+    handler.setFormatter(Lines(node) if form == "json" else Places(FORMAT, TIME))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     for name in OURS:
         logging.getLogger(name).setLevel(level.upper())
+    logging.getLogger(REQUESTS).setLevel(logging.INFO)  # whoever switched these lines on wants them at any level
 
 
 def watch_crashes() -> None:

@@ -35,7 +35,7 @@ def serve(configuration: Configuration, say: Say) -> None:
     Raises :class:`server.settings.StartError` and :class:`models.ModelError`.
     """
     settings = configuration.settings
-    start_logging(settings.log_level)
+    start_logging(settings.log_level, form=settings.log_format)
     for remark in configuration.remarks:
         say(f"Note: {remark}")
     with contextlib.closing(bind(settings)) as listeners:
@@ -83,20 +83,39 @@ def follow_network(
     return looked
 
 
+class _Ending:
+    """What signals have asked for: the first SIGTERM to end gently, Ctrl-C or any second one to end now."""
+
+    def __init__(self) -> None:
+        self.begun, self.now = asyncio.Event(), asyncio.Event()
+        self.gently = False
+
+    def told(self, number: signal.Signals) -> None:
+        """A signal came."""
+        if self.begun.is_set() or number == signal.SIGINT:
+            self.now.set()
+        else:
+            self.gently = True
+        self.begun.set()
+
+
 async def _run(
     settings: Settings, pack: Pack, listeners: Listeners, door: Door | None, store: CertificateStore | None, say: Say
 ) -> None:
-    stop = asyncio.Event()
+    ending = _Ending()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(in_task)
     watch_crashes()
     for number in _SIGNALS:
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, ending.told, number)
     async with open_services(settings, pack, door) as services, _serving(settings, services, listeners, store, say):
         say(await _welcome(services, f"http://localhost:{port_of(listeners.local)}/", say))
-        await stop.wait()
-        for number in _SIGNALS:  # a second one is not waited for
+        await ending.begun.wait()
+        if ending.gently and settings.drain_seconds:
+            say(f"Ending: taking nothing new, and waiting up to {settings.drain_seconds:g} s for what goes on …")
+            await services.drain(settings.drain_seconds, ending.now)
+        for number in _SIGNALS:  # a further one is not waited for
             loop.remove_signal_handler(number)
         say("Ending …")
 

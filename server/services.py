@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 
 import cv2
@@ -43,6 +43,15 @@ from server.load.fair_load import FairLoad
 from server.load.first_guess import picture_cost
 from server.load.meter import Meter
 from server.media.decoder import Decoder, DecoderDown
+from server.observing.drain import Drain
+from server.observing.facts import Pack as PackInUse
+from server.observing.facts import Subject
+from server.observing.frames import Frames
+from server.observing.jobs import jobs_of
+from server.observing.observing import DRAINING, checks, observing, sampler_of
+from server.observing.readiness import Readiness
+from server.observing.routes import setup_observing
+from server.observing.waits import Waits
 from server.peers import PeerRegistry
 from server.people import People, PeopleOptions
 from server.people.consent_routes import setup_consents
@@ -104,6 +113,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
     config = PipelineConfig(settings.detect_size, settings.far_detect_size, min_face=settings.min_face)
     policy = replace(DEFAULT_POLICY, keyframe_interval=settings.keyframe_interval)
     options = SessionOptions(settings.review, settings.keep_crops, settings.liveness)
+    frames = Frames(sampler_of(settings))
 
     def make_session(link: Link) -> LiveSession:
         visit = link.visit
@@ -113,6 +123,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             reader=readings.reader(visit.room, change.models), recorder=recorder,
             camera=LiveCamera(visit.name, visit.visitor), by=str(visit.visitor),
             consent=ConsentMode(people.consented, consent_modes.of(visit.room)), masks=masks, audit=audit,
+            frames=frames,
         )  # fmt: skip
 
     def sessions() -> list[LiveSession]:
@@ -234,6 +245,37 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             await sources.close()
             await asyncio.gather(viewers.close_all(reason), peers.close_all(reason))
 
+        def pack_in_use() -> PackInUse:
+            manifest = change.models.manifest
+            return PackInUse(manifest.name, manifest.licence, manifest.digest)
+
+        networks = None if pool is None else pool.state
+        drain = Drain()
+        watched = await stack.enter_async_context(
+            observing(
+                Subject(
+                    folder=settings.data_dir, max_sessions=lambda: fair.most, max_viewers=settings.max_viewers,
+                    frames=frames, waits=Waits(executor), store=people.times, drain=drain,
+                    readiness=Readiness(checks(people, decoder, drain, networks)), peers=peers,
+                    viewers=lambda: len(viewers),
+                    people=lambda: len(people.gallery), pack=pack_in_use, sightings=lambda: recorder.pending,
+                    jobs=lambda: jobs_of(videos, evaluations, change), webhooks=deliveries.backlog,
+                    inference=networks or (lambda: None), load=lambda: asdict(fair.state()),
+                )
+            )
+        )  # fmt: skip
+
+        def say_ending(seconds: float) -> None:
+            for session in sessions():
+                session.say("notice", code="draining", message=DRAINING, seconds=seconds)
+
+        async def end_gently(seconds: float, hurry: asyncio.Event) -> None:
+            # Cameras that the server itself fetches go on for as long as it lets them: they are not waited for.
+            def live() -> int:
+                return sum(link.way != "source" for link in peers.peers)
+
+            await drain.run(seconds, hurry, live, say_ending, end_sessions)
+
         await change.resume()
         await forgetting.resume()
         yield Services(
@@ -246,7 +288,10 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             access=access,
             audit=audit,
             inference=live.pool,
+            observing=watched,
+            drain=end_gently,
             parts=(
+                lambda app: setup_observing(app, watched),
                 lambda app: setup_keys(app, keys),
                 lambda app: setup_access(app, access),
                 lambda app: setup_whip(app, peers, transport.ice_servers),

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 _HOST_NAME = re.compile(
@@ -152,6 +153,31 @@ def _address(text: str) -> str:
         raise ValueError(f"{text!r} is no IP address") from None
 
 
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        fault = "has bits set behind its length" if "host bits" in str(error) else "is no network"
+        raise ValueError(f"{text!r} {fault}; write one as 10.0.0.0/8, or an address") from None
+
+
+def _collector(raw: object) -> str:
+    """An address of a collector of traces; one without a path gets the usual one."""
+    text = _text(raw)
+    if not text:
+        return ""
+    try:
+        url = urlsplit(text)
+        named = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        named = False
+    if not named or url.query or url.fragment or any(sign.isspace() for sign in text):
+        raise ValueError("give an address such as http://collector:4318/v1/traces")
+    if url.username is not None or url.password is not None:
+        raise ValueError("leave user and password out; OTEL_EXPORTER_OTLP_HEADERS takes what lets in")
+    return text if url.path.strip("/") else f"{url.scheme}://{url.netloc}/v1/traces"
+
+
 def _ice_server(text: str) -> str:
     match = _ICE_SERVER.fullmatch(text)
     if not match and "[" in text:
@@ -189,5 +215,7 @@ FOLDER = Kind("folder", _folder)
 FILE = Kind("file", _file, lambda path: str(path or ""))
 HOST_NAMES = _list("host names", _host_name)
 ADDRESSES = _list("IP addresses", _address)
+NETWORKS = _list("networks", _network)
+COLLECTOR = Kind("URL", _collector)
 ICE_SERVERS = Kind("URLs", _ice_servers, ",".join)
 PORT_RANGE = Kind("FROM-TO", _port_range, lambda ports: f"{ports[0]}-{ports[1]}" if ports else "")

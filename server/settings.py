@@ -214,6 +214,26 @@ class Settings:
     log_level: str = setting(
         kinds.choice("debug", "info", "warning", "error"), "warning", "What is logged, on standard error."
     )
+    log_format: Literal["text", "json"] = setting(
+        kinds.choice("text", "json"), "text", "Whether a line of the log is for people or for programs."
+    )
+    log_requests: Literal["off", "on", "with_address"] = setting(
+        kinds.choice("off", "on", "with_address"),
+        "off",
+        "A line in the log for each request: method, route, status, milliseconds, bytes, and if wanted its address.",
+    )
+    metrics_from: tuple[str, ...] = setting(
+        kinds.NETWORKS, (), "Networks whose programs may read `/metrics` without a key."
+    )
+    traces: str = setting(
+        kinds.COLLECTOR, "", "Collector that frames are told to as traces (OTLP over HTTP; needs the extra `traces`)."
+    )
+    traces_share: float = setting(kinds.number(0, 1), 0.001, "Share of all frames that are traced.")
+    drain_seconds: float = setting(
+        kinds.number(0, 3600),
+        5.0,
+        "Seconds that sessions and uploads may go on after SIGTERM, while nothing new is taken; 0 ends them at once.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

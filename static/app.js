@@ -319,7 +319,8 @@ function onCommand(message) {
   if (message.type === "recognising") tellLasting({ paused: !message.on });
   if (message.type === "consent_mode") tellLasting({ blurred: message.on === true });
   if (message.type === "people" || message.type === "hello" || message.type === "enrolled") panel.people();
-  if (message.type === "notice") banner.say(message.code === "no_video" ? t("The server gets no picture from this camera.") : "");
+  if (message.type === "notice" && message.code === "draining") banner.notice(t("The server is about to end. This page connects again by itself."));
+  else if (message.type === "notice") banner.say(message.code === "no_video" ? t("The server gets no picture from this camera.") : "");
 }
 
 /** The server gives this camera so much: what would be dropped is not sent. */

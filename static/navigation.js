@@ -16,6 +16,7 @@ const PAGES = [
   ["/videos", t("Videos"), OWNER, HOST],
   ["/groups", t("Groups"), OWNER, HOST],
   ["/sightings", t("Sightings"), OWNER, HOST, VIEWER],
+  ["/status", t("Status ## the page that says how the server does"), OWNER, HOST],
   ["/data", t("Data ## the page that shows what is held"), OWNER],
   ["/evaluate", t("Measure ## the page that measures how well recognition works"), OWNER],
   ["/api", "API", OWNER, HOST],

@@ -35,6 +35,8 @@ export const SENTENCES = [
   known("another key signs from here on"),
   known("the signature was gone, and made anew, from here on"),
 
+  known("The server is about to end and takes nothing new. Try again in a moment."),
+
   // Why a face has its name
   known("The face is too small or too blurred to be told."),
   known("{pictures} so far: too few to say a name."),

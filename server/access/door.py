@@ -17,7 +17,8 @@ from server.access.backoff import Backoff
 from server.access.buckets import Buckets
 from server.access.cookies import LINK, SESSION, cookie_in, drop_cookie
 from server.access.household import household_of
-from server.access.roles import OPEN, UNCOUNTED, WORDS, landing, may, roles_of, route_of
+from server.access.networks import within
+from server.access.roles import METRICS, OPEN, UNCOUNTED, WORDS, landing, may, roles_of, route_of
 from server.api.door import KeyDoor, key_in
 from server.api.keys import API_KEY
 from server.api.operations import operation_of
@@ -144,7 +145,7 @@ class Doorkeeper:
         route = route_of(request)
         if visitor is not None and visitor.by == "key":
             return None  # KeyDoor has held it to its scopes
-        if route in OPEN:
+        if route in OPEN or (route == METRICS and within(request.remote, self._settings.metrics_from)):
             return None
         if visitor is None:
             return refused_stranger(request)

@@ -21,6 +21,7 @@ OPEN = frozenset(
         "GET /own/{token}",
         "GET /join/{token}",
         "GET /healthz",
+        "GET /readyz",
         "GET /api/v1/access/state",
         "POST /api/v1/access/own",
         "POST /api/v1/access/sign-in",
@@ -31,8 +32,12 @@ OPEN = frozenset(
 )
 """Whoever asks."""
 
-UNCOUNTED = frozenset({"GET /static/{path}", "GET /offline-worker.js"})
-"""A page takes dozens of these: they are no part of how much somebody may ask."""
+UNCOUNTED = frozenset({"GET /static/{path}", "GET /offline-worker.js", "GET /healthz", "GET /readyz"})
+"""A page takes dozens of these, and what watches the server must never be told to wait: they are no part of how much
+somebody may ask."""
+
+METRICS = "GET /metrics"
+"""What addresses in the setting ``metrics_from`` may ask without signing in."""
 
 PAGES: Mapping[str, frozenset[Role]] = {
     "GET /": ACCOUNTS,
@@ -47,10 +52,17 @@ PAGES: Mapping[str, frozenset[Role]] = {
     "GET /groups": HOSTS,
     "GET /data": OWNER,
     "GET /evaluate": OWNER,
+    "GET /status": HOSTS,
 }
 """Pages, to accounts. What a link opens is said in :mod:`server.rooms.roles`."""
 
-_SCOPES: Mapping[Scope, frozenset[Role]] = {"read": HOSTS, "recognise": HOSTS, "people": HOSTS, "admin": OWNER}
+_SCOPES: Mapping[Scope, frozenset[Role]] = {
+    "read": HOSTS,
+    "recognise": HOSTS,
+    "people": HOSTS,
+    "admin": OWNER,
+    "observe": HOSTS,
+}
 _LOOKING = (hdrs.METH_GET, hdrs.METH_OPTIONS)
 
 

@@ -31,13 +31,14 @@ _VARIABLE = re.compile(r"\{(\w+)\}")
 
 
 def described_routes(app: web.Application) -> Iterator[tuple[str, Operation | None]]:
-    """Every route under the root as ``METHOD path``, with what is said of it."""
+    """Every route under the root as ``METHOD path``, with what is said of it; elsewhere only what is described."""
     known = app.get(OPERATIONS, {})
     for route in app.router.routes():
-        if route.resource is None or route.method == "HEAD" or not route.resource.canonical.startswith(ROOT + "/"):
+        if route.resource is None or route.method == "HEAD":
             continue
         name = f"{route.method} {route.resource.canonical}"
-        yield name, known.get(name)
+        if name in known or route.resource.canonical.startswith(ROOT + "/"):
+            yield name, known.get(name)
 
 
 def document(app: web.Application) -> dict[str, Any]:

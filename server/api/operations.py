@@ -21,12 +21,13 @@ from aiohttp import web
 from server.visitor import Role
 
 Schema = Mapping[str, Any]  # JSON Schema 2020-12; one with a "title" becomes a named component of the document
-Scope = Literal["read", "recognise", "people", "admin"]
+Scope = Literal["read", "recognise", "people", "admin", "observe"]
 SCOPES: dict[Scope, str] = {
     "read": "See who is known, who was seen, and what was found",
     "recognise": "Send photos, videos and live pictures to be recognised",
     "people": "Add, name, correct and forget people",
     "admin": "Choose what the server reads and recognises with, evaluate, and list live sessions",
+    "observe": "See how the server does: its status, and metrics for Prometheus",
 }
 assert set(SCOPES) == set(get_args(Scope))
 

@@ -17,6 +17,8 @@ _ACCOUNT = f"{_ACCESS}/accounts"
 
 NOTED: Mapping[str, str | None] = {
     "GET /api/v1/config": None,
+    "GET /api/v1/status": None,
+    "GET /metrics": None,
     "GET /api/v1/openapi.json": None,
     "GET /api/v1/join": None,
     "GET /api/v1/keys": None,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import psutil
 
 from pipeline.metrics import percentile
 from server.commands.live_browser import camera_browser, make_camera, running_server, scratch_folder
@@ -27,10 +28,6 @@ READ = """() => ({results: window.visavis.results, startedAt: window.visavis.sta
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def bench_live(video: Path, seconds: float, stock_transport: bool, as_json: bool) -> None:
     """A server of its own and headless Chromium with FILE as its camera, at 640×480 and 30 frames a second."""
-    try:
-        import psutil
-    except ImportError as error:
-        raise click.ClickException("psutil is missing: pip install 'visavis[bench]'") from error
     flags = ("--no-marker-frames", "--no-early-remb", "--no-stall-guard") if stock_transport else ()
     with scratch_folder() as folder:
         camera = folder / "camera.mjpeg"

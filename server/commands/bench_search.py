@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import click
 import numpy as np
+import psutil
 
 from pipeline.gallery import Entry, Gallery, Person
 from pipeline.template_index import has_faiss
@@ -93,10 +94,6 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _process_memory() -> int | None:
-    """Megabytes of memory this process occupies, made-up templates included; ``None`` where that needs psutil."""
-    try:
-        import psutil
-    except ImportError:
-        return None
+def _process_memory() -> int:
+    """Megabytes of memory this process occupies, made-up templates included."""
     return round(int(psutil.Process().memory_info().rss) / MEGABYTE)

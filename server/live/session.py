@@ -40,6 +40,7 @@ from server.live.tally import Tally
 from server.live.why import face_report
 from server.load.allotment import Allotment
 from server.load.share import Demand
+from server.observing.frames import Frames
 from server.people import People
 from server.people.inbox import Inbox
 from server.pixels import luma, rgb
@@ -96,6 +97,7 @@ class LiveSession:
         consent: ConsentMode | None = None,
         masks: Executor | None = None,
         audit: AuditLog | None = None,
+        frames: Frames | None = None,
     ) -> None:
         self.id = link.id
         self.resume = secrets.token_urlsafe(16)  # who knows it may go on with this session after its connection broke
@@ -132,6 +134,7 @@ class LiveSession:
         self._faces: tuple[Face, ...] = ()  # of the newest result
         self._tally = Tally()
         self.allotment = Allotment(self._pipeline, policy, lambda: self._link, self.say)
+        self._watch = (frames or Frames()).watch()
         self._unreadable = False
         self._looked: dict[str, float] = {}  # stages of a look whose findings have not been sent
 
@@ -152,6 +155,7 @@ class LiveSession:
             if not self._unreadable:
                 logger.warning("session %s: a frame could not be read: %s", self.id, error)
             self._unreadable = True
+            self._watch.unreadable()
 
     async def _recognise(self, received: ReceivedFrame) -> tuple[Face, ...]:
         """Where faces are in it, and whose, as far as is known."""
@@ -170,6 +174,7 @@ class LiveSession:
         if looking:
             seen = await self._look(frame, result)
             self._looked = seen.timing
+            self._watch.looked(seen.timing)
             result = seen
         self._enrolments.observe(result, self._faces)
         return result.faces
@@ -204,7 +209,7 @@ class LiveSession:
             timing=timing, reading=self._reading,
         )  # fmt: skip
         text = write(replace(result, faces=self._consent.own(result.faces)))
-        self._link.send_result(text)
+        sent = self._link.send_result(text)
         told = write(replace(result, faces=self._consent.told(result.faces))) if self._consent.on else text
         self.camera.broadcast.tell("result", told)
         self.camera.answered(result.width, result.height, received.received, time.time())
@@ -215,6 +220,7 @@ class LiveSession:
         self._geometry.observe(result)
         self._tally.note(result.keyframe, total)
         self.allotment.answered(None if received.received is None else time.time() - received.received)
+        self._watch.answered(received, result, timing, sent)
 
     def on_commands_open(self) -> None:
         """Greet the page."""

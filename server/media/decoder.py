@@ -72,6 +72,21 @@ class Decoder:
         finally:
             self._free.put(process)
 
+    def look_after(self) -> None:
+        """Start anew what ended while nobody asked, as the next picture would. Blocks for as long as that takes. Raises
+        :class:`DecoderDown` where it does not start."""
+        if self._closed:
+            raise DecoderDown("Pictures are no longer decoded: the server ends.")
+        with contextlib.suppress(queue.Empty):  # all are at work
+            process = self._free.get_nowait()
+            try:
+                if process.ended:
+                    process.end()
+                    process = self._start()
+                _await(process)
+            finally:
+                self._free.put(process)
+
     def close(self) -> None:
         """End the processes; may be called twice."""
         if self._closed:

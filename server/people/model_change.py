@@ -189,6 +189,11 @@ class ModelChange:
                 await self._people.change_pack(digest, dimension, lambda store: table.exchange(store.engine, digest))
             await self._in_thread(self._settled)
 
+    @property
+    def running(self) -> bool:
+        """Whether samples are being embedded anew now."""
+        return self._state == "running"
+
     async def status(self) -> Status:
         """Where it stands now."""
         models = self._next or self.models

@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 
 from pipeline.gallery import Gallery, Person
 from pipeline.templates import person_template
+from server.observing.store_times import StoreTimes
 from server.people.galleries import Galleries
 from server.people.lapse import Lapse
 from server.people.loading import Wanted, load
@@ -68,6 +69,7 @@ class People:
         self._watches: list[asyncio.Task[None]] = []
         self.terms = options.terms
         self.lapse = Lapse(options.clock)
+        self.times = StoreTimes()
         self.expired: Callable[[str, int], None] = lambda _what, _count: None
         """Told what was erased because it can no longer be undone."""
 
@@ -332,7 +334,7 @@ class People:
     ) -> T:
         # One change at a time, so that snapshots follow each other in the order of the writes.
         async with self._lock:
-            result = await self._run(work)
+            result = await self.times.of_change(self._run(work))
             if touched is None:
                 await self._reload(pack)
             else:
@@ -411,4 +413,4 @@ class People:
         return await self._run(lambda: self._store.read(question, *arguments))
 
     async def _run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await self.times.of(asyncio.get_running_loop().run_in_executor(self._thread, work))

@@ -106,6 +106,11 @@ class Recorder:
         """Ids of the sightings that go on."""
         return frozenset(id for watched in self._watched.values() for id in watched.watch.present)
 
+    @property
+    def pending(self) -> int:
+        """Sightings and events that are told and not written yet."""
+        return len(self._pending.seen) + len(self._pending.events)
+
     # -- what sessions tell ------------------------------------------------------------------------------------------
 
     def observe(self, session: str, room: str | None, faces: Sequence[Face]) -> None:

@@ -21,7 +21,7 @@ from server.sightings.answer import event_body
 from server.sightings.signature import signature
 from server.storage import PeopleStore
 from server.storage import events as table
-from server.storage.events import Delivery, Event, NewEvent, Webhook
+from server.storage.events import Backlog, Delivery, Event, NewEvent, Webhook
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +71,10 @@ class Deliveries:
     def wake(self) -> None:
         """There is something new to deliver."""
         self._wake.set()
+
+    async def backlog(self) -> Backlog:
+        """What waits for receivers."""
+        return await self._people.run(lambda store: table.backlog(store.engine))
 
     async def test(self, webhook: Webhook) -> str:
         """Send an event of type ``test``, once; empty if it arrived, or why it did not."""

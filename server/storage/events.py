@@ -234,6 +234,23 @@ def due(engine: sa.Engine, now: datetime, limit: int) -> tuple[list[Delivery], d
         return [_delivery(row, open_cell) for row in rows], min(later, default=None)
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Deliveries that have not arrived and are not given up, and when the oldest of their events happened."""
+
+    waiting: int
+    oldest: datetime | None
+
+
+def backlog(engine: sa.Engine) -> Backlog:
+    """What waits, of all webhooks together."""
+    waiting = DELIVERY.join(EVENT, EVENT.c.number == DELIVERY.c.event_number)
+    query = sa.select(sa.func.count(), sa.func.min(EVENT.c.at)).select_from(waiting).where(~DELIVERY.c.dead)
+    with engine.connect() as connection:
+        count, oldest = connection.execute(query).one()
+    return Backlog(count, None if oldest is None else oldest.replace(tzinfo=UTC))
+
+
 def given_up(engine: sa.Engine, webhook: str, limit: int) -> list[Delivery]:
     """What did not arrive, the newest first."""
     query = _deliveries().where(DELIVERY.c.webhook_id == webhook, DELIVERY.c.dead)

@@ -34,13 +34,14 @@ PAGES = {
     "/videos": ".zone",
     "/sightings#2030-05-01": ".attendance",
     "/evaluate": ".zone",
+    "/status": ".verdict[data-state]",
 }
 # Texts and spoken names in sight without a bracket, besides names and what is the same everywhere.
 LEFT = """() => {
   const same = /^(API|CSV|JSON|Visavis|Ada|Bob|AL|A|B|JPEG)$/;
   const words = (text) => /\\p{L}{2}/u.test(text) && !same.test(text.trim());
   const apart = `script, style, noscript, [translate=no], [data-languages] option, code,
-    #devices, #phone-url, #facts dd`;
+    #devices, #phone-url, :is(#facts, .facts) dd`;
   const seen = (e) => e.checkVisibility() && !e.closest(apart);
   const left = [];
   const walker = document.createTreeWalker(document.documentElement, NodeFilter.SHOW_TEXT);

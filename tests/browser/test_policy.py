@@ -29,6 +29,7 @@ PAGES = {
     "evaluate.html": "/evaluate",
     "api.html": "/api",
     "data.html": "/data",
+    "status.html": "/status",
     "access.html": "/access",
     "sign-in.html": "/sign-in",
     "own.html": "/own/nothing",

@@ -150,6 +150,7 @@ GET /api/v1/sightings OHV --- read -
 GET /api/v1/sightings.csv OHV --- read -
 DELETE /api/v1/sightings/{id} OH- --- people -
 GET /api/v1/sightings/{id}/crop OHV --- read -
+GET /api/v1/status OH- --- observe -
 GET /api/v1/threshold OHV --- read -
 PUT /api/v1/threshold O-- --- admin -
 GET /api/v1/videos OHV --- read -
@@ -181,15 +182,18 @@ GET /evaluate O-- --- - -
 GET /groups OH- --- - -
 GET /healthz OHV hvc - +
 GET /join/{token} OHV hvc - +
+GET /metrics O-- --- observe -
 GET /offline-worker.js OHV hvc - +
 GET /own/{token} OHV hvc - +
 GET /people OHV --- - -
 GET /photos OH- --- - -
+GET /readyz OHV hvc - +
 GET /room/{room} OHV hv- - -
 GET /rooms OHV --- - -
 GET /sightings OHV --- - -
 GET /sign-in OHV hvc - +
 GET /static/{path} OHV hvc - +
+GET /status OH- --- - -
 GET /videos OHV --- - -
 """
 # Who may send which message: roles as above (of cameras, one that came by a link), C for a camera that a program sends

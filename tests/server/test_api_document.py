@@ -84,6 +84,7 @@ def test_what_is_answered_is_what_is_said(whole: Whole, spec: dict[str, Any], pe
     ada, bob = people
     asked = [
         ("GET /config", "/config", None, 200),
+        ("GET /status", "/status", None, 200),
         ("GET /join", "/join", None, 200),
         ("GET /people", "/people", None, 200),
         ("GET /people/{id}", f"/people/{ada}", None, 200),

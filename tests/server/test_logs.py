@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import io
+import json
 import logging
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
 
 import aiohttp
 import pytest
@@ -175,3 +178,85 @@ class Bad:
     assert kind in done.stderr
     assert SECRET not in done.stderr
     assert done.stdout == ""
+
+
+# -- as JSON ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    out = io.StringIO()
+    with restored():
+        start_logging("debug", out, form="json", node="north")
+        yield lambda: [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_a_line_of_json_says_what_happened_where_and_when(lines: Callable[[], list[dict[str, Any]]]) -> None:
+    logging.getLogger("server.live").warning("session %s: link ended: %s", "x7", "idle")
+    logging.getLogger("server.test").info("a name\n%s\x85\u2028", {"forged": True})
+    ended, other = lines()
+    assert datetime.fromisoformat(ended.pop("time")).tzinfo is not None
+    assert ended == {
+        "level": "warning", "logger": "server.live", "message": "session x7: link ended: idle", "session": "x7",
+        "node": "north",
+    }  # fmt: skip
+    assert "session" not in other
+    assert other["message"] == "a name\n{'forged': True}\x85\u2028"
+
+
+def test_an_error_in_json_is_told_by_kind_and_places_alone(lines: Callable[[], list[dict[str, Any]]]) -> None:
+    try:
+        try:
+            fail()
+        except ValueError as error:
+            raise ExceptionGroup(SECRET, [KeyError(SECRET), aiohttp.ClientError(SECRET)]) from error
+    except ExceptionGroup:
+        logging.getLogger("server.test").exception("this failed")
+    (line,) = lines()
+    assert SECRET not in json.dumps(line)
+    error = line["error"]
+    assert error["kind"] == "ExceptionGroup"
+    assert "test_logs.py" in error["places"][0]
+    assert error["after"]["kind"] == "ValueError"
+    assert error["after"]["places"][-1].endswith("in fail")
+    assert [one["kind"] for one in error["of"]] == ["KeyError", "aiohttp.client_exceptions.ClientError"]
+
+
+def test_errors_that_lead_to_each_other_are_told_once(lines: Callable[[], list[dict[str, Any]]]) -> None:
+    first, second = ValueError(SECRET), KeyError(SECRET)
+    first.__context__, second.__context__ = second, first
+    logging.getLogger("server.test").error("odd", exc_info=first)
+    (line,) = lines()
+    assert line["error"]["after"]["kind"] == "KeyError"
+    assert "after" not in line["error"]["after"]
+
+
+@pytest.mark.parametrize("form", ["on", "with_address"])
+async def test_requests_are_logged_by_their_route_and_nothing_else_of_them(serving, form: str) -> None:  # type: ignore[no-untyped-def]
+    out = io.StringIO()
+    with restored():
+        start_logging("error", out, form="json")
+        async with serving(log_requests=form) as served, aiohttp.ClientSession() as session:
+            for path in (f"/join/{'s3cret' * 9}", f"/{'s3cret' * 9}", "/healthz?token=s3cret"):
+                async with session.get(served.local + path, headers={"X-Secret": "s3cret"}) as response:
+                    await response.read()
+    said = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert "s3cret" not in out.getvalue()
+    assert [(line["method"], line["route"]) for line in said] == [
+        ("GET", "/join/{token}"),
+        ("GET", "none"),
+        ("GET", "/healthz"),
+    ]
+    assert said[1]["status"] == 404
+    assert said[2]["bytes"] > 0
+    assert all(line["ms"] >= 0 for line in said)
+    assert {"address" in line for line in said} == {form == "with_address"}
+
+
+async def test_requests_are_not_logged_unless_that_is_wanted(serving) -> None:  # type: ignore[no-untyped-def]
+    out = io.StringIO()
+    with restored():
+        start_logging("info", out)
+        async with serving() as served, aiohttp.ClientSession() as session, session.get(served.local + "/healthz"):
+            pass
+    assert "healthz" not in out.getvalue()
