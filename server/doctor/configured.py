@@ -27,7 +27,7 @@ def configured(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
     if settings.trusted_proxies and not settings.host_names:
         yield Finding(
-            "host_names", "worth a look", "behind a proxy, passkeys are bound to the name that browsers see, and none is set",
+            "host_names", "worth a look", "behind a proxy, passkeys are bound to the name browsers see: none is set",
             "visavis --host-names faces.example.org",
         )  # fmt: skip
     if settings.trusted_proxies and settings.lan:
