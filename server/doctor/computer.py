@@ -20,6 +20,11 @@ LITTLE_MEMORY = 1 << 30  # bytes: a server with a pack of models takes about hal
 AHEAD = 300.0  # seconds that a file may be from the future
 _CODECS = (("vp8", "r"), ("h264", "r"), ("libvpx", "w"))
 _PACKAGE = re.compile(r"([A-Za-z0-9._-]+)\s*([^;\[]*)")
+# Others that bring the same module: of these one is enough.
+_INSTEAD = {
+    "opencv-python": ("opencv-python-headless",),
+    "onnxruntime": ("onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml"),
+}
 _BOUND = re.compile(r"(>=|<)\s*([0-9.]+)")
 
 
@@ -53,15 +58,21 @@ def _unfit(requirement: str) -> str | None:
     match = _PACKAGE.match(requirement)
     if match is None:
         return None
-    try:
-        found = version(match[1])
-    except PackageNotFoundError:
+    found = next((there for name in (match[1], *_INSTEAD.get(match[1], ())) if (there := _version(name))), None)
+    if found is None:
         return f"{match[1]} is missing"
     for sign, bound in _BOUND.findall(match[2]):
         have, want = _numbers(found), _numbers(bound)
         if (sign == ">=" and have < want) or (sign == "<" and have >= want):
             return f"{match[1]} is {found}, and {sign}{bound} is needed"
     return None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _numbers(text: str) -> tuple[int, ...]:
