@@ -85,7 +85,7 @@ def _kind(text: str) -> str:
         return "loopback"
     if address.is_link_local:
         return "link-local"
-    return "private" if address.is_private else "public"
+    return "public" if address.is_global else "private"
 
 
 def in_container(root: Path = Path("/")) -> bool:
