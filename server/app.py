@@ -80,7 +80,7 @@ ANSWERS = web.AppKey("remembered answers", Answers)
 
 
 def create_app(settings: Settings, services: Services) -> web.Application:
-    """The application for loopback and LAN alike; :mod:`server.access.door` tells them apart by TLS."""
+    """The application for loopback and LAN alike; :mod:`server.access.door` tells them apart."""
     answers = Answers()
     middlewares = [
         problem_middleware,
@@ -169,7 +169,7 @@ async def _config(request: web.Request) -> web.Response:
             "people": services.people(),
             "guest": is_guest(request),
             "invited": pass_in(request) is not None,
-            "secure": True,  # TLS, or loopback, which browsers trust as well: there is no third listener
+            "secure": True,  # TLS, ours or a proxy's, or loopback, which browsers trust as well
             "retention": retention(request.app[SETTINGS]),
             "consent": consent_asked(request.app[SETTINGS]),
         }

@@ -6,7 +6,9 @@ import io
 from dataclasses import dataclass
 
 import segno
+from aiohttp import web
 
+from server.asked import asked
 from server.lan import Address
 
 
@@ -37,6 +39,13 @@ class Door:
     def trust_url(self) -> str:
         """The page that explains how to trust the certificate."""
         return f"http://{self.hosts[0]}:{self.trust_port}/"
+
+
+def page_url(request: web.Request, door: Door | None) -> str:
+    """The page, as other devices reach it: by the proxy that this request came by, else by this server's own address;
+    where the LAN is off, by what this computer calls it."""
+    how = asked(request)
+    return f"{how.origin}/" if door is None or how.forwarded else door.page_url()
 
 
 def qr_svg(url: str) -> str:

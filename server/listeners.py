@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
 import logging
 import os
 import socket
@@ -28,6 +29,7 @@ MAX_LINE = (
 SHUTDOWN_TIMEOUT = 1.0  # seconds a request may go on after the server was told to end
 _LOOPBACK = (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6))
 _ANYWHERE = (("0.0.0.0", socket.AF_INET), ("::", socket.AF_INET6))
+_EVERYWHERE_THERE = {host for host, _ in (*_LOOPBACK, *_ANYWHERE)}
 
 
 def _our_fault(record: logging.LogRecord) -> bool:
@@ -66,11 +68,23 @@ def port_of(sockets: tuple[socket.socket, ...]) -> int:
 def bind(settings: Settings) -> Listeners:
     """Take the ports of the settings. Raises :class:`PortUnavailable`, and then holds none of them."""
     with contextlib.ExitStack() as stack:
-        local = _bind(stack, _LOOPBACK, settings.http_port, "http_port")
+        local = _bind(stack, _http_hosts(settings.http_address), settings.http_port, "http_port")
         lan = _bind(stack, _ANYWHERE, settings.https_port, "https_port") if settings.lan else ()
         trust = _bind(stack, _ANYWHERE, settings.trust_port, "trust_port") if settings.lan else ()
         stack.pop_all()
     return Listeners(local, lan, trust)
+
+
+def _http_hosts(address: str) -> tuple[tuple[str, socket.AddressFamily], ...]:
+    """Loopback, and one address more, which may take loopback in."""
+    if not address:
+        return _LOOPBACK
+    ip = ipaddress.ip_address(address)
+    family = socket.AF_INET if ip.version == 4 else socket.AF_INET6
+    besides = [
+        (host, other) for host, other in _LOOPBACK if host != address and not (ip.is_unspecified and other == family)
+    ]
+    return ((address, family), *besides)
 
 
 def _bind(
@@ -87,6 +101,8 @@ def _bind(
             sock.bind((host, port))
             sock.listen(128)
         except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL and host not in _EVERYWHERE_THERE:
+                raise PortUnavailable(f"http_address = {host}: this computer has no such address") from None
             if family == socket.AF_INET6 and error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 continue  # no IPv6 on this computer
             raise PortUnavailable(_why(error, port, setting)) from None

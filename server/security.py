@@ -1,8 +1,8 @@
 """What every response says to keep others out, how refusals look, and what comes from a page of another site.
 
-The loopback listener (plain HTTP) is for this computer: its requests have to come from loopback and name it as their
-host, or a web page elsewhere could reach it under a name of its own (DNS rebinding). Who may come in is decided by
-:mod:`server.access.door`.
+Plain HTTP is for this computer: its requests have to come from loopback and name it as their host, or a web page
+elsewhere could reach it under a name of its own (DNS rebinding). With the setting ``http_address`` reverse proxies come
+by it too, and nobody else. Who may come in is decided by :mod:`server.access.door`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from html import escape
 
 from aiohttp import hdrs, web
 
+from server.asked import asked
 from server.problems import problem
 
 _POLICY = {
@@ -79,8 +80,10 @@ def refusal(request: web.Request, status: int, title: str, detail: str) -> web.R
 
 def refused_loopback(request: web.Request) -> web.StreamResponse | None:
     """The refusal of what does not come from this computer, or calls it by a name that others could give it."""
-    here = _LOOPBACK_HOST.fullmatch(request.headers.get(hdrs.HOST, ""))
-    if here is None or not ipaddress.ip_address(request.remote or "0.0.0.0").is_loopback:
+    if not ipaddress.ip_address(request.remote or "0.0.0.0").is_loopback:
+        words = "Plain HTTP is answered to reverse proxies in trusted_proxies alone: open this server over HTTPS."
+        return refusal(request, 421, "Misdirected request", words)
+    if _LOOPBACK_HOST.fullmatch(request.headers.get(hdrs.HOST, "")) is None:
         return refusal(
             request,
             403,
@@ -94,7 +97,7 @@ def refused_origin(request: web.Request, *, strict: bool) -> web.StreamResponse 
     """The refusal of a change that was not asked for by this server's own pages. ``strict``: neither did a program ask,
     as it would send neither header."""
     origin, site = request.headers.get(hdrs.ORIGIN), request.headers.get("Sec-Fetch-Site")
-    foreign = origin is not None and origin != f"{request.scheme}://{request.host}"
+    foreign = origin is not None and origin != asked(request).origin
     if site is not None:
         foreign = foreign or site != "same-origin"
     elif strict:

@@ -110,7 +110,8 @@ async def _run(
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
             loop.add_signal_handler(number, ending.told, number)
     async with open_services(settings, pack, door) as services, _serving(settings, services, listeners, store, say):
-        say(await _welcome(services, f"http://localhost:{port_of(listeners.local)}/", say))
+        page = f"http://localhost:{port_of(listeners.local)}/"
+        say(await _welcome(services, page, _outside(settings) or page, say))
         await ending.begun.wait()
         if ending.gently and settings.drain_seconds:
             say(f"Ending: taking nothing new, and waiting up to {settings.drain_seconds:g} s for what goes on …")
@@ -120,15 +121,21 @@ async def _run(
         say("Ending …")
 
 
-async def _welcome(services: Services, page: str, say: Say) -> str:
-    """Where to go; the link in it is shown anew when it is over."""
+def _outside(settings: Settings) -> str | None:
+    """The page as a proxy serves it, where that is the only way in from elsewhere."""
+    behind = settings.trusted_proxies and settings.host_names and not settings.lan
+    return f"https://{settings.host_names[0]}/" if behind else None
+
+
+async def _welcome(services: Services, page: str, outside: str, say: Say) -> str:
+    """Where to go; the link in it is shown anew when it is over. ``outside`` is where the owner comes in."""
     access, door, colours = services.access, services.door, sys.stdout.isatty()
     if access is None:
         return where_to_go(page, None, None, None, colours=colours)
     standing = await access.standing()
     if door is not None:
         access.when_renewed(lambda token: say(joining(door, token, colours=colours)))
-    return where_to_go(page, await access.owners_link(page), door, standing and standing[1], colours=colours)
+    return where_to_go(page, await access.owners_link(outside), door, standing and standing[1], colours=colours)
 
 
 @contextlib.asynccontextmanager

@@ -153,12 +153,22 @@ def _address(text: str) -> str:
         raise ValueError(f"{text!r} is no IP address") from None
 
 
+def _one_address(raw: object) -> str:
+    text = _text(raw)
+    return _address(text) if text else ""
+
+
 def _network(text: str) -> str:
     try:
-        return str(ipaddress.ip_network(text))
+        network = ipaddress.ip_network(text)
     except ValueError as error:
-        fault = "has bits set behind its length" if "host bits" in str(error) else "is no network"
-        raise ValueError(f"{text!r} {fault}; write one as 10.0.0.0/8, or an address") from None
+        why = (
+            "has bits set behind its prefix" if "host bits" in str(error) else "is neither an IP address nor a network"
+        )
+        raise ValueError(f"{text!r} {why}; write 192.0.2.7 or 10.0.0.0/24") from None
+    if network.prefixlen < (8 if network.version == 4 else 16):
+        raise ValueError(f"{text!r} is half the world: name the proxies' own network")
+    return str(network)
 
 
 def _collector(raw: object) -> str:
@@ -214,6 +224,7 @@ WORD = Kind("name", _word)
 FOLDER = Kind("folder", _folder)
 FILE = Kind("file", _file, lambda path: str(path or ""))
 HOST_NAMES = _list("host names", _host_name)
+ADDRESS = Kind("IP address", _one_address)
 ADDRESSES = _list("IP addresses", _address)
 NETWORKS = _list("networks", _network)
 COLLECTOR = Kind("URL", _collector)

@@ -11,6 +11,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -47,6 +48,18 @@ class Settings:
     """What the server runs with. Times in seconds, sizes in pixels."""
 
     http_port: int = setting(kinds.PORT, 8000, "Port of the page on this computer (loopback only); 0 takes a free one.")
+    http_address: str = setting(
+        kinds.ADDRESS,
+        "",
+        "Address that the same page listens on besides, for reverse proxies: in a container `0.0.0.0`.",
+        shown="loopback alone",
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        kinds.NETWORKS,
+        (),
+        "Reverse proxies and load balancers that are believed when they say for whom they ask, and over what.",
+        shown="none",
+    )
     lan: bool = setting(kinds.SWITCH, True, "Serve other devices on the local network, over HTTPS.")
     https_port: int = setting(kinds.PORT, 8443, "Port of the page for other devices; 0 takes a free one.")
     trust_port: int = setting(
@@ -361,12 +374,32 @@ def _check_together(settings: Settings, origins: Mapping[str, str]) -> None:
                 raise SettingsError(f"{one} = {port} ({origins[one]}): {other} has that port ({origins[other]})")
     if settings.hsts_days and not settings.host_names:
         raise SettingsError(f"hsts_days ({origins['hsts_days']}) has no use: host_names is empty")
+    _check_proxies(settings, origins)
     turn = any(url.startswith("turn") for url in settings.ice_servers)
     for name in ("turn_username", "turn_password"):
         if turn and not getattr(settings, name):
             raise SettingsError(f"{name} is empty: the TURN server in ice_servers ({origins['ice_servers']}) needs it")
         if not turn and getattr(settings, name):
             raise SettingsError(f"{name} ({origins[name]}) has no use: ice_servers names no TURN server")
+
+
+def _check_proxies(settings: Settings, origins: Mapping[str, str]) -> None:
+    address, proxies = settings.http_address, [ip_network(one) for one in settings.trusted_proxies]
+    if address and not ip_address(address).is_loopback and not proxies:
+        raise SettingsError(
+            f"http_address = {address} ({origins['http_address']}): trusted_proxies names nobody who may ask there"
+        )
+    if settings.local_owner and any(_holds_loopback(network) for network in proxies):
+        raise SettingsError(
+            f"local_owner ({origins['local_owner']}): a proxy on this computer ({origins['trusted_proxies']}) could "
+            "make everybody the owner; switch one of them off"
+        )
+
+
+def _holds_loopback(network: IPv4Network | IPv6Network) -> bool:
+    if isinstance(network, IPv4Network):
+        return network.overlaps(ip_network("127.0.0.0/8"))
+    return network.overlaps(ip_network("::1/128"))
 
 
 def _remarks(environ: Mapping[str, str]) -> tuple[str, ...]:

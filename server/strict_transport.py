@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from yarl import URL
 
+from server.asked import asked
 from server.settings import Settings
 
 HEADER = "Strict-Transport-Security"
@@ -23,7 +25,7 @@ def strict_transport(settings: Settings) -> Callable[[web.Request, web.StreamRes
     names, value = frozenset(settings.host_names), f"max-age={settings.hsts_days * _DAY}"
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
-        if settings.hsts_days and request.secure and _host(request) in names:
+        if settings.hsts_days and asked(request).secure and _host(request) in names:
             response.headers[HEADER] = value
 
     return add
@@ -31,6 +33,6 @@ def strict_transport(settings: Settings) -> Callable[[web.Request, web.StreamRes
 
 def _host(request: web.Request) -> str | None:
     try:
-        return request.url.host
+        return URL(asked(request).origin).host
     except ValueError:
         return None

@@ -70,7 +70,8 @@ def test_every_command_and_option_is_documented(name: str) -> None:
     text = section(name)
     above = section(name.rpartition(" ")[0]) if name.count(" ") > 1 else ""
     siblings = section("visavis models list") if name.startswith("visavis models ") else ""
-    known = {row.name for row in TABLE} if name in ("visavis serve", "visavis settings") else {"config"}
+    settings_too = ("visavis serve", "visavis settings", "visavis doctor")
+    known = {row.name for row in TABLE} if name in settings_too else {"config"}
     for option in COMMANDS[name].params:
         if isinstance(option, click.Option) and option.name not in known | {"config"}:
             assert any(flag in text + above + siblings for flag in option.opts), f"{name} {option.opts}"

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from server.asked import asked
+
 SESSION, LINK = "visavis", "visavis-link"
 
 
 def cookie_name(request: web.Request, cookie: str) -> str:
     """What it is called on this listener."""
-    return f"__Host-{cookie}" if request.secure else cookie
+    return f"__Host-{cookie}" if asked(request).secure else cookie
 
 
 def cookie_in(request: web.Request, cookie: str) -> str | None:
@@ -25,7 +27,7 @@ def cookie_in(request: web.Request, cookie: str) -> str | None:
 def give_cookie(request: web.Request, response: web.StreamResponse, cookie: str, value: str, seconds: int) -> None:
     """Have the browser keep it for so long."""
     response.set_cookie(
-        cookie_name(request, cookie), value, max_age=seconds, path="/", secure=request.secure, httponly=True,
+        cookie_name(request, cookie), value, max_age=seconds, path="/", secure=asked(request).secure, httponly=True,
         samesite="Strict",
     )  # fmt: skip
 
@@ -33,4 +35,4 @@ def give_cookie(request: web.Request, response: web.StreamResponse, cookie: str,
 def drop_cookie(request: web.Request, response: web.StreamResponse, cookie: str) -> None:
     """Have the browser forget it."""
     name = cookie_name(request, cookie)
-    response.del_cookie(name, path="/", secure=request.secure, httponly=True, samesite="Strict")
+    response.del_cookie(name, path="/", secure=asked(request).secure, httponly=True, samesite="Strict")

@@ -16,12 +16,14 @@ from server.access.access import Access
 from server.access.backoff import Backoff
 from server.access.buckets import Buckets
 from server.access.cookies import LINK, SESSION, cookie_in, drop_cookie
+from server.access.forwarded import BadForwarded, Proxies, is_forwarded
 from server.access.household import household_of
 from server.access.networks import within
 from server.access.roles import METRICS, OPEN, UNCOUNTED, WORDS, landing, may, roles_of, route_of
 from server.api.door import KeyDoor, key_in
 from server.api.keys import API_KEY
 from server.api.operations import operation_of
+from server.asked import ASKED, Asked, asked
 from server.passes import PASS, Pass
 from server.problems import problem
 from server.rooms.roles import refused_link
@@ -31,6 +33,7 @@ from server.visitor import LOCAL, VISITOR, Role, Visitor, maybe_visitor
 
 STRANGERS = (10.0, 100)  # requests a second of an address that has not signed in, and at once
 KNOWN = (100.0, 600)  # … of an account or a device that came by a link: a page of people asks for hundreds of pictures
+PROBED = {"GET /healthz", "GET /readyz"}  # by load balancers, in plain HTTP and for nobody
 _SAFE_METHODS = {hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS}
 
 
@@ -59,11 +62,12 @@ class Doorkeeper:
         self._access = access
         self._keys = keys
         self._backoff = Backoff() if access is None else access.backoff
+        self._proxies = Proxies(settings.trusted_proxies)
         self._strangers, self._known = Buckets(*STRANGERS), Buckets(*KNOWN)
 
     async def admit(self, request: web.Request) -> web.StreamResponse | None:
         """``None`` lets in, and :data:`server.visitor.VISITOR` says whom; otherwise the refusal to answer with."""
-        if not request.secure and (refused := refused_loopback(request)) is not None:
+        if (refused := self._refused_way(request)) is not None:
             return refused
         token = bearer_in(request)
         if token is not None:
@@ -83,6 +87,29 @@ class Doorkeeper:
             lenient = token is not None or (visitor is not None and visitor.by == "local")
             return refused_origin(request, strict=not lenient)
         return None
+
+    def _refused_way(self, request: web.Request) -> web.StreamResponse | None:
+        """The refusal of whoever comes neither over TLS, nor from this computer, nor by a proxy that is trusted."""
+        if self._proxies.trusts(request.remote):
+            try:
+                how = self._proxies.read(request)
+            except BadForwarded as error:
+                words = f"The reverse proxy before this server is not set up for it: {error}."
+                return refusal(request, 400, "Wrongly forwarded", words)
+            if how is not None:
+                request[ASKED] = how
+                words = "The reverse proxy before this server was asked over plain HTTP: open it over HTTPS."
+                return None if how.secure else refusal(request, 421, "Misdirected request", words)
+            if route_of(request) in PROBED:
+                # The proxy itself asks whether this server is well; whatever the settings say, it is nobody's owner.
+                request[ASKED] = Asked(request.remote or "", request.host, secure=False, forwarded=True)
+                return None
+        if request.secure:
+            return None  # whatever such headers say here, anybody may have written
+        if is_forwarded(request):
+            words = "A reverse proxy forwarded this whose address is not in the setting trusted_proxies."
+            return refusal(request, 403, "Unknown proxy", words)
+        return refused_loopback(request)
 
     # -- who asks --------------------------------------------------------------------------------------------------
 
@@ -113,7 +140,8 @@ class Doorkeeper:
             session, account = found
             request[VISITOR] = Visitor(account.role, "account", account.id, session=session.id)
             return
-        if self._settings.local_owner and not request.secure:
+        how = asked(request)
+        if self._settings.local_owner and not how.secure and not how.forwarded:
             request[VISITOR] = LOCAL
             return
         said = cookie_in(request, LINK)
@@ -145,7 +173,7 @@ class Doorkeeper:
         route = route_of(request)
         if visitor is not None and visitor.by == "key":
             return None  # KeyDoor has held it to its scopes
-        if route in OPEN or (route == METRICS and within(request.remote, self._settings.metrics_from)):
+        if route in OPEN or (route == METRICS and within(asked(request).address, self._settings.metrics_from)):
             return None
         if visitor is None:
             return refused_stranger(request)

@@ -11,8 +11,9 @@ from server.access.cookies import LINK, SESSION, cookie_in, drop_cookie, give_co
 from server.access.passkeys import Site
 from server.access.roles import landing
 from server.access.sessions import device_of
+from server.asked import asked
 from server.audit import about
-from server.join import qr_svg
+from server.join import page_url, qr_svg
 from server.problems import problem
 from server.storage.accounts import Account, OneTimeLink
 from server.visitor import VISITOR, Visitor, maybe_visitor
@@ -37,13 +38,14 @@ async def signed_in(request: web.Request, access: Access, account: Account, by: 
 def site_of(request: web.Request, access: Access) -> Site | None:
     """Where passkeys are bound to, as the browser's address bar names this server; ``None`` where browsers make none:
     under a bare address."""
-    host = request.host.lower().partition(":")[0]
+    how = asked(request)
+    host = how.host.lower().partition(":")[0]
     names = {"localhost"}
-    if request.secure:
+    if how.secure:
         names |= set(access.settings.host_names)
         if access.door is not None:
             names.add(f"{access.door.host}.local")
-    return Site(host, f"{request.scheme}://{request.host.lower()}") if host in names else None
+    return Site(host, how.origin.lower()) if host in names else None
 
 
 def own_account(request: web.Request, access: Access) -> Account | None:
@@ -53,9 +55,8 @@ def own_account(request: web.Request, access: Access) -> Account | None:
 
 
 def link_url(request: web.Request, access: Access, path: str) -> str:
-    """A link to a path of this server: as other devices reach it, or where the LAN is off as this computer does."""
-    page = f"{request.scheme}://{request.host}/" if access.door is None else access.door.page_url()
-    return page + path
+    """A link to a path of this server: as other devices reach it."""
+    return page_url(request, access.door) + path
 
 
 def shown_link(url: str, link: OneTimeLink) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 from aiohttp.web_request import BaseRequest
 
+from server.asked import asked
+
 REQUESTS = web.AppKey("request log", str)
 """Set where requests are logged: :data:`ON` or :data:`WITH_ADDRESS`."""
 ON, WITH_ADDRESS = "on", "with_address"
@@ -35,5 +37,6 @@ class RequestLog(AbstractAccessLogger):
             "bytes": response.body_length,
         }
         if self.log_format == WITH_ADDRESS:
-            fields["address"] = request.remote or "?"
+            # What no application took in has none to ask.
+            fields["address"] = asked(request).address if isinstance(request, web.Request) else "?"
         self.logger.info(" ".join(f"{name}=%s" for name in fields), *fields.values(), extra={"fields": fields})

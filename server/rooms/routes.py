@@ -11,7 +11,7 @@ from server.access.links import DEVICES, MINUTES
 from server.access.managing import is_whole, link_body
 from server.api.operations import describe
 from server.audit import about
-from server.join import Door, qr_svg
+from server.join import Door, page_url, qr_svg
 from server.passes import ROLES, Role, role_of
 from server.problems import problem
 from server.request_json import read_fields
@@ -150,9 +150,10 @@ class RoomRoutes:
         except TooManyRooms as error:
             return problem(409, "Conflict", sentence(error))
         about(request, made.id)
-        # Where the LAN is off, the link is for other programs on this computer.
-        page = self._door.page_url() if self._door is not None else f"{request.scheme}://{request.host}/"
-        url, trust = f"{page}join/{token}", None if self._door is None else self._door.trust_url
+        url, trust = (
+            f"{page_url(request, self._door)}join/{token}",
+            None if self._door is None else self._door.trust_url,
+        )
         shown = {name: value for name, value in _body(made).items() if name != "used"}
         return web.json_response({**shown, "url": url, "qr": qr_svg(url), "trust_url": trust}, status=201)
 

@@ -314,6 +314,16 @@ def new_key(kind: Kind) -> NewKey:
     return NewKey(os.urandom(16), kind, os.urandom(KEY_BYTES))
 
 
+def opens(path: Path, master: bytes) -> bool:
+    """Whether this master key opens a keyring; the file is only read. Raises :class:`VaultError`."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            (check,) = database.execute("SELECT master FROM ring").fetchone()
+    except (sqlite3.Error, TypeError) as error:
+        raise VaultError(f"{path}: cannot be read ({error}); put back your copy of it") from None
+    return _is_master(AESGCM(master), check)
+
+
 def _hash(row: str) -> bytes:
     """Ids are random enough that nobody finds them from this; so that they are in no file any more either."""
     return hashlib.sha256(row.encode()).digest()

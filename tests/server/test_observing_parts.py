@@ -214,8 +214,8 @@ def test_an_address_is_in_a_network_or_is_not(address: str | None, inside: bool)
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("metrics_from", "10.0.0.1/8", "has bits set behind its length"),
-        ("metrics_from", "everybody", "is no network"),
+        ("metrics_from", "10.0.0.1/8", "has bits set behind its prefix"),
+        ("metrics_from", "everybody", "is neither an IP address nor a network"),
         ("traces", "collector:4318", "give an address such as"),
         ("traces", "http://", "give an address such as"),
         ("traces", "http://user:secret@collector:4318", "leave user and password out"),
