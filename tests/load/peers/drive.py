@@ -18,16 +18,20 @@ from typing import Any
 import aiohttp
 
 from server.transport import TransportOptions, install
+from tests.load.designs.clients import DrawnSender, JpegSender
 from tests.load.peers.sender import Full, NotLetIn, Sender
 from tests.load.peers.video import Clip
+
+KINDS: dict[str, type[Sender] | type[JpegSender]] = {"whip": Sender, "drawn": DrawnSender, "jpeg": JpegSender}
 
 
 class Senders:
     """Those of this process."""
 
-    def __init__(self, url: str, clips: list[Clip], client: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, clips: list[Clip], client: aiohttp.ClientSession, kind: str = "whip") -> None:
         self._url, self._clips, self._client = url, clips, client
-        self._there: dict[int, Sender] = {}
+        self._kind = KINDS[kind]
+        self._there: dict[int, Sender | JpegSender] = {}
 
     async def open(self, numbers: list[int], pace: float, loss: float = 0.0, query: str = "") -> dict[str, Any]:
         """Connect these, ``pace`` of them a second; which are there, which were turned away as full, and why others
@@ -37,7 +41,7 @@ class Senders:
 
         async def one(index: int, number: int) -> None:
             await asyncio.sleep(max(0.0, began + index / pace - time.perf_counter()))
-            sender = Sender(number, self._url, self._clips[number % len(self._clips)], loss=loss, query=query)
+            sender = self._kind(number, self._url, self._clips[number % len(self._clips)], loss=loss, query=query)
             try:
                 await sender.connect(self._client)
             except Full:
@@ -95,13 +99,13 @@ class Senders:
         await self.close(list(self._there))
 
 
-async def drive(url: str, clips: list[Clip]) -> None:
+async def drive(url: str, clips: list[Clip], kind: str) -> None:
     """Answer wishes until standard input ends."""
     install(TransportOptions(bind_addresses=("127.0.0.1",), consent_interval=5.0, consent_failures=6))
     for clip in clips:
         clip.payloads(clip.rate, (640, 480))  # before anybody waits for this loop
     async with aiohttp.ClientSession() as client:
-        senders = Senders(url, clips, client)
+        senders = Senders(url, clips, client, kind)
         print(json.dumps({"ready": True}), flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
             print(json.dumps(await senders.wish(json.loads(line))), flush=True)
@@ -113,9 +117,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Holds many senders; see tests.load.sessions.")
     parser.add_argument("--url", required=True)
     parser.add_argument("--rate", type=int, required=True)
+    parser.add_argument("--kind", choices=[*KINDS], default="whip", help="the design of the server")
     parser.add_argument("clips", type=Path, nargs="+")
     asked = parser.parse_args()
-    asyncio.run(drive(asked.url, [Clip(folder, asked.rate) for folder in asked.clips]))
+    asyncio.run(drive(asked.url, [Clip(folder, asked.rate) for folder in asked.clips], asked.kind))
 
 
 if __name__ == "__main__":

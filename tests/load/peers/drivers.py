@@ -24,8 +24,9 @@ class DriverGone(RuntimeError):
 class Driver:
     """One process of :mod:`tests.load.peers.drive`."""
 
-    def __init__(self, url: str, clips: Sequence[Clip]) -> None:
+    def __init__(self, url: str, clips: Sequence[Clip], kind: str = "whip") -> None:
         command = [sys.executable, "-m", "tests.load.peers.drive", "--url", url, "--rate", str(clips[0].rate)]
+        command += ["--kind", kind]
         command += [str(clip.folder) for clip in clips]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         self.numbers: set[int] = set()  # of the sessions it holds
@@ -67,8 +68,8 @@ class Driver:
 class Drivers:
     """Several of them, with the sessions dealt out in turn."""
 
-    def __init__(self, url: str, clips: Sequence[Clip], processes: int) -> None:
-        self.all = [Driver(url, clips) for _ in range(processes)]
+    def __init__(self, url: str, clips: Sequence[Clip], processes: int, kind: str = "whip") -> None:
+        self.all = [Driver(url, clips, kind) for _ in range(processes)]
         for driver in self.all:
             driver.hear()  # it is ready
 
@@ -111,9 +112,11 @@ class Drivers:
 
 
 @contextlib.contextmanager
-def drivers(url: str, clips: Sequence[Clip], sessions: int, processes: int = 0) -> Iterator[Drivers]:
+def drivers(
+    url: str, clips: Sequence[Clip], sessions: int, processes: int = 0, kind: str = "whip"
+) -> Iterator[Drivers]:
     """Processes for so many sessions, and their end."""
-    made = Drivers(url, clips, processes or 1 + (sessions - 1) // SESSIONS_EACH)
+    made = Drivers(url, clips, processes or 1 + (sessions - 1) // SESSIONS_EACH, kind)
     try:
         yield made
     finally:

@@ -24,6 +24,7 @@ from av.video.frame import PictureType
 from numpy.typing import NDArray
 
 from server.transport import payloads_of
+from tests.load.peers.code import draw_code
 from tests.pictures import camera_path, group_photo
 
 LOOP = 10  # seconds
@@ -87,31 +88,36 @@ class Clip:
         return [payloads_of("VP8", piece, number) for number, piece in enumerate(pieces)]
 
 
-def video_clip(video: Path, rate: int, cache: Path | None = None) -> Clip:
+def video_clip(video: Path, rate: int, cache: Path | None = None, *, coded: bool = False) -> Clip:
     """The clip of a video, made unless it is in the cache. Raises :class:`Unreadable`."""
     try:
         key = hashlib.sha256(video.read_bytes()).hexdigest()
     except OSError as error:
         raise Unreadable(f"{video}: {error.strerror or error}") from error
-    folder = (cache or default_cache()) / f"{key[:16]}-{rate}-{VERSION}"
+    folder = (cache or default_cache()) / _folder(key[:16], rate, coded)
     if not (folder / MADE).exists():
-        _make(folder, _read_video(video), rate)
+        _make(folder, _read_video(video), rate, coded)
     return Clip(folder, rate)
 
 
-def sample_clip(number: int, rate: int, cache: Path | None = None) -> Clip:
+def sample_clip(number: int, rate: int, cache: Path | None = None, *, coded: bool = False) -> Clip:
     """The clip of one of four people of the sample photo."""
-    folder = (cache or default_cache()) / f"sample{number}-{rate}-{VERSION}"
+    folder = (cache or default_cache()) / _folder(f"sample{number}", rate, coded)
     if not (folder / MADE).exists():
-        _make(folder, _sample_pictures(number), rate)
+        _make(folder, _sample_pictures(number), rate, coded)
     return Clip(folder, rate)
 
 
-def make_clips(videos: Sequence[Path], rate: int, cache: Path | None = None) -> list[Clip]:
-    """A clip of each video, or those of the sample photo. Raises :class:`Unreadable`."""
+def _folder(key: str, rate: int, coded: bool) -> str:
+    return f"{key}-{rate}{'-coded' * coded}-{VERSION}"
+
+
+def make_clips(videos: Sequence[Path], rate: int, cache: Path | None = None, *, coded: bool = False) -> list[Clip]:
+    """A clip of each video, or those of the sample photo; ``coded``: with its number in each picture of the highest
+    rate. Raises :class:`Unreadable`."""
     if videos:
-        return [video_clip(video, rate, cache) for video in videos]
-    return [sample_clip(number, rate, cache) for number in range(SAMPLES)]
+        return [video_clip(video, rate, cache, coded=coded) for video in videos]
+    return [sample_clip(number, rate, cache, coded=coded) for number in range(SAMPLES)]
 
 
 def read_pieces(path: Path) -> list[bytes]:
@@ -138,14 +144,15 @@ def loop_positions(duration: float, rate: int) -> list[float]:
 Picture = NDArray[np.uint8]
 
 
-def _make(folder: Path, pictures: tuple[list[Picture], float], rate: int) -> None:
+def _make(folder: Path, pictures: tuple[list[Picture], float], rate: int, coded: bool) -> None:
     """Everything of a clip: its encodings, its pictures as JPEG, and photos of its person."""
     folder.mkdir(parents=True, exist_ok=True)
     images, per_second = pictures
     duration = len(images) / per_second
 
     def shown(rate: int) -> list[Picture]:
-        return [images[min(len(images) - 1, round(at * per_second))] for at in loop_positions(duration, rate)]
+        loop = [images[min(len(images) - 1, round(at * per_second))] for at in loop_positions(duration, rate)]
+        return [draw_code(picture, number) for number, picture in enumerate(loop)] if coded else loop
 
     for width, height in SIZES:
         for one in rates_up_to(rate):
