@@ -141,13 +141,14 @@ def measure(
         opened = peers.open(range(number), pace)
         time.sleep(SETTLE)
         ours_cpu, theirs = Processes([server.process.pid]), Processes(peers.pids)
-        began, before = time.perf_counter(), (ours_cpu.cpu(), theirs.cpu())
+        earlier = ours_cpu.cpu(), theirs.cpu()
+        began = time.perf_counter()
         peers.begin()
         with Watch(ours_cpu) as watch:
             time.sleep(seconds)
         reports = peers.report()
         elapsed = time.perf_counter() - began
-        spent = ours_cpu.cpu() - before[0], theirs.cpu() - before[1]
+        spent, driving = ours_cpu.cpu() - earlier[0], theirs.cpu() - earlier[1]
         counted = len(ask(f"{server.url}/api/v1/sessions")["sessions"]) if kind == "whip" else len(reports)
         standing = ours_cpu.standing()
         recovery = _recover(peers, opened["open"], then, clips[0].rate) if then is not None else None
@@ -183,9 +184,9 @@ def measure(
         looks=round(100 * sum(one["looks"] for one in there) / max(1, results), 1),
         named=round(100 * sum(one["named"] for one in there) / max(1, results), 1),
         nameless=sum(not one["names"] for one in there),
-        cpu=round(100 * spent[0] / elapsed),
-        cpu_result=round(1e3 * spent[0] / max(1, results), 2),
-        drivers_cpu=round(100 * spent[1] / elapsed),
+        cpu=round(100 * spent / elapsed),
+        cpu_result=round(1e3 * spent / max(1, results), 2),
+        drivers_cpu=round(100 * driving / elapsed),
         late=round(100 * sum(one["late"] for one in there) / max(1, sent), 1),
         up=round(sum(one["bytes_up"] for one in there) * 8e-3 / elapsed / max(1, len(there))),
         down=round(sum(one["bytes_down"] for one in there) * 8e-3 / elapsed / max(1, len(there))),

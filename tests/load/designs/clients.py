@@ -31,13 +31,14 @@ class DrawnSender(Sender):
     def _prepare(self, transceiver: RTCRtpTransceiver) -> None:
         transceiver.direction = "sendrecv"
         tune_receiver(transceiver.receiver, TransportOptions())
-        handle: Any = transceiver.receiver.transport._handle_rtp_data
+        transport: Any = transceiver.receiver.transport
+        handle = transport._handle_rtp_data
 
         async def count(data: bytes, **more: Any) -> None:
             self.heard.window.bytes_down += len(data)
             await handle(data, **more)
 
-        transceiver.receiver.transport._handle_rtp_data = count
+        transport._handle_rtp_data = count
         self._pc.on("track", self._on_track)
 
     def _key(self, stamp: int) -> int:

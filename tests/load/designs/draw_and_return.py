@@ -52,7 +52,7 @@ class Drawn(MediaStreamTrack):
 
 def _answer(pipeline: FramePipeline, picture: av.VideoFrame, time: float) -> av.VideoFrame:
     result = recognise(pipeline, picture, time)
-    return av.VideoFrame.from_ndarray(draw(picture.to_ndarray(format="bgr24"), result), "bgr24")
+    return av.VideoFrame.from_ndarray(draw(np.asarray(picture.to_ndarray(format="bgr24"), np.uint8), result), "bgr24")
 
 
 def draw(image: NDArray[np.uint8], result: FrameResult) -> NDArray[np.uint8]:

@@ -45,9 +45,10 @@ class Pictures:
 
 
 def _answer(pipeline: FramePipeline, data: bytes, now: float) -> str:
+    (number,) = NUMBER.unpack_from(data)
     picture = cv2.imdecode(np.frombuffer(data, np.uint8, offset=NUMBER.size), cv2.IMREAD_COLOR)
-    frame = av.VideoFrame.from_ndarray(picture, "bgr24")
-    return json.dumps(as_json(*NUMBER.unpack_from(data), recognise(pipeline, frame, now)), separators=(",", ":"))
+    frame = av.VideoFrame.from_ndarray(np.asarray(picture, np.uint8), "bgr24")
+    return json.dumps(as_json(number, recognise(pipeline, frame, now)), separators=(",", ":"))
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import av
 import cv2
+import numpy as np
 from aiohttp import web
 
 from pipeline.face_models import FaceModels, main_face, read_photo
@@ -22,7 +23,7 @@ from pipeline.results import FrameResult
 from pipeline.templates import fuse_template
 from server.live.messages import face_fields
 from server.pixels import luma, rgb
-from tests.load.peers.video import Clip
+from tests.load.peers.video import STILL, Clip
 from tests.packs import open_models
 
 
@@ -57,7 +58,7 @@ def _gallery(models: FaceModels, clips: Sequence[Clip]) -> Gallery:
     for number, clip in enumerate(clips):
         samples, weights = [], []
         for still in clip.stills():
-            image = cv2.imread(str(still))[..., ::-1].copy()
+            image = np.ascontiguousarray(np.asarray(cv2.imread(str(still)), np.uint8)[..., ::-1])
             face = main_face(read_photo(models, image), image.shape[1], image.shape[0])
             if face is not None:
                 samples.append(face.embedding)
@@ -70,7 +71,7 @@ def _gallery(models: FaceModels, clips: Sequence[Clip]) -> Gallery:
 
 def clip_folders(arguments: Sequence[str]) -> list[Path]:
     """Those among the arguments a server of ours is started with; the others mean nothing to another design."""
-    return [Path(one) for one in arguments if (Path(one) / "whole").exists()]
+    return [Path(one) for one in arguments if (Path(one) / STILL.format(0)).exists()]
 
 
 def serve(app: web.Application) -> None:

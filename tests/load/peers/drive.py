@@ -71,6 +71,7 @@ class Senders:
             sender.heard.age(now)
             said[number] = {
                 **sender.heard.window.fields(),
+                "lasts": now - sender.heard.window.began,
                 "names": sorted(sender.heard.names),
                 "session": sender.session,
                 "ended": sender.ended,

@@ -7,6 +7,7 @@ video there are clips of four faces of a sample photo, each alone before a movin
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import math
@@ -37,7 +38,7 @@ SAMPLE_RATE = 30
 FACE_SCALE = 1.5
 QUALITY = 80  # of JPEG pictures
 JPEGS = "{}x{}@{}.jpegs"
-MADE = "whole"  # the file that is written last
+STILL = "still{}.jpg"
 VERSION = 1  # of what is in the cache
 _LENGTH = struct.Struct("!I")
 
@@ -81,7 +82,7 @@ class Clip:
 
     def stills(self) -> list[Path]:
         """Photos to know its person by."""
-        return sorted(self.folder.glob("still*.jpg"))
+        return sorted(self.folder.glob(STILL.format("*")))
 
     def _read(self, rate: int, size: tuple[int, int]) -> list[list[bytes]]:
         pieces = read_pieces(self.folder / f"{size[0]}x{size[1]}@{rate}.vp8")
@@ -95,7 +96,7 @@ def video_clip(video: Path, rate: int, cache: Path | None = None, *, coded: bool
     except OSError as error:
         raise Unreadable(f"{video}: {error.strerror or error}") from error
     folder = (cache or default_cache()) / _folder(key[:16], rate, coded)
-    if not (folder / MADE).exists():
+    if not folder.exists():
         _make(folder, _read_video(video), rate, coded)
     return Clip(folder, rate)
 
@@ -103,7 +104,7 @@ def video_clip(video: Path, rate: int, cache: Path | None = None, *, coded: bool
 def sample_clip(number: int, rate: int, cache: Path | None = None, *, coded: bool = False) -> Clip:
     """The clip of one of four people of the sample photo."""
     folder = (cache or default_cache()) / _folder(f"sample{number}", rate, coded)
-    if not (folder / MADE).exists():
+    if not folder.exists():
         _make(folder, _sample_pictures(number), rate, coded)
     return Clip(folder, rate)
 
@@ -145,8 +146,18 @@ Picture = NDArray[np.uint8]
 
 
 def _make(folder: Path, pictures: tuple[list[Picture], float], rate: int, coded: bool) -> None:
-    """Everything of a clip: its encodings, its pictures as JPEG, and photos of its person."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Everything of a clip, beside its place and then there at once, as others may look for it meanwhile."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="making-") as beside:
+        made = Path(beside) / folder.name
+        made.mkdir()
+        _write(made, pictures, rate, coded)
+        with contextlib.suppress(OSError):  # somebody was quicker
+            made.rename(folder)
+
+
+def _write(folder: Path, pictures: tuple[list[Picture], float], rate: int, coded: bool) -> None:
+    """Its encodings, its pictures as JPEG, and photos of its person."""
     images, per_second = pictures
     duration = len(images) / per_second
 
@@ -162,8 +173,7 @@ def _make(folder: Path, pictures: tuple[list[Picture], float], rate: int, coded:
     write_pieces(folder / JPEGS.format(*SIZES[0], rate), jpegs)
     for index in range(STILLS):
         still = images[index * (len(images) - 1) // (STILLS - 1)]
-        cv2.imwrite(str(folder / f"still{index}.jpg"), still[..., ::-1])
-    (folder / MADE).touch()
+        cv2.imwrite(str(folder / STILL.format(index)), still[..., ::-1])
 
 
 def _encode(pictures: Sequence[Picture], width: int, height: int, rate: int) -> list[bytes]:
