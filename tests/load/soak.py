@@ -37,6 +37,7 @@ from tests.packs import models_folder
 LOSSY, LOSS = 0.25, 0.05  # share of the sessions, and of their packets
 SILENT = 0.3  # share of the sessions that go without a goodbye
 DRIVER_KILLS, WORKER_KILLS = 150.0, 240.0  # seconds between two, on average
+ENOUGH = 3.0  # seconds in which a session shows its rate
 LOOK = 5.0  # seconds between two looks at everything
 STUCK = 60.0  # seconds after which a session that nobody drives should be gone
 DEAF = 20.0  # … and in which every session that is driven should have heard something
@@ -98,6 +99,8 @@ class Soak:
     _ends: dict[int, float] = field(default_factory=dict)  # when each session goes
     _began: dict[int, float] = field(default_factory=dict)
     _orphans: dict[str, float] = field(default_factory=dict)  # sessions of the server that nobody drives, since when
+    _gone: list[dict[str, Any]] = field(default_factory=list)  # what those had counted who went in this minute
+    _there: int = 0  # sessions the server has
     _number: int = 0
 
     def run(self, seconds: float, say: Any) -> None:
@@ -140,7 +143,7 @@ class Soak:
         silent = [number for number in leaving if self.chance.random() < SILENT]
         for numbers, goodbye in ((sorted(set(leaving) - set(silent)), True), (silent, False)):
             if numbers:
-                self.peers.close(numbers, goodbye)
+                self._gone += self.peers.close(numbers, goodbye).values()
                 self.account.counts["goodbye" if goodbye else "fell silent"] += len(numbers)
         self._drop(leaving)
         missing = self.target - len(self._ends)
@@ -198,7 +201,7 @@ class Soak:
                     self.account.deaf.append(number)
         ended = [number for number, one in reports.items() if one["ended"] is not None]
         if ended:
-            self.peers.close(ended)
+            self._gone += self.peers.close(ended).values()
             self._drop(ended)
         driven = {one["session"] for one in reports.values()}
         there = {session["id"] for session in ask(f"{self.url}/api/v1/sessions")["sessions"]}
@@ -210,8 +213,9 @@ class Soak:
         return reports
 
     def _minute(self, reports: dict[int, dict[str, Any]], seconds: float, cpu: float) -> dict[str, Any]:
-        rates = sorted(len(one["times"]) / max(1e-3, one["lasts"]) for one in reports.values() if one["lasts"] > LOOK)
-        latencies = [1e3 * took for one in reports.values() for took in one["latencies"]]
+        all_of_it, self._gone = [*self._gone, *reports.values()], []
+        rates = sorted(len(one["times"]) / one["lasts"] for one in all_of_it if one["lasts"] > ENOUGH)
+        latencies = [1e3 * took for one in all_of_it for took in one["latencies"]]
         return {
             "driven": len(reports),
             "server has": self._there,

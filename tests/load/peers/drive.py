@@ -65,26 +65,14 @@ class Senders:
 
     def report(self) -> dict[str, Any]:
         """What each session has counted."""
-        now = time.perf_counter()
-        said = {}
-        for number, sender in self._there.items():
-            sender.heard.age(now)
-            said[number] = {
-                **sender.heard.window.fields(),
-                "lasts": now - sender.heard.window.began,
-                "names": sorted(sender.heard.names),
-                "session": sender.session,
-                "ended": sender.ended,
-                "last_result": sender.heard.last_result,
-                "budget": sender.budget,
-            }
-        return {"now": now, "sessions": said}
+        return {"sessions": {number: _account(sender) for number, sender in self._there.items()}}
 
     async def close(self, numbers: list[int], goodbye: bool = True) -> dict[str, Any]:
-        """Let these go."""
-        gone = [self._there.pop(number) for number in numbers if number in self._there]
-        await asyncio.gather(*(sender.close(goodbye) for sender in gone))
-        return {"closed": len(gone)}
+        """Let these go; what they had counted."""
+        gone = {number: self._there.pop(number) for number in numbers if number in self._there}
+        said = {number: _account(sender) for number, sender in gone.items()}
+        await asyncio.gather(*(sender.close(goodbye) for sender in gone.values()))
+        return {"sessions": said}
 
     async def wish(self, wish: dict[str, Any]) -> dict[str, Any]:
         """Do what a line asks for. Raises ``KeyError`` where there is no such wish."""
@@ -98,6 +86,20 @@ class Senders:
     async def close_all(self) -> None:
         """Let everybody go."""
         await self.close(list(self._there))
+
+
+def _account(sender: Sender | JpegSender) -> dict[str, Any]:
+    now, heard = time.perf_counter(), sender.heard
+    heard.age(now)
+    return {
+        **heard.window.fields(),
+        "lasts": now - heard.window.began,
+        "names": sorted(heard.names),
+        "session": sender.session,
+        "ended": sender.ended,
+        "last_result": heard.last_result,
+        "budget": sender.budget,
+    }
 
 
 async def drive(url: str, clips: list[Clip], kind: str) -> None:

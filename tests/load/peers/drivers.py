@@ -37,8 +37,8 @@ class Driver:
         try:
             self.process.stdin.write(json.dumps({"do": do, **fields}) + "\n")
             self.process.stdin.flush()
-        except BrokenPipeError as error:
-            raise DriverGone(f"the process that drives sessions {sorted(self.numbers)} has ended") from error
+        except (BrokenPipeError, ValueError) as error:  # the latter where it was killed from here
+            raise self._gone() from error
         return self.hear()
 
     def hear(self) -> dict[str, Any]:
@@ -46,8 +46,11 @@ class Driver:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise DriverGone(f"the process that drives sessions {sorted(self.numbers)} has ended")
+            raise self._gone()
         return dict(json.loads(line))
+
+    def _gone(self) -> DriverGone:
+        return DriverGone(f"the process that drives sessions {sorted(self.numbers)} has ended")
 
     def end(self) -> None:
         """Let its sessions say goodbye, and wait for it."""
@@ -57,12 +60,20 @@ class Driver:
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
-            self.kill()
+            self.process.kill()
+        self._let_go()
 
     def kill(self) -> None:
         """End it at once: none of its sessions can say goodbye."""
         self.process.kill()
+        self._let_go()
+
+    def _let_go(self) -> None:
         self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
 
 
 class Drivers:
@@ -96,19 +107,23 @@ class Drivers:
 
     def report(self) -> dict[int, dict[str, Any]]:
         """What each session has counted."""
-        answers = self._ask_all("report", [{}] * len(self.all))
-        return {int(number): said for answer in answers for number, said in answer["sessions"].items()}
+        return _by_number(self._ask_all("report", [{}] * len(self.all)))
 
-    def close(self, numbers: Sequence[int], goodbye: bool = True) -> None:
-        """Let these sessions go."""
+    def close(self, numbers: Sequence[int], goodbye: bool = True) -> dict[int, dict[str, Any]]:
+        """Let these sessions go; what they had counted."""
         fields = [{"numbers": [n for n in numbers if n in driver.numbers], "goodbye": goodbye} for driver in self.all]
-        self._ask_all("close", fields)
+        answers = self._ask_all("close", fields)
         for driver in self.all:
             driver.numbers -= set(numbers)
+        return _by_number(answers)
 
     def _ask_all(self, do: str, fields: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         with ThreadPoolExecutor(len(self.all)) as threads:
             return list(threads.map(lambda pair: pair[0].ask(do, **pair[1]), zip(self.all, fields, strict=True)))
+
+
+def _by_number(answers: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    return {int(number): said for answer in answers for number, said in answer["sessions"].items()}
 
 
 @contextlib.contextmanager
