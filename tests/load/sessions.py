@@ -151,7 +151,8 @@ def measure(
         spent, driving = ours_cpu.cpu() - earlier[0], theirs.cpu() - earlier[1]
         counted = len(ask(f"{server.url}/api/v1/sessions")["sessions"]) if kind == "whip" else len(reports)
         standing = ours_cpu.standing()
-        recovery = _recover(peers, opened["open"], then, clips[0].rate) if then is not None else None
+        alive = [one for one, said in reports.items() if said["ended"] is None]
+        recovery = _recover(peers, alive, then, clips[0].rate) if then is not None else None
     failed: dict[str, int] = {}
     for why in opened["failed"].values():
         failed[why] = failed.get(why, 0) + 1

@@ -3,10 +3,12 @@
     python -m tests.load.soak --minutes 60 [--sessions 12] [--life 60] [--video FILE …] [--seed N] [--json]
 
 Sessions last exponentially long, ``--life`` seconds on average; a share of them loses packets, a share falls silent
-instead of saying goodbye. Now and then a whole process of senders is killed, and a process that the server has started
-(``--no-worker-kills``: never). A line is printed every minute. At the end: what the server still holds, and how its
-memory went (Theil–Sen, after a warm-up). Exits with 1 where something stays behind: a session that nobody drives, one
-that is driven and hears nothing, threads, files, or memory that grows by more than ``SLOPE`` MB an hour.
+instead of saying goodbye. They are in a room that a few viewers watch. Now and then a whole process of senders is
+killed, and a process that the server has started (``--no-worker-kills``: never). A line is printed every minute.
+
+At the end: what the server still holds, and how its memory went (Theil–Sen, after a warm-up). Exits with 1 where
+something stays behind: a session that nobody drives, one that is driven and hears nothing, threads, files, or memory
+that grows by more than ``SLOPE`` MB an hour.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ LOSSY, LOSS = 0.25, 0.05  # share of the sessions, and of their packets
 SILENT = 0.3  # share of the sessions that go without a goodbye
 DRIVER_KILLS, WORKER_KILLS = 150.0, 240.0  # seconds between two, on average
 ENOUGH = 3.0  # seconds in which a session shows its rate
+ROOM = "soak"
 LOOK = 5.0  # seconds between two looks at everything
 STUCK = 60.0  # seconds after which a session that nobody drives should be gone
 DEAF = 20.0  # … and in which every session that is driven should have heard something
@@ -96,11 +99,14 @@ class Soak:
     chance: random.Random
     account: Account
     worker_kills: bool = True
+    viewers: int = 0
     _ends: dict[int, float] = field(default_factory=dict)  # when each session goes
     _began: dict[int, float] = field(default_factory=dict)
     _orphans: dict[str, float] = field(default_factory=dict)  # sessions of the server that nobody drives, since when
     _gone: list[dict[str, Any]] = field(default_factory=list)  # what those had counted who went in this minute
     _there: int = 0  # sessions the server has
+    _watching: int = 0  # viewers
+    _pictures: int = 0  # that came to them in this minute
     _number: int = 0
 
     def run(self, seconds: float, say: Any) -> None:
@@ -124,6 +130,9 @@ class Soak:
                 looked = now
                 self.account.memory.append((now - began, processes.standing().memory))
                 reports = self._look(now)
+                if self.viewers:
+                    seen = self.peers.all[0].ask("watch", room=ROOM, number=self.viewers)
+                    self._watching, self._pictures = seen["watching"], self._pictures + seen["pictures"]
                 if now - minute >= 60 or now + LOOK >= began + seconds:
                     line = self._minute(reports, now - minute, (processes.cpu() - cpu) / (now - minute))
                     minute, cpu = now, processes.cpu()
@@ -155,7 +164,7 @@ class Soak:
         for numbers, loss in ((sorted(set(coming) - set(lossy)), 0.0), (lossy, LOSS)):
             if not numbers:
                 continue
-            answer = self.peers.open(numbers, 10.0, loss=loss)
+            answer = self.peers.open(numbers, 10.0, loss=loss, query=f"?room={ROOM}")
             self.account.counts["came lossy" if loss else "came"] += len(answer["open"])
             self.account.counts["full"] += len(answer["full"])
             self.account.counts["failed"] += len(answer["failed"])
@@ -216,6 +225,7 @@ class Soak:
         all_of_it, self._gone = [*self._gone, *reports.values()], []
         rates = sorted(len(one["times"]) / one["lasts"] for one in all_of_it if one["lasts"] > ENOUGH)
         latencies = [1e3 * took for one in all_of_it for took in one["latencies"]]
+        pictures, self._pictures = self._pictures, 0
         return {
             "driven": len(reports),
             "server has": self._there,
@@ -223,6 +233,8 @@ class Soak:
             "median": round(rates[len(rates) // 2], 1) if rates else None,
             "p95 ms": round(percentile(latencies, 95)) if latencies else None,
             "CPU %": round(100 * cpu),
+            "viewers": self._watching,
+            "pictures to them/s": round(pictures / seconds, 1),
             "came": self.account.counts["came"] + self.account.counts["came lossy"],
             "killed": self.account.counts["killed with it"],
             "worker kills": self.account.counts["worker killed"],
@@ -232,7 +244,14 @@ class Soak:
 
 @contextlib.contextmanager
 def soaking(
-    clips: Sequence[Clip], sessions: int, life: float, seed: int, flags: Sequence[str], *, worker_kills: bool = True
+    clips: Sequence[Clip],
+    sessions: int,
+    life: float,
+    seed: int,
+    flags: Sequence[str],
+    *,
+    worker_kills: bool = True,
+    viewers: int = 0,
 ) -> Iterator[Soak]:
     """A server, warmed up by as many sessions as there will be, and whoever drives them."""
     with tempfile.TemporaryDirectory(prefix="visavis-load-") as temporary:
@@ -248,14 +267,17 @@ def soaking(
             account = Account(seed, start=Processes([server.process.pid]).standing())
             chance = random.Random(seed)
             yield Soak(
-                server.url, server.process.pid, peers, clips, sessions, life, chance, account, worker_kills=worker_kills
-            )
+                server.url, server.process.pid, peers, clips, sessions, life, chance, account,
+                worker_kills=worker_kills, viewers=viewers,
+            )  # fmt: skip
 
 
 def soak(run: Soak, seconds: float, after: float, say: Any) -> Account:
     """Run, let everybody go, and count what is left after so many seconds. Raises ``DriverGone`` where a process of
     senders ends that nobody killed."""
     run.run(seconds, say)
+    if run.viewers:
+        run.peers.all[0].ask("watch", room=ROOM, number=0)
     run.peers.close(sorted(number for driver in run.peers.all for number in driver.numbers))
     time.sleep(after)
     run.account.end = Processes([run.server]).standing()
@@ -289,11 +311,12 @@ def main() -> None:
     parser.add_argument("--life", type=float, default=60.0, help="seconds a session lasts on average")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--no-worker-kills", action="store_true")
+    parser.add_argument("--viewers", type=int, default=2, help="who watch the room")
     add_video_options(parser)
     asked = parser.parse_args()
     check_rate(asked, parser)
-    if asked.minutes <= 0 or asked.life <= 0 or not 1 <= asked.sessions <= 250:
-        parser.error("--minutes and --life must be more than 0, --sessions from 1 to 250")
+    if asked.minutes <= 0 or asked.life <= 0 or not 1 <= asked.sessions <= 250 or asked.viewers < 0:
+        parser.error("--minutes and --life must be more than 0, --sessions from 1 to 250, --viewers not below 0")
     try:
         clips = make_clips(asked.video, asked.rate)
     except Unreadable as error:
@@ -304,7 +327,9 @@ def main() -> None:
             print("  ".join(f"{name} {'–' if value is None else value}" for name, value in line.items()), flush=True)
 
     kills = not asked.no_worker_kills
-    with soaking(clips, asked.sessions, asked.life, asked.seed, asked.flag, worker_kills=kills) as run:
+    with soaking(
+        clips, asked.sessions, asked.life, asked.seed, asked.flag, worker_kills=kills, viewers=asked.viewers
+    ) as run:
         try:
             account = soak(run, asked.minutes * 60, AFTER, say)
         except DriverGone as error:

@@ -11,7 +11,7 @@ from tests.load.designs.__main__ import DESIGNS, compare
 from tests.load.peers.drivers import Drivers
 from tests.load.peers.video import Clip, sample_clip
 from tests.load.sessions import enrol, measure, table
-from tests.load.soak import Soak, soak, soaking, summary
+from tests.load.soak import Account, Soak, soak, soaking, summary
 
 pytestmark = pytest.mark.alone
 
@@ -75,13 +75,15 @@ def test_a_soak_in_which_everything_happens_leaves_nothing_behind(
 ) -> None:
     monkeypatch.setattr("tests.load.soak.DRIVER_KILLS", 6.0)
     monkeypatch.setattr("tests.load.soak.WORKER_KILLS", 6.0)
+    monkeypatch.setattr("tests.load.soak.LOOK", 1.5)
     lines: list[dict[str, Any]] = []
-    with soaking(clips, 4, 5.0, seed=5, flags=()) as run:
+    with soaking(clips, 4, 5.0, seed=5, flags=(), viewers=1) as run:
         account = soak(run, 20.0, 8.0, lines.append)
     assert account.missed() == [], summary(account)
     for what in ("came", "came lossy", "goodbye", "fell silent", "driver killed", "worker killed"):
         assert account.counts[what], f"{what} did not happen: {account.counts}"
     assert lines[-1]["median"] > 0.5 * RATE
+    assert lines[-1]["pictures to them/s"] > 0
 
 
 def test_a_session_that_nobody_drives_is_noticed(clips: list[Clip], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,16 +97,10 @@ def test_a_session_that_nobody_drives_is_noticed(clips: list[Clip], monkeypatch:
             return {}
 
     monkeypatch.setattr("tests.load.soak.ask", lambda url: {"sessions": [{"id": "left"}]})
-    run = Soak("", 0, Nobody(), clips, 0, 1.0, chance=None, account=_account())  # type: ignore[arg-type]
+    run = Soak("", 0, Nobody(), clips, 0, 1.0, chance=None, account=Account(0))  # type: ignore[arg-type]
     for now in (0.0, 30.0, 59.0):
         run._look(now)
     assert run.account.stuck == []
     run._look(61.0)
     run._look(66.0)
     assert run.account.stuck == ["left"]
-
-
-def _account() -> Any:
-    from tests.load.soak import Account
-
-    return Account(0)

@@ -1,8 +1,8 @@
 """A process that holds many senders: ``python -m tests.load.peers.drive --url URL --rate 15 CLIP…``.
 
 Reads a wish as a line of JSON and answers with one: ``open`` (sessions by number, so many a second), ``begin`` (count
-from now on), ``report``, ``close``. Session N shows clip N modulo their number. Times are ``time.perf_counter``, which
-is one clock for all processes of a machine.
+from now on), ``report``, ``close``, ``watch`` (so many viewers of a room). Session N shows clip N modulo their number.
+Times are ``time.perf_counter``, which is one clock for all processes of a machine.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from server.transport import TransportOptions, install
 from tests.load.designs.clients import DrawnSender, JpegSender
 from tests.load.peers.sender import Full, NotLetIn, Sender
 from tests.load.peers.video import Clip
+from tests.load.peers.watchers import Watchers
 
 KINDS: dict[str, type[Sender] | type[JpegSender]] = {"whip": Sender, "drawn": DrawnSender, "jpeg": JpegSender}
 
@@ -32,6 +33,7 @@ class Senders:
         self._url, self._clips, self._client = url, clips, client
         self._kind = KINDS[kind]
         self._there: dict[int, Sender | JpegSender] = {}
+        self._watchers = Watchers(url, client)
 
     async def open(self, numbers: list[int], pace: float, loss: float = 0.0, query: str = "") -> dict[str, Any]:
         """Connect these, ``pace`` of them a second; which are there, which were turned away as full, and why others
@@ -81,10 +83,13 @@ class Senders:
             return await self.open(**wish)
         if what == "close":
             return await self.close(**wish)
+        if what == "watch":
+            return await self._watchers.keep(**wish)
         return {"begin": self.begin, "report": self.report}[what]()
 
     async def close_all(self) -> None:
         """Let everybody go."""
+        await self._watchers.close()
         await self.close(list(self._there))
 
 
