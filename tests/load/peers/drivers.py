@@ -24,8 +24,9 @@ class DriverGone(RuntimeError):
 class Driver:
     """One process of :mod:`tests.load.peers.drive`."""
 
-    def __init__(self, url: str, clips: Sequence[Clip]) -> None:
+    def __init__(self, url: str, clips: Sequence[Clip], kind: str = "whip") -> None:
         command = [sys.executable, "-m", "tests.load.peers.drive", "--url", url, "--rate", str(clips[0].rate)]
+        command += ["--kind", kind]
         command += [str(clip.folder) for clip in clips]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         self.numbers: set[int] = set()  # of the sessions it holds
@@ -36,8 +37,8 @@ class Driver:
         try:
             self.process.stdin.write(json.dumps({"do": do, **fields}) + "\n")
             self.process.stdin.flush()
-        except BrokenPipeError as error:
-            raise DriverGone(f"the process that drives sessions {sorted(self.numbers)} has ended") from error
+        except (BrokenPipeError, ValueError) as error:  # the latter where it was killed from here
+            raise self._gone() from error
         return self.hear()
 
     def hear(self) -> dict[str, Any]:
@@ -45,8 +46,11 @@ class Driver:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise DriverGone(f"the process that drives sessions {sorted(self.numbers)} has ended")
+            raise self._gone()
         return dict(json.loads(line))
+
+    def _gone(self) -> DriverGone:
+        return DriverGone(f"the process that drives sessions {sorted(self.numbers)} has ended")
 
     def end(self) -> None:
         """Let its sessions say goodbye, and wait for it."""
@@ -56,19 +60,27 @@ class Driver:
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
-            self.kill()
+            self.process.kill()
+        self._let_go()
 
     def kill(self) -> None:
         """End it at once: none of its sessions can say goodbye."""
         self.process.kill()
+        self._let_go()
+
+    def _let_go(self) -> None:
         self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
 
 
 class Drivers:
     """Several of them, with the sessions dealt out in turn."""
 
-    def __init__(self, url: str, clips: Sequence[Clip], processes: int) -> None:
-        self.all = [Driver(url, clips) for _ in range(processes)]
+    def __init__(self, url: str, clips: Sequence[Clip], processes: int, kind: str = "whip") -> None:
+        self.all = [Driver(url, clips, kind) for _ in range(processes)]
         for driver in self.all:
             driver.hear()  # it is ready
 
@@ -95,25 +107,31 @@ class Drivers:
 
     def report(self) -> dict[int, dict[str, Any]]:
         """What each session has counted."""
-        answers = self._ask_all("report", [{}] * len(self.all))
-        return {int(number): said for answer in answers for number, said in answer["sessions"].items()}
+        return _by_number(self._ask_all("report", [{}] * len(self.all)))
 
-    def close(self, numbers: Sequence[int], goodbye: bool = True) -> None:
-        """Let these sessions go."""
+    def close(self, numbers: Sequence[int], goodbye: bool = True) -> dict[int, dict[str, Any]]:
+        """Let these sessions go; what they had counted."""
         fields = [{"numbers": [n for n in numbers if n in driver.numbers], "goodbye": goodbye} for driver in self.all]
-        self._ask_all("close", fields)
+        answers = self._ask_all("close", fields)
         for driver in self.all:
             driver.numbers -= set(numbers)
+        return _by_number(answers)
 
     def _ask_all(self, do: str, fields: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         with ThreadPoolExecutor(len(self.all)) as threads:
             return list(threads.map(lambda pair: pair[0].ask(do, **pair[1]), zip(self.all, fields, strict=True)))
 
 
+def _by_number(answers: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    return {int(number): said for answer in answers for number, said in answer["sessions"].items()}
+
+
 @contextlib.contextmanager
-def drivers(url: str, clips: Sequence[Clip], sessions: int, processes: int = 0) -> Iterator[Drivers]:
+def drivers(
+    url: str, clips: Sequence[Clip], sessions: int, processes: int = 0, kind: str = "whip"
+) -> Iterator[Drivers]:
     """Processes for so many sessions, and their end."""
-    made = Drivers(url, clips, processes or 1 + (sessions - 1) // SESSIONS_EACH)
+    made = Drivers(url, clips, processes or 1 + (sessions - 1) // SESSIONS_EACH, kind)
     try:
         yield made
     finally:

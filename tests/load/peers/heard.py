@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,16 +65,21 @@ class Heard:
             window.stale += 1
             return
         self._seq = result["seq"]
+        window.skipped += result["skipped"]
+        names = {face["name"] for face in result["faces"] if face["identity"] == "known"}
+        self.answered(result["rtp"], now, looked=result["keyframe"], names=names)
+
+    def answered(self, stamp: int, now: float, *, looked: bool = False, names: Set[str] = frozenset()) -> None:
+        """What is shown now is of the picture that was handed over under this stamp."""
+        window = self.window
         self.age(now)
-        handed = self._handed.pop(result["rtp"], None)
+        handed = self._handed.pop(stamp, None)
         if handed is not None:
             window.latencies.append(now - handed)
             self._shown = handed
         window.times.append(now)
         self.last_result = now
-        window.skipped += result["skipped"]
-        window.looks += result["keyframe"]
-        names = {face["name"] for face in result["faces"] if face["identity"] == "known"}
+        window.looks += looked
         window.named += bool(names)
         self.names |= names
 
@@ -81,7 +87,3 @@ class Heard:
         """Take into account how old what is shown has become; where nothing is, since the window began."""
         since = self.window.began if self._shown is None else self._shown
         self.window.oldest = max(self.window.oldest, now - since)
-
-    def restarted(self) -> None:
-        """A new session counts its results anew."""
-        self._seq = -1

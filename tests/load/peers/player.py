@@ -14,6 +14,7 @@ class Player:
         self.size = size
         self._wanted = (rate, size)
         self._index = 0  # of the next picture, in the loop of this rate
+        self.shown = 0  # … and of the one before
 
     def want(self, fps: float, width: int, height: int) -> None:
         """At most so many pictures a second, at most this large, from the next key frame on."""
@@ -31,5 +32,6 @@ class Player:
             self._index = second * self.rate
         pictures = self._clip.payloads(self.rate, self.size)
         payloads = pictures[self._index]
+        self.shown = self._index
         self._index = (self._index + 1) % len(pictures)
         return payloads

@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 import aiohttp
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
 from server.transport import CLOCK_RATE, Forwarder, Packed, forwarder, tune_sender
@@ -44,19 +44,22 @@ class _Nothing(MediaStreamTrack):
 class Sender:
     """A session of its own. ``loss`` is the share of its packets of video that never leave."""
 
+    path = "/api/v1/whip"
+
     def __init__(self, number: int, url: str, clip: Clip, *, loss: float = 0.0, query: str = "") -> None:
         self.number = number
         self.heard = Heard(time.perf_counter())
         self.budget: dict[str, Any] | None = None  # the newest the server gave
         self.session: str | None = None
         self.ended: str | None = None  # why the server ended it
-        self._where = f"{url}/api/v1/whip{query}"
+        self._where = url + self.path + query
         self._player = Player(clip, clip.rate, SIZES[0])
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._results = self._pc.createDataChannel("results", ordered=False, maxRetransmits=0)
         self._commands = self._pc.createDataChannel("commands")
         self._results.on("message", self._result)
         self._commands.on("message", self._said)
+        self._pc.on("connectionstatechange", self._on_state)
         self._open = asyncio.Event()
         self._chance = random.Random(number)
         self._loss = loss
@@ -74,7 +77,9 @@ class Sender:
             raise NotLetIn(f"{type(error).__name__}: {error}") from error
 
     async def _connect(self, client: aiohttp.ClientSession) -> None:
-        sender = self._pc.addTrack(_Nothing())
+        transceiver = self._pc.addTransceiver(_Nothing(), direction="sendonly")
+        self._prepare(transceiver)
+        sender = transceiver.sender
         tune_sender(sender, self._player.jump)
         self._forwarder = forwarder(sender, self._next, secrets.randbits(32), secrets.randbits(15))
         assert self._forwarder is not None, "this aiortc has other private names than we know"
@@ -87,7 +92,7 @@ class Sender:
                 raise Full(answer.headers.get("Retry-After", ""))
             if answer.status != 201:
                 raise NotLetIn(f"{answer.status} {text[:200]}")
-            self.session = answer.headers["Location"].rpartition("/")[2]
+            self.session = answer.headers.get("Location", "").rpartition("/")[2]
         await self._pc.setRemoteDescription(RTCSessionDescription(text, "answer"))
         await self._open.wait()
 
@@ -106,9 +111,20 @@ class Sender:
         packed = Packed(payloads, round((self._due - self._began) * CLOCK_RATE))
         self._due += 1 / self._player.rate
         if self._forwarder is not None:
-            stamp = self._forwarder.stamp(packed.time)
-            self.heard.sent(stamp, sum(map(len, payloads)), time.perf_counter(), late)
+            key = self._key(self._forwarder.stamp(packed.time))
+            self.heard.sent(key, sum(map(len, payloads)), time.perf_counter(), late)
         return packed
+
+    def _prepare(self, transceiver: RTCRtpTransceiver) -> None:
+        """What there is to do before the offer."""
+
+    def _key(self, stamp: int) -> int:
+        """By what the result of the picture will be known that leaves under this RTP timestamp."""
+        return stamp
+
+    def _on_state(self) -> None:
+        if self._pc.connectionState in ("failed", "closed"):
+            self.ended = self.ended or "the connection was lost"
 
     def _result(self, raw: str) -> None:
         self.heard.result(json.loads(raw), len(raw), time.perf_counter())

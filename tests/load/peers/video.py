@@ -7,6 +7,7 @@ video there are clips of four faces of a sample photo, each alone before a movin
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import math
@@ -24,6 +25,7 @@ from av.video.frame import PictureType
 from numpy.typing import NDArray
 
 from server.transport import payloads_of
+from tests.load.peers.code import draw_code
 from tests.pictures import camera_path, group_photo
 
 LOOP = 10  # seconds
@@ -36,7 +38,7 @@ SAMPLE_RATE = 30
 FACE_SCALE = 1.5
 QUALITY = 80  # of JPEG pictures
 JPEGS = "{}x{}@{}.jpegs"
-MADE = "whole"  # the file that is written last
+STILL = "still{}.jpg"
 VERSION = 1  # of what is in the cache
 _LENGTH = struct.Struct("!I")
 
@@ -80,38 +82,43 @@ class Clip:
 
     def stills(self) -> list[Path]:
         """Photos to know its person by."""
-        return sorted(self.folder.glob("still*.jpg"))
+        return sorted(self.folder.glob(STILL.format("*")))
 
     def _read(self, rate: int, size: tuple[int, int]) -> list[list[bytes]]:
         pieces = read_pieces(self.folder / f"{size[0]}x{size[1]}@{rate}.vp8")
         return [payloads_of("VP8", piece, number) for number, piece in enumerate(pieces)]
 
 
-def video_clip(video: Path, rate: int, cache: Path | None = None) -> Clip:
+def video_clip(video: Path, rate: int, cache: Path | None = None, *, coded: bool = False) -> Clip:
     """The clip of a video, made unless it is in the cache. Raises :class:`Unreadable`."""
     try:
         key = hashlib.sha256(video.read_bytes()).hexdigest()
     except OSError as error:
         raise Unreadable(f"{video}: {error.strerror or error}") from error
-    folder = (cache or default_cache()) / f"{key[:16]}-{rate}-{VERSION}"
-    if not (folder / MADE).exists():
-        _make(folder, _read_video(video), rate)
+    folder = (cache or default_cache()) / _folder(key[:16], rate, coded)
+    if not folder.exists():
+        _make(folder, _read_video(video), rate, coded)
     return Clip(folder, rate)
 
 
-def sample_clip(number: int, rate: int, cache: Path | None = None) -> Clip:
+def sample_clip(number: int, rate: int, cache: Path | None = None, *, coded: bool = False) -> Clip:
     """The clip of one of four people of the sample photo."""
-    folder = (cache or default_cache()) / f"sample{number}-{rate}-{VERSION}"
-    if not (folder / MADE).exists():
-        _make(folder, _sample_pictures(number), rate)
+    folder = (cache or default_cache()) / _folder(f"sample{number}", rate, coded)
+    if not folder.exists():
+        _make(folder, _sample_pictures(number), rate, coded)
     return Clip(folder, rate)
 
 
-def make_clips(videos: Sequence[Path], rate: int, cache: Path | None = None) -> list[Clip]:
-    """A clip of each video, or those of the sample photo. Raises :class:`Unreadable`."""
+def _folder(key: str, rate: int, coded: bool) -> str:
+    return f"{key}-{rate}{'-coded' * coded}-{VERSION}"
+
+
+def make_clips(videos: Sequence[Path], rate: int, cache: Path | None = None, *, coded: bool = False) -> list[Clip]:
+    """A clip of each video, or those of the sample photo; ``coded``: with its number in each picture of the highest
+    rate. Raises :class:`Unreadable`."""
     if videos:
-        return [video_clip(video, rate, cache) for video in videos]
-    return [sample_clip(number, rate, cache) for number in range(SAMPLES)]
+        return [video_clip(video, rate, cache, coded=coded) for video in videos]
+    return [sample_clip(number, rate, cache, coded=coded) for number in range(SAMPLES)]
 
 
 def read_pieces(path: Path) -> list[bytes]:
@@ -138,14 +145,25 @@ def loop_positions(duration: float, rate: int) -> list[float]:
 Picture = NDArray[np.uint8]
 
 
-def _make(folder: Path, pictures: tuple[list[Picture], float], rate: int) -> None:
-    """Everything of a clip: its encodings, its pictures as JPEG, and photos of its person."""
-    folder.mkdir(parents=True, exist_ok=True)
+def _make(folder: Path, pictures: tuple[list[Picture], float], rate: int, coded: bool) -> None:
+    """Everything of a clip, beside its place and then there at once, as others may look for it meanwhile."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="making-") as beside:
+        made = Path(beside) / folder.name
+        made.mkdir()
+        _write(made, pictures, rate, coded)
+        with contextlib.suppress(OSError):  # somebody was quicker
+            made.rename(folder)
+
+
+def _write(folder: Path, pictures: tuple[list[Picture], float], rate: int, coded: bool) -> None:
+    """Its encodings, its pictures as JPEG, and photos of its person."""
     images, per_second = pictures
     duration = len(images) / per_second
 
     def shown(rate: int) -> list[Picture]:
-        return [images[min(len(images) - 1, round(at * per_second))] for at in loop_positions(duration, rate)]
+        loop = [images[min(len(images) - 1, round(at * per_second))] for at in loop_positions(duration, rate)]
+        return [draw_code(picture, number) for number, picture in enumerate(loop)] if coded else loop
 
     for width, height in SIZES:
         for one in rates_up_to(rate):
@@ -155,8 +173,7 @@ def _make(folder: Path, pictures: tuple[list[Picture], float], rate: int) -> Non
     write_pieces(folder / JPEGS.format(*SIZES[0], rate), jpegs)
     for index in range(STILLS):
         still = images[index * (len(images) - 1) // (STILLS - 1)]
-        cv2.imwrite(str(folder / f"still{index}.jpg"), still[..., ::-1])
-    (folder / MADE).touch()
+        cv2.imwrite(str(folder / STILL.format(index)), still[..., ::-1])
 
 
 def _encode(pictures: Sequence[Picture], width: int, height: int, rate: int) -> list[bytes]:
