@@ -44,7 +44,7 @@ function reasons({ reason, sessions }) {
   if (reason === "shared") return t("{cameras} cameras share its processors.", cameras);
   if (reason === "settled") return t("{cameras} cameras share its processors; others with new faces get more, as nothing new is to be seen here.", cameras);
   if (reason === "new_face") return t("{cameras} cameras share its processors; this one gets more while it has a new face.", cameras);
-  return t("That is all it can use.");
+  return t("This camera gets all that it can use.");
 }
 
 /** What is said across the picture, where there is so little that it shows. */
