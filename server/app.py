@@ -23,6 +23,7 @@ from server.audit import AuditLog
 from server.audit.middleware import audit_middleware, note_views
 from server.front_operations import OPERATIONS
 from server.join import Door
+from server.nodes.nodes import Nodes
 from server.passes import is_guest, pass_in
 from server.people.consent import PURPOSE
 from server.problems import problem_middleware
@@ -55,6 +56,8 @@ class Services:
     """Where other programs come in; ``None``: no key opens anything."""
     access: Access | None = None
     """Who may come in; ``None``: nobody can sign in, and there are no links."""
+    nodes: Nodes | None = None
+    """The other nodes; ``None``: there are none."""
     audit: AuditLog | None = None
     """Where it is noted who saw and changed what; ``None``: nowhere."""
 
@@ -69,6 +72,7 @@ def create_app(settings: Settings, services: Services) -> web.Application:
     answers = Answers()
     middlewares = [
         problem_middleware,
+        *([] if services.nodes is None else services.nodes.middlewares()),
         *([] if services.audit is None else [audit_middleware(services.audit)]),
         access_middleware(settings, services.access, services.keys),
         media_type_middleware,

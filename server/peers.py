@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from server.link import EVERYONE, Link, LinkHandler, Visit
+from server.nodes.tags import secret_id
 from server.peer import Peer
 from server.sdp import OfferError
 from server.transport import TransportOptions
@@ -61,6 +62,7 @@ class PeerRegistry:
         max_sessions: int,
         keep: float = KEEP_BROKEN,
     ) -> None:
+        self.tag = ""  # of this node, for the ids of sessions
         self._options = options
         self._factory = handler_factory
         self._max = max_sessions
@@ -126,7 +128,7 @@ class PeerRegistry:
         if found is None and len(self._links) >= self._max:
             raise Full
         if found is None:
-            link = make(self._factory, None)
+            link = make(self._factory, secret_id(self.tag))
         else:
 
             def go_on(link: Any) -> LinkHandler:

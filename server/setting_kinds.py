@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 _HOST_NAME = re.compile(
@@ -107,6 +108,28 @@ def _word(raw: object) -> str:
     return word
 
 
+def _node_name(raw: object) -> str:
+    name = _text(raw)
+    if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", name, re.ASCII):
+        raise ValueError("give a name of 32 letters, digits, '.', '_' and '-' at most")
+    return name
+
+
+def _node_url(raw: object) -> str:
+    text = _text(raw).rstrip("/")
+    if not text:
+        return ""
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        raise ValueError("give an address such as http://10.0.0.5:8000") from None
+    bare = not (url.path or url.query or url.fragment or url.username or url.password)
+    if url.scheme not in ("http", "https") or not url.hostname or not bare or port == 0 or len(text) > 255:
+        raise ValueError("give an address such as http://10.0.0.5:8000, with no path and no password")
+    return text
+
+
 def _folder(raw: object) -> Path:
     text = str(raw) if isinstance(raw, Path) else _text(raw)
     if not text:
@@ -185,6 +208,8 @@ SWITCH = Kind("true \\| false", _switch, lambda value: "true" if value else "fal
 PORT = whole(0, 65535, "port")
 TEXT = Kind("text", _text)
 WORD = Kind("name", _word)
+NODE_NAME = Kind("name", _node_name)
+NODE_URL = Kind("URL", _node_url)
 FOLDER = Kind("folder", _folder)
 FILE = Kind("file", _file, lambda path: str(path or ""))
 HOST_NAMES = _list("host names", _host_name)

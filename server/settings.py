@@ -196,6 +196,14 @@ class Settings:
         kinds.SWITCH, True, "Tell the sender from the first packets on that it may send at full rate."
     )
     stall_guard: bool = setting(kinds.SWITCH, True, "After a gap, ask for a fresh picture at once.")
+    node_name: str = setting(
+        kinds.NODE_NAME, "", "What this node is called where there are several.", shown="made of the computer's name"
+    )
+    node_url: str = setting(
+        kinds.NODE_URL,
+        "",
+        "Address at which other nodes reach this one, privately or by `https:`; without it there are no others.",
+    )
     log_level: str = setting(
         kinds.choice("debug", "info", "warning", "error"), "warning", "What is logged, on standard error."
     )
@@ -326,12 +334,23 @@ def _check_together(settings: Settings, origins: Mapping[str, str]) -> None:
                 raise SettingsError(f"{one} = {port} ({origins[one]}): {other} has that port ({origins[other]})")
     if settings.hsts_days and not settings.host_names:
         raise SettingsError(f"hsts_days ({origins['hsts_days']}) has no use: host_names is empty")
+    _check_node(settings, origins)
     turn = any(url.startswith("turn") for url in settings.ice_servers)
     for name in ("turn_username", "turn_password"):
         if turn and not getattr(settings, name):
             raise SettingsError(f"{name} is empty: the TURN server in ice_servers ({origins['ice_servers']}) needs it")
         if not turn and getattr(settings, name):
             raise SettingsError(f"{name} ({origins[name]}) has no use: ice_servers names no TURN server")
+
+
+def _check_node(settings: Settings, origins: Mapping[str, str]) -> None:
+    if settings.node_url and settings.local_owner:
+        raise SettingsError(
+            f"local_owner ({origins['local_owner']}) cannot be on with node_url: requests come from other computers "
+            "too; sign in instead"
+        )
+    if settings.node_name and not settings.node_url:
+        raise SettingsError(f"node_name ({origins['node_name']}) has no use: node_url is empty")
 
 
 def _remarks(environ: Mapping[str, str]) -> tuple[str, ...]:

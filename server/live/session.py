@@ -37,6 +37,7 @@ from server.live.noticing import Noticing
 from server.live.session_people import SessionPeople
 from server.live.tally import Tally
 from server.live.why import face_report
+from server.nodes.tags import like
 from server.people import People
 from server.people.inbox import Inbox
 from server.pixels import luma, rgb
@@ -95,7 +96,8 @@ class LiveSession:
         audit: AuditLog | None = None,
     ) -> None:
         self.id = link.id
-        self.resume = secrets.token_urlsafe(16)  # who knows it may go on with this session after its connection broke
+        # Who knows it may go on with this session after its connection broke.
+        self.resume = like(link.id, secrets.token_urlsafe(16))
         self._link = link
         self.camera = camera or LiveCamera()
         self._consent = consent or ConsentMode()

@@ -30,3 +30,8 @@ class ConsentModes:
     async def keep(self, room: str, on: bool) -> None:
         """Also after a restart. Raises ``sqlalchemy.exc.SQLAlchemyError``."""
         await self._people.run(lambda store: write_mode(store.engine, room, on))
+
+    async def changed(self) -> dict[str, bool]:
+        """What was chosen elsewhere and has not been taken up, by room."""
+        kept = await self._people.run(lambda store: read_modes(store.engine))
+        return {room: on for room, on in kept.items() if self._chosen.get(room) is not on}
