@@ -129,7 +129,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
     async with contextlib.AsyncExitStack() as stack:
         people = await _open_people(settings, models)
         stack.push_async_callback(people.close)
-        signing = SigningKey.open(settings.data_dir)
+        signing = await people.run(SigningKey.of)
         audit = await AuditLog.open(people, signing, settings.audit_days)
         stack.push_async_callback(audit.close)
         people.expired = audit.expired

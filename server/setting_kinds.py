@@ -194,6 +194,24 @@ def _ice_servers(raw: object) -> tuple[str, ...]:
     return urls
 
 
+def _database(raw: object) -> str:
+    """The address of a PostgreSQL database. No error shows it, as there is a password in it."""
+    text = _text(raw)
+    if not text:
+        return ""
+    form = "postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME"
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(f"give an address such as {form}, with what is special in the password as %XX") from None
+    if parts.scheme != "postgresql+psycopg":
+        raise ValueError(f"only PostgreSQL is known, as {form}; leave it empty for SQLite in data_dir")
+    if not parts.path.strip("/") or "/" in parts.path.strip("/"):
+        raise ValueError(f"name the database at the end, as in {form}")
+    return text
+
+
 def _port_range(raw: object) -> tuple[int, int] | None:
     text = _text(raw)
     if not text:
@@ -207,6 +225,7 @@ def _port_range(raw: object) -> tuple[int, int] | None:
 SWITCH = Kind("true \\| false", _switch, lambda value: "true" if value else "false")
 PORT = whole(0, 65535, "port")
 TEXT = Kind("text", _text)
+DATABASE = Kind("URL", _database)
 WORD = Kind("name", _word)
 NODE_NAME = Kind("name", _node_name)
 NODE_URL = Kind("URL", _node_url)

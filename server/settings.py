@@ -76,6 +76,14 @@ class Settings:
         "Folder of people, accounts, keys and certificates.",
         shown="the user's data folder",
     )
+    database: str = setting(
+        kinds.DATABASE,
+        "",
+        "PostgreSQL database that holds people and accounts instead, for several nodes "
+        "(`postgresql+psycopg://USER:PASSWORD@HOST/NAME`).",
+        shown="SQLite in the data folder",
+        secret=True,
+    )
     master_key: str = setting(
         kinds.TEXT, "", "What wraps the keys of people: 32 bytes in base64.", shown="a file of its own", secret=True
     )

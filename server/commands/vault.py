@@ -62,14 +62,16 @@ def rotate(people: bool, data_dir: Path | None, as_json: bool) -> None:
         require_exchangeable(source, settings.new_master_key)
         replaced = 0
         if people:  # first, so that with a key from elsewhere the old one still opens
-            store = contextlib.closing(PeopleStore(folder / FILE, settings.undo_days, source, lock))
+            store = contextlib.closing(PeopleStore(folder / FILE, settings.undo_days, source, lock, settings.database))
             with store as opened:
                 replaced = rekey(opened.engine)
                 noted(opened, "people.rekeyed", count=replaced)
         kept = exchange_master(folder, source, lock, settings.new_master_key)
         if (folder / FILE).is_file():
             now = source if source.is_file else MasterSource(settings.new_master_key)
-            with contextlib.closing(PeopleStore(folder / FILE, settings.undo_days, now, lock)) as opened:
+            with contextlib.closing(
+                PeopleStore(folder / FILE, settings.undo_days, now, lock, settings.database)
+            ) as opened:
                 noted(opened, "master_key.changed")
     if as_json:
         click.echo(json.dumps({"master_key": kept and str(kept), "keys_replaced": replaced}))

@@ -26,7 +26,7 @@ from server.people.receipts import make_receipt
 from server.storage import NoSuchPerson, PeopleStore
 from server.storage import forgetting as table
 from server.storage.audit import Noted, append_in
-from server.storage.engine import writing
+from server.storage.engine import backend_of, erase_traces, writing
 from server.storage.forgetting import Intention
 
 logger = logging.getLogger(__name__)
@@ -147,9 +147,12 @@ class Forgetting:
     async def _let_go(self, intention: Intention, gone: Gone) -> Intention:
         """What is in memory. Whoever stands before a camera is a stranger by now: what was noted of that goes too."""
         intention = await self._find_all(intention, gone, self._holders.memory, erase=True, add=True)
+        if await self._people.run(lambda store: backend_of(store.engine).shared):
+            words = "until PostgreSQL writes over it; the keys to what is sealed in it are destroyed"
+            intention = _with(intention, {}, [remains("the database's write-ahead log", "and its replicas", words)])
         for pause in EMPTYING:
             await asyncio.sleep(pause)
-            if await self._people.run(lambda store: table.empty_log(store.engine)):
+            if await self._people.run(lambda store: erase_traces(store.engine)):
                 return intention
         words = "the store's write-ahead log"
         return _with(
@@ -189,7 +192,7 @@ class Forgetting:
                 body = json.dumps(receipt, ensure_ascii=False)
                 table.finish(connection, intention.person, receipt["id"], receipt["at"], body)
                 append_in(connection, key, [entry])
-            table.empty_log(store.engine)
+            erase_traces(store.engine)
 
         await self._people.run(write)
         return receipt

@@ -78,7 +78,8 @@ class People:
         thread = ThreadPoolExecutor(1, thread_name_prefix="people")
         try:
             loop = asyncio.get_running_loop()
-            store = await loop.run_in_executor(thread, partial(PeopleStore, path, options.undo_days, options.master))
+            opening = partial(PeopleStore, path, options.undo_days, options.master, database=options.database)
+            store = await loop.run_in_executor(thread, opening)
             people = cls(store, thread, digest, dimension, options)
             await people._reload()
         except BaseException:

@@ -42,6 +42,7 @@ SEALED: Mapping[str, Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "change": {"words": ("change.words", ("id",))},
     "webhook": {"url": ("webhook.url", ("id",)), "secret": ("webhook.secret", ("id",))},
     "source": {"url": ("source.url", ("id",))},
+    "server_secret": {"value": ("server_secret.value", ("name",))},
 }
 Opener = Callable[..., bytes]
 
