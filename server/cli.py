@@ -29,6 +29,7 @@ MOUNTED = {
     "owner": "server.commands.owner:owner",
     "recognise": "server.commands.recognise:recognise",
     "vault": "server.commands.vault:vault",
+    "nodes": "server.commands.nodes:nodes",
     "backup": "server.commands.backup:backup",
     "restore": "server.commands.backup:restore",
 }

@@ -37,6 +37,9 @@ from server.live.reading import Readings, setup_reading
 from server.live.routes import setup_sessions
 from server.live.session import LiveSession, SessionOptions
 from server.media.decoder import Decoder, DecoderDown
+from server.nodes.nodes import Nodes
+from server.nodes.register import Load
+from server.nodes.routes import setup_nodes
 from server.peers import PeerRegistry
 from server.people import People, PeopleOptions
 from server.people.consent_routes import setup_consents
@@ -83,6 +86,7 @@ from tracking import DEFAULT_POLICY
 logger = logging.getLogger(__name__)
 
 PHOTO_THREADS = 2
+STRANGERS = frozenset({"stranger", "sighting"})  # tables of the inbox
 
 
 @contextlib.asynccontextmanager
@@ -129,6 +133,9 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
     async with contextlib.AsyncExitStack() as stack:
         people = await _open_people(settings, models)
         stack.push_async_callback(people.close)
+        nodes = await Nodes.open(settings, people)
+        if nodes is not None:
+            stack.push_async_callback(nodes.close)
         signing = await people.run(SigningKey.of)
         audit = await AuditLog.open(people, signing, settings.audit_days)
         stack.push_async_callback(audit.close)
@@ -178,7 +185,10 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(peers.close_all, "shutdown")
         viewers = Viewers(transport, settings.max_viewers)
         stack.push_async_callback(viewers.close_all, "shutdown")
-        sources = await Sources.open(people, peers, settings.max_sources)
+        for owner in (peers, imports, albums, evaluations):
+            owner.tag = "" if nodes is None else nodes.tag
+        turns = None if nodes is None else nodes.register
+        sources = await Sources.open(people, peers, settings.max_sources, turns=turns)
         stack.push_async_callback(sources.close)
         keys = Keys(people)
         access = await Access.open(settings, people.run, door, keys)
@@ -188,6 +198,8 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         videos = await _open_videos(settings, people, lambda: change.models, lambda: bool(sessions()))
         stack.push_async_callback(videos.close)
         videos.expired = audit.expired
+        if nodes is not None:
+            videos.tag = nodes.tag
         holders = make_holders(
             people, lambda: change.models, inbox, recorder, imports, albums, videos, settings.video_days, sessions
         )
@@ -207,6 +219,26 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         grace = Grace(people, settings.consent_grace_days, erase)
         stack.push_async_callback(grace.close)
 
+        if nodes is not None:
+            stack.push_async_callback(nodes.leave)
+            nodes.load = lambda: Load(peers.sessions)
+            grace.mine = partial(nodes.register.mine, "grace")
+            deliveries.mine, deliveries.shared = partial(nodes.register.mine, "webhooks"), True
+            nodes.connect(rooms, lambda: change.models.matcher)
+
+            async def follow_readings() -> None:
+                await readings.follow(change.models)
+                show_reading(None)
+
+            followers = {
+                rooms.follow: frozenset({"room", "room_consent_mode"}),
+                access.links.follow: frozenset({"room", "invitation", "invitation_device"}),
+                follow_readings: frozenset({"room_reading"}),
+                sources.follow: frozenset({"source"}),
+                recorder.follow: frozenset({"event"}),
+            }
+            nodes.follow(people, followers if inbox is None else {**followers, inbox.follow: STRANGERS})
+
         async def end_sessions(reason: str) -> None:
             await rooms.close()
             await sources.close()
@@ -222,10 +254,12 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             door=door,
             keys=KeyDoor(keys),
             access=access,
+            nodes=nodes,
             audit=audit,
             parts=(
                 lambda app: setup_keys(app, keys),
                 lambda app: setup_access(app, access),
+                lambda app: setup_nodes(app, turns),
                 lambda app: setup_whip(app, peers, transport.ice_servers),
                 lambda app: setup_fallback(app, peers, executor),
                 lambda app: setup_sessions(app, peers),

@@ -357,6 +357,10 @@ def _check_node(settings: Settings, origins: Mapping[str, str]) -> None:
             f"local_owner ({origins['local_owner']}) cannot be on with node_url: requests come from other computers "
             "too; sign in instead"
         )
+    if settings.node_url and not settings.database:
+        raise SettingsError(
+            f"node_url ({origins['node_url']}) has no use: nodes share a database, and database names none"
+        )
     if settings.node_name and not settings.node_url:
         raise SettingsError(f"node_name ({origins['node_name']}) has no use: node_url is empty")
 

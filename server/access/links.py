@@ -98,6 +98,11 @@ class Links:
         await self._run(lambda store: table.delete_invitation(store.engine, id))
         return True
 
+    async def follow(self) -> None:
+        """Take up what other nodes made, revoked and counted."""
+        kept = await self._run(lambda store: table.read_invitations(store.engine, self._now()))
+        self._known = {one.id: one for one in kept}
+
     def drop_room(self, room: str) -> None:
         """The room is closed, and what the store had of its links is gone with it."""
         for one in [one for one in self._known.values() if one.room == room]:

@@ -79,6 +79,11 @@ class Readings:
             await self._people.run(lambda store: write_room(store.engine, room, reading))
             self._chosen = {**self._chosen, room: reading}
 
+    async def follow(self, models: FaceModels) -> None:
+        """Take up what was chosen on other nodes."""
+        self._chosen = await self._people.run(lambda store: read_rooms(store.engine))
+        await self.prepare(models)
+
     async def _load(self) -> None:
         if self._shipped is None:
             self._shipped = EnsembleReader(await asyncio.to_thread(partial(load_attributes, self._provider)))

@@ -2,31 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from aiohttp.typedefs import Middleware
 
+from server import __version__
+from server.database import Database
 from server.nodes.cameras import OtherNodes
+from server.nodes.following import Follow, Followers
 from server.nodes.forwarding import Forwarding
 from server.nodes.lines import Lines
-from server.nodes.register import Register
+from server.nodes.node import open_node
+from server.nodes.register import Load, Register
 from server.nodes.word import NodeKey
+from server.settings import Settings, StartError
+from server.storage.faults import fault
 
 if TYPE_CHECKING:
     from pipeline.matcher import Matcher
+    from server.people import People
     from server.rooms.rooms import Rooms
+
+SECRET = "nodes"
 
 
 class Nodes:
-    """This node among the others. End it with :meth:`close`; ``register`` is closed with it."""
+    """This node among the others. Open with ``await Nodes.open(…)``; end it with :meth:`leave` before everything that
+    it stands before, and with :meth:`close` after."""
 
     def __init__(self, register: Register, key: NodeKey) -> None:
         self.register = register
         self.tag = register.node.tag
+        self.load: Callable[[], Load] = Load
+        """What this node says of itself."""
         self._key = key
         self._forwarding = Forwarding(self.tag, key, register)
         self._lines: Lines | None = None
+        self._followers: Followers | None = None
+
+    @classmethod
+    async def open(cls, settings: Settings, people: People) -> Nodes | None:
+        """Say that this node is there; ``None`` where it is the only one. Raises
+        :class:`server.settings.StartError`."""
+        node = open_node(settings)
+        if node is None:
+            return None
+        secret = await people.run(lambda store: store.shared_secret(SECRET, lambda: secrets.token_bytes(32)))
+        if secret is None:
+            raise StartError("node_url has no use: nodes share a database, and the setting database names none")
+        engine = Database(settings.database).engine()
+        said: list[Callable[[], Load]] = [Load]
+        try:
+            register = await Register.open(engine, node, __version__, lambda: said[0]())
+        except StartError:
+            engine.dispose()
+            raise
+        except Exception as error:
+            engine.dispose()
+            if (found := fault(error)) is None:
+                raise
+            raise StartError(f"this node cannot be registered: {found.words}") from None
+        nodes = cls(register, NodeKey(secret))
+        said[0] = lambda: nodes.load()
+        return nodes
 
     def connect(self, rooms: Rooms, matcher: Callable[[], Matcher]) -> None:
         """Let rooms span all nodes."""
@@ -34,14 +75,22 @@ class Nodes:
         self._lines.start()
         rooms.join(OtherNodes(self._lines), matcher)
 
+    def follow(self, people: People, followers: Mapping[Follow, frozenset[str]]) -> None:
+        """Have these read anew what other nodes wrote into their tables."""
+        self._followers = Followers(people, followers)
+
     def middlewares(self) -> list[Middleware]:
         """To stand before everything that looks at the visitor."""
         lines = [] if self._lines is None else [self._lines.middleware()]
         return [self._forwarding.middleware(), *lines]
 
-    async def close(self) -> None:
-        """Say that this node has gone, and hang up."""
-        await self.register.close()
+    async def leave(self) -> None:
+        """Hang up, and follow no more."""
+        if self._followers is not None:
+            await self._followers.close()
         if self._lines is not None:
             await self._lines.close()
-        await self._forwarding.close()
+
+    async def close(self) -> None:
+        """Say that this node has gone."""
+        await asyncio.gather(self.register.close(), self._forwarding.close())

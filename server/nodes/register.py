@@ -122,10 +122,17 @@ class Register:
         Each work goes to one of the nodes that live, by the hash of both, so that few change hands when one comes or
         goes. A node that could not say that it lives does nothing before the others take it for dead.
         """
+        return self._owner(work) == self.node.tag
+
+    def theirs(self, work: str) -> bool:
+        """Whether another node does it now, for sure."""
+        return self._owner(work) not in (None, self.node.tag)
+
+    def _owner(self, work: str) -> str | None:
         if self._clock() - self._read > SURE:
-            return False
+            return None
         able = [row for row in self.all if row.silent < DEAD and not row.draining and row.up >= SETTLED]
-        return bool(able) and max(able, key=lambda row: _weight(work, row.tag)).tag == self.node.tag
+        return max(able, key=lambda row: _weight(work, row.tag)).tag if able else None
 
     # -- the heartbeat -----------------------------------------------------------------------------------------------
 

@@ -235,6 +235,12 @@ class Inbox:
             self._samples.clear()
             await self._load()
 
+    async def follow(self) -> None:
+        """Take up what other nodes noted, named and erased."""
+        async with self._lock:
+            await self._take_all()
+            await self._load()
+
     # -- taking in -----------------------------------------------------------------------------------------------
 
     def _put(self, session: str, room: str | None, noticed: Noticed | None) -> None:

@@ -221,6 +221,14 @@ class Recorder:
         if pending.events:
             await self._tell()
 
+    async def follow(self) -> None:
+        """Tell listeners of what other nodes noted."""
+        async with self._writing:
+            if self._listeners:
+                await self._tell()
+            else:
+                self._told = await self._people.run(lambda store: newest_event(store.engine))
+
     async def _tell(self) -> None:
         while events := await self._people.run(lambda store: events_after(store.engine, self._told, BATCH)):
             self._told = events[-1].number

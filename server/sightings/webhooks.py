@@ -26,6 +26,8 @@ from server.storage.events import Delivery, Event, NewEvent, Webhook
 logger = logging.getLogger(__name__)
 
 PAUSES = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 7200, 21600, 43200, 86400))  # between tries
+LOOK = 5.0  # seconds until what another node noted is looked for, should nobody have said so
+TURN = 1.0  # seconds until a node that does not deliver looks whether it is to
 TIMEOUT = 10.0  # seconds for an answer
 BATCH = 100
 GONE = 410  # the receiver wants no more (Standard Webhooks): given up at once
@@ -41,6 +43,9 @@ class Deliveries:
         self._clock = clock
         self._pauses = pauses
         self._wake = asyncio.Event()
+        self.mine: Callable[[], bool] = lambda: True
+        """Whether this node delivers now: where there are several, one does."""
+        self.shared = False  # other nodes may have something to deliver
         self._http = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=TIMEOUT),
             headers={"User-Agent": f"Visavis/{__version__}"},
@@ -86,7 +91,10 @@ class Deliveries:
         failing = False
         while True:
             self._wake.clear()
-            pause = 60.0
+            if not self.mine():
+                await asyncio.sleep(TURN)
+                continue
+            pause = LOOK if self.shared else 60.0
             try:
                 now = self._clock()
                 ready, later = await self._people.run(partial(_due, now))
