@@ -50,6 +50,17 @@ class Links:
         kept: list[Invitation] = await run(lambda store: table.read_invitations(store.engine, now()))
         return cls(run, kept, key, now)
 
+    async def read(self) -> None:
+        """Take up what another node or process wrote."""
+        await self.flush()
+        now = self._now()
+        kept: list[Invitation] = await self._run(lambda store: table.read_invitations(store.engine, now))
+        self._known = {one.id: one for one in kept}
+
+    def unused(self) -> Invitation | None:
+        """A standing link that another node shows and nobody has come by yet."""
+        return next((one for one in self.all() if one.standing and one.used is None), None)
+
     # -- making and revoking ---------------------------------------------------------------------------------------
 
     def all(self) -> list[Invitation]:

@@ -20,6 +20,7 @@ from server.rooms.consent_modes import ConsentModes
 from server.rooms.presence import Presence, Present, views_of
 from server.sources.link import SourceLink
 from server.sources.sources import Sources
+from server.storage import consent_mode
 from server.storage import rooms as table
 from server.wording import stated
 
@@ -112,16 +113,23 @@ class Rooms:
         async with self._choosing:
             if not on:
                 await self._consent_modes.keep(name, on)  # first: whoever is hidden stays it where this fails
-            self._consent_modes.take_up(name, on)
-            for session in self.cameras(name):
-                session.set_consent_mode(on)
-            self._presence.pop(name, None)  # who lingers in it was named
+            self._take_up_consent_mode(name, on)
             if on:
                 await self._consent_modes.keep(name, on)
 
     async def shut(self, name: str) -> None:
         """Close one: its cameras and viewers are ended, its sources removed, its invitations void."""
         await self._people.run(lambda store: table.close_room(store.engine, name))
+        await self._let_go(name)
+
+    def _take_up_consent_mode(self, name: str, on: bool) -> None:
+        self._consent_modes.take_up(name, on)
+        for session in self.cameras(name):
+            session.set_consent_mode(on)
+        self._presence.pop(name, None)  # who lingers in it was named
+
+    async def _let_go(self, name: str) -> None:
+        """Nobody is in it any more."""
         self._opened.pop(name, None)
         self.links.drop_room(name)
         for told in tuple(self._listeners.get(name, ())):
@@ -131,6 +139,20 @@ class Rooms:
         await asyncio.gather(*(self.end_camera(session) for session in self.cameras(name)))
         self._presence.pop(name, None)
         self._numbers.pop(name, None)
+
+    async def written_elsewhere(self, tables: frozenset[str] | None) -> None:
+        """Somebody else wrote: rooms they opened are open here, those they closed are closed, and faces are hidden
+        where they say so."""
+        if tables is None or table.ROOM.name in tables:
+            opened = await self._people.run(lambda store: table.read_rooms(store.engine))
+            for name in self._opened.keys() - opened.keys():
+                await self._let_go(name)
+            self._opened = opened
+        if tables is None or consent_mode.TABLE.name in tables:
+            async with self._choosing:
+                for name, on in (await self._consent_modes.read()).items():
+                    if self._consent_modes.of(name) != on:
+                        self._take_up_consent_mode(name, on)
 
     # -- cameras -------------------------------------------------------------------------------------------------
 
