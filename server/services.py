@@ -52,6 +52,7 @@ from server.people.model_change import ModelChange
 from server.people.model_change_routes import setup_model_change
 from server.people.own_data import OwnData
 from server.people.own_exporters import exporters
+from server.people.people import Tables
 from server.people.photos.imports import Imports
 from server.people.receipt_routes import setup_receipts
 from server.people.routes import setup_people
@@ -76,6 +77,8 @@ from server.sources.routes import setup_sources
 from server.sources.sources import Sources
 from server.storage import NoSuchPerson, StorageError
 from server.storage.audit import SERVER
+from server.storage.forgetting import RECEIPT
+from server.storage.room_reading import TABLE as ROOM_READING
 from server.transport import IceServer, TransportOptions, install
 from server.videos.own_data import video_exporter
 from server.videos.routes import VideoRoutes, setup_videos
@@ -86,7 +89,6 @@ from tracking import DEFAULT_POLICY
 logger = logging.getLogger(__name__)
 
 PHOTO_THREADS = 2
-STRANGERS = frozenset({"stranger", "sighting"})  # tables of the inbox
 
 
 @contextlib.asynccontextmanager
@@ -226,24 +228,21 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             deliveries.mine, deliveries.shared = partial(nodes.register.mine, "webhooks"), True
             nodes.connect(rooms, lambda: change.models.matcher)
 
-            async def follow_readings() -> None:
-                await readings.follow(change.models)
-                show_reading(None)
-
-            followers = {
-                rooms.follow: frozenset({"room", "room_consent_mode"}),
-                access.links.follow: frozenset({"room", "invitation", "invitation_device"}),
-                follow_readings: frozenset({"room_reading"}),
-                sources.follow: frozenset({"source"}),
-                recorder.follow: frozenset({"event"}),
-            }
-            nodes.follow(people, followers if inbox is None else {**followers, inbox.follow: STRANGERS})
-
         async def end_sessions(reason: str) -> None:
             await rooms.close()
             await sources.close()
             await asyncio.gather(viewers.close_all(reason), peers.close_all(reason))
 
+        async def read_elsewhere(tables: Tables) -> None:
+            if (tables is None or ROOM_READING.name in tables) and await readings.read(change.models):
+                show_reading(None)
+
+        for hears in (
+            access.written_elsewhere, rooms.written_elsewhere, recorder.written_elsewhere, change.written_elsewhere,
+            sources.written_elsewhere,
+            read_elsewhere, *([] if inbox is None else [inbox.written_elsewhere]),
+        ):  # fmt: skip
+            people.on_foreign_change(hears)
         await change.resume()
         await forgetting.resume()
         yield Services(
@@ -269,7 +268,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
                 lambda app: setup_reading(app, readings, lambda: change.models, show_reading),
                 lambda app: setup_people(app, people, lambda: change.models, settings.max_samples, forgetting),
                 lambda app: setup_consents(app, people),
-                lambda app: setup_forgetting(app, forgetting),
+                lambda app: setup_forgetting(app, forgetting, people),
                 lambda app: setup_receipts(app, people, own_data),
                 lambda app: setup_data(app, retention, audit, people, str(settings.data_dir)),
                 lambda app: setup_imports(app, imports),
@@ -329,9 +328,16 @@ async def _open_inbox(settings: Settings, people: People, models: FaceModels, au
     )  # fmt: skip
 
 
-def setup_forgetting(app: web.Application, forgetting: Forgetting) -> None:
-    """Whoever is forgotten goes from remembered answers as well, whichever way that was asked for."""
+def setup_forgetting(app: web.Application, forgetting: Forgetting, people: People) -> None:
+    """Whoever is forgotten goes from remembered answers as well, whichever way, and on whichever node, that was asked
+    for."""
     forgetting.told.append(app[ANSWERS].clear)
+
+    async def forgotten_elsewhere(tables: Tables) -> None:
+        if tables is None or RECEIPT.name in tables:
+            app[ANSWERS].clear()
+
+    people.on_foreign_change(forgotten_elsewhere)
 
 
 def _start_decoder() -> Decoder:

@@ -50,6 +50,17 @@ class Links:
         kept: list[Invitation] = await run(lambda store: table.read_invitations(store.engine, now()))
         return cls(run, kept, key, now)
 
+    async def read(self) -> None:
+        """Take up what another node or process wrote."""
+        await self.flush()
+        now = self._now()
+        kept: list[Invitation] = await self._run(lambda store: table.read_invitations(store.engine, now))
+        self._known = {one.id: one for one in kept}
+
+    def unused(self) -> Invitation | None:
+        """A standing link that another node shows and nobody has come by yet."""
+        return next((one for one in self.all() if one.standing and one.used is None), None)
+
     # -- making and revoking ---------------------------------------------------------------------------------------
 
     def all(self) -> list[Invitation]:
@@ -97,11 +108,6 @@ class Links:
         del self._known[id]
         await self._run(lambda store: table.delete_invitation(store.engine, id))
         return True
-
-    async def follow(self) -> None:
-        """Take up what other nodes made, revoked and counted."""
-        kept = await self._run(lambda store: table.read_invitations(store.engine, self._now()))
-        self._known = {one.id: one for one in kept}
 
     def drop_room(self, room: str) -> None:
         """The room is closed, and what the store had of its links is gone with it."""

@@ -36,8 +36,5 @@ def nodes(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"nodes": rows}))
         return
-    shown = [
-        (row["name"], row["state"], str(row["sessions"]), row["url"], row["tag"], row["version"]) for row in rows
-    ]
+    shown = [(row["name"], row["state"], str(row["sessions"]), row["url"], row["tag"], row["version"]) for row in rows]
     table(("name", "state", "sessions", "url", "tag", "version"), shown)
-

@@ -79,10 +79,12 @@ class Readings:
             await self._people.run(lambda store: write_room(store.engine, room, reading))
             self._chosen = {**self._chosen, room: reading}
 
-    async def follow(self, models: FaceModels) -> None:
-        """Take up what was chosen on other nodes."""
-        self._chosen = await self._people.run(lambda store: read_rooms(store.engine))
-        await self.prepare(models)
+    async def read(self, models: FaceModels) -> bool:
+        """Take up what somebody else chose; whether it is another."""
+        async with self._lock:
+            before, self._chosen = self._chosen, await self._people.run(lambda store: read_rooms(store.engine))
+            await self.prepare(models)
+            return before != self._chosen
 
     async def _load(self) -> None:
         if self._shipped is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aiohttp.typedefs import Middleware
@@ -12,7 +12,6 @@ from aiohttp.typedefs import Middleware
 from server import __version__
 from server.database import Database
 from server.nodes.cameras import OtherNodes
-from server.nodes.following import Follow, Followers
 from server.nodes.forwarding import Forwarding
 from server.nodes.lines import Lines
 from server.nodes.node import open_node
@@ -41,7 +40,6 @@ class Nodes:
         self._key = key
         self._forwarding = Forwarding(self.tag, key, register)
         self._lines: Lines | None = None
-        self._followers: Followers | None = None
 
     @classmethod
     async def open(cls, settings: Settings, people: People) -> Nodes | None:
@@ -75,19 +73,13 @@ class Nodes:
         self._lines.start()
         rooms.join(OtherNodes(self._lines), matcher)
 
-    def follow(self, people: People, followers: Mapping[Follow, frozenset[str]]) -> None:
-        """Have these read anew what other nodes wrote into their tables."""
-        self._followers = Followers(people, followers)
-
     def middlewares(self) -> list[Middleware]:
         """To stand before everything that looks at the visitor."""
         lines = [] if self._lines is None else [self._lines.middleware()]
         return [self._forwarding.middleware(), *lines]
 
     async def leave(self) -> None:
-        """Hang up, and follow no more."""
-        if self._followers is not None:
-            await self._followers.close()
+        """Hang up."""
         if self._lines is not None:
             await self._lines.close()
 

@@ -23,6 +23,11 @@ class ConsentModes:
         """Whether whoever has not consented is hidden there."""
         return self._default if room is None else self._chosen.get(room, self._default)
 
+    async def read(self) -> dict[str, bool]:
+        """What is chosen in the store, by another node perhaps; :meth:`take_up` takes it up."""
+        chosen: dict[str, bool] = await self._people.run(lambda store: read_modes(store.engine))
+        return chosen
+
     def take_up(self, room: str, on: bool) -> None:
         """From now on it is so; :meth:`keep` keeps it."""
         self._chosen[room] = on
@@ -30,8 +35,3 @@ class ConsentModes:
     async def keep(self, room: str, on: bool) -> None:
         """Also after a restart. Raises ``sqlalchemy.exc.SQLAlchemyError``."""
         await self._people.run(lambda store: write_mode(store.engine, room, on))
-
-    async def changed(self) -> dict[str, bool]:
-        """What was chosen elsewhere and has not been taken up, by room."""
-        kept = await self._people.run(lambda store: read_modes(store.engine))
-        return {room: on for room, on in kept.items() if self._chosen.get(room) is not on}

@@ -23,6 +23,7 @@ from server.rooms.elsewhere import CameraElsewhere, Elsewhere, camera_said
 from server.rooms.presence import Presence, Present, View, views_of
 from server.sources.link import SourceLink
 from server.sources.sources import Sources
+from server.storage import consent_mode
 from server.storage import rooms as table
 from server.wording import stated
 
@@ -117,26 +118,27 @@ class Rooms:
         async with self._choosing:
             if not on:
                 await self._consent_modes.keep(name, on)  # first: whoever is hidden stays it where this fails
-            self._take_up_mode(name, on)
+            self._take_up_consent_mode(name, on)
             if self._elsewhere is not None:  # at once: it hears of what is kept a moment later
                 await self._elsewhere.ask({"consent_mode": name, "on": on})
             if on:
                 await self._consent_modes.keep(name, on)
-
-    def _take_up_mode(self, name: str, on: bool) -> None:
-        self._consent_modes.take_up(name, on)
-        for session in self.cameras(name):
-            session.set_consent_mode(on)
-        self._presence.pop(name, None)  # who lingers in it was named
 
     async def shut(self, name: str) -> None:
         """Close one: its cameras and viewers are ended, its sources removed, its invitations void."""
         await self._people.run(lambda store: table.close_room(store.engine, name))
         if self._elsewhere is not None:
             await self._elsewhere.ask({"shut": name})
-        await self._end_room(name)
+        await self._let_go(name)
 
-    async def _end_room(self, name: str) -> None:
+    def _take_up_consent_mode(self, name: str, on: bool) -> None:
+        self._consent_modes.take_up(name, on)
+        for session in self.cameras(name):
+            session.set_consent_mode(on)
+        self._presence.pop(name, None)  # who lingers in it was named
+
+    async def _let_go(self, name: str) -> None:
+        """Nobody is in it any more."""
         self._opened.pop(name, None)
         self.links.drop_room(name)
         for told in tuple(self._listeners.get(name, ())):
@@ -146,6 +148,20 @@ class Rooms:
         await asyncio.gather(*(self.end_camera(session) for session in self.cameras(name)))
         self._presence.pop(name, None)
         self._numbers.pop(name, None)
+
+    async def written_elsewhere(self, tables: frozenset[str] | None) -> None:
+        """Somebody else wrote: rooms they opened are open here, those they closed are closed, and faces are hidden
+        where they say so."""
+        if tables is None or table.ROOM.name in tables:
+            opened = await self._people.run(lambda store: table.read_rooms(store.engine))
+            for name in self._opened.keys() - opened.keys():
+                await self._let_go(name)
+            self._opened = opened
+        if tables is None or consent_mode.TABLE.name in tables:
+            async with self._choosing:
+                for name, on in (await self._consent_modes.read()).items():
+                    if self._consent_modes.of(name) != on:
+                        self._take_up_consent_mode(name, on)
 
     # -- cameras -------------------------------------------------------------------------------------------------
 
@@ -283,19 +299,9 @@ class Rooms:
     async def asked(self, what: Mapping[str, Any]) -> None:
         """Do what another node asks for: end a closed room here too, or take up its consent mode."""
         if isinstance(what.get("shut"), str):
-            await self._end_room(what["shut"])
+            await self._let_go(what["shut"])
         elif isinstance(what.get("consent_mode"), str):
-            self._take_up_mode(what["consent_mode"], what.get("on") is True)
-
-    async def follow(self) -> None:
-        """Take up what other nodes kept: which rooms are open, and which are in consent mode."""
-        opened = await self._people.run(lambda store: table.read_rooms(store.engine))
-        closed = self._opened.keys() - opened.keys()
-        self._opened = opened
-        for room in closed:
-            await self._end_room(room)
-        for room, on in (await self._consent_modes.changed()).items():
-            self._take_up_mode(room, on)
+            self._take_up_consent_mode(what["consent_mode"], what.get("on") is True)
 
     def _others(self, room: str) -> list[CameraElsewhere]:
         return [] if self._elsewhere is None else self._elsewhere.cameras(room)

@@ -107,6 +107,11 @@ class Sources:
             if self._turns is None:
                 self._begin_if_few(fetched)
 
+    async def written_elsewhere(self, tables: frozenset[str] | None) -> None:
+        """Somebody else wrote: sources they added or removed are so here."""
+        if tables is None or table.TABLE.name in tables:
+            await self.follow()
+
     def _begin_if_few(self, fetched: Fetched) -> None:
         if sum(one.link is not None or one.again is not None for one in self._all.values()) < self._limit:
             self._begin(fetched)

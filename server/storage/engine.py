@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
+from server.storage.elsewhere import Changes, Elsewhere
 from server.storage.rows import StorageError
 from server.storage.schema import VAULT
 from server.vault import Vault
@@ -42,6 +43,9 @@ class Backend(Protocol):
 
     def version(self, engine: sa.Engine) -> int:
         """A number that changes when somebody else has written; where it is shared, with every change."""
+
+    def changes(self, told: Callable[[Elsewhere], None]) -> Changes:
+        """Follow what others write, where it is shared. Raises ``LookupError`` where it is not."""
 
     def erase_traces(self, engine: sa.Engine) -> bool:
         """Let nothing be left in logs of what was deleted; whether that could be done."""

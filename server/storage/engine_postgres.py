@@ -9,7 +9,7 @@ gets the next number, and tells it to all who listen (:mod:`server.storage.liste
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -21,6 +21,7 @@ from alembic.util.exc import CommandError
 from server.database import Database
 from server.storage.change_number import CHANNEL, STORE_CHANGE
 from server.storage.consents import CONSENT
+from server.storage.elsewhere import Changes, Elsewhere
 from server.storage.engine import BACKEND, TOUCHED, WRITES, migrate, migrations
 from server.storage.faults import fault
 from server.storage.postgres_guards import GUARDS
@@ -104,6 +105,10 @@ class PostgresDatabase:
         """The number of the newest change, whoever made it."""
         with engine.connect() as connection:
             return int(connection.execute(sa.select(STORE_CHANGE.c.number)).scalar_one())
+
+    def changes(self, told: Callable[[Elsewhere], None]) -> Changes:
+        """Follow what other nodes write."""
+        return Changes(self.database, self.node, told)
 
     def erase_traces(self, engine: sa.Engine) -> bool:
         """Its write-ahead log is PostgreSQL's own affair: nothing can be done from here."""

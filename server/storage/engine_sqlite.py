@@ -12,12 +12,14 @@ import contextlib
 import logging
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from alembic.util.exc import CommandError
 
+from server.storage.elsewhere import Changes, Elsewhere
 from server.storage.engine import BACKEND, WRITES, migrate, writing
 from server.storage.faults import damage, fault
 from server.storage.rows import StorageError
@@ -98,6 +100,10 @@ class SqliteFile:
         """A number that changes when another process has written."""
         with engine.connect() as connection:
             return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
+
+    def changes(self, told: Callable[[Elsewhere], None]) -> Changes:
+        """A file tells nothing: whoever wants to know asks for its version."""
+        raise LookupError("a file is not shared")
 
     def erase_traces(self, engine: sa.Engine) -> bool:
         """Empty the write-ahead log into the file: what was deleted is then gone from both (``secure_delete``). Returns

@@ -74,6 +74,12 @@ def read_choice(path: Path, database: str = "") -> str | None:
         engine.dispose()
 
 
+def read_chosen(engine: sa.Engine) -> str | None:
+    """The pack that was switched to; ``None``: the setting's."""
+    with engine.connect() as connection:
+        return connection.execute(sa.select(CHOICE.c.name)).scalar()
+
+
 def read_next(engine: sa.Engine) -> str | None:
     """The pack whose change was begun and neither finished nor cancelled."""
     with engine.connect() as connection:

@@ -597,7 +597,7 @@ def test_sealing_that_was_interrupted_begins_anew(path: Path, monkeypatch: pytes
         raise Stopped
 
     with monkeypatch.context() as patched:
-        patched.setattr("server.vault.keyring.Keyring.write", stop)
+        patched.setattr("server.vault.keyring_sqlite.SqliteKeyring.write", stop)
         with pytest.raises(Stopped):
             PeopleStore(path)
     with contextlib.closing(sqlite3.connect(path)) as database:
