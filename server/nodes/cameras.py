@@ -25,8 +25,13 @@ class OtherNodes:
         """How many cameras each room has there."""
         found: Counter[str] = Counter()
         for said in self._lines.said.values():
-            found.update(said["counts"])
+            found.update({room: len(cameras) for room, cameras in said["cameras"].items()})
         return found
+
+    def numbers(self, room: str) -> Mapping[int, tuple[str, str]]:
+        """The numbers of a room's cameras there, each with the time it came and its id; of two alike the earlier."""
+        found = [one for said in self._lines.said.values() for one in said["cameras"].get(room, ())]
+        return {number: (since, id) for number, since, id in sorted(found, key=lambda one: one[1:], reverse=True)}
 
     def cameras(self, room: str) -> list[CameraElsewhere]:
         """Those of a room, the first to come first, as far as they were asked for."""

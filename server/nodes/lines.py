@@ -1,7 +1,7 @@
 """What nodes tell each other beside the database: a line from each to each, a WebSocket whose messages are sealed.
 
 Over its line to another node a node says which rooms somebody looks at here, and what is to be done there; it is told,
-whenever it changes, how many cameras every room has there, and all about the rooms that were asked for. The database
+whenever it changes, which cameras every room has there, and all about the rooms that were asked for. The database
 would have to write each of that down; and what goes this way goes on while it is away. That a line broke says at once
 that a node has ended.
 """

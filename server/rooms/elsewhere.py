@@ -21,6 +21,9 @@ class Elsewhere(Protocol):
     def counts(self) -> Mapping[str, int]:
         """How many cameras each room has there."""
 
+    def numbers(self, room: str) -> Mapping[int, tuple[str, str]]:
+        """The numbers of a room's cameras there, each with the time it came and its id."""
+
     def cameras(self, room: str) -> list[CameraElsewhere]:
         """Those of a room, as far as they were asked for."""
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -174,7 +173,8 @@ class Rooms:
         others = self._numbers_elsewhere(room)
         for session in found:
             # Of two that took the same number on two nodes at once, the later one gives way.
-            later = others.get(numbers.get(session.id, 0), "~") < _since(session)
+            earlier = others.get(numbers.get(session.id, 0))
+            later = earlier is not None and earlier < (_since(session), session.id)
             if session.id not in numbers or later:
                 taken = {*others, *numbers.values()}
                 numbers[session.id] = next(n for n in range(1, len(taken) + 2) if n not in taken)
@@ -285,11 +285,14 @@ class Rooms:
             await self._elsewhere.hear_of(room)
 
     def tell(self, rooms: frozenset[str]) -> dict[str, Any]:
-        """What other nodes are told: how many cameras each room has here, and of these rooms everything."""
+        """What other nodes are told: of every room the cameras it has here, and of these rooms everything."""
         now = time.time()
-        counts = Counter(session.room for session in self._sessions() if session.room is not None)
+        used = sorted({session.room for session in self._sessions() if session.room is not None})
         return {
-            "counts": dict(counts),
+            "cameras": {
+                room: [(self._numbers[room][one.id], _since(one), one.id) for one in self.cameras(room)]
+                for room in used
+            },
             "rooms": {
                 room: [camera_said(self.camera_state(one, now), self._views(one)) for one in self.cameras(room)]
                 for room in sorted(rooms)
@@ -309,9 +312,8 @@ class Rooms:
     def _counts(self) -> Mapping[str, int]:
         return {} if self._elsewhere is None else self._elsewhere.counts()
 
-    def _numbers_elsewhere(self, room: str) -> dict[int, str]:
-        """Numbers that cameras of other nodes have, and since when those are there."""
-        return {int(one.state["number"]): one.since for one in self._others(room)}
+    def _numbers_elsewhere(self, room: str) -> Mapping[int, tuple[str, str]]:
+        return {} if self._elsewhere is None else self._elsewhere.numbers(room)
 
     # -- listening -------------------------------------------------------------------------------------------------
 
