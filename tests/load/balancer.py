@@ -1,4 +1,4 @@
-"""A small load balancer for tests: takes turns among the servers that answer, and goes to the next where one does not."""
+"""A small load balancer for tests: takes turns among servers, and goes to the next where one does not answer."""
 
 from __future__ import annotations
 
