@@ -72,6 +72,11 @@ class Fault:
     words: str
     passes: bool
 
+    @property
+    def soon(self) -> bool:
+        """Whether it is worth trying again within seconds, as somebody else mends it."""
+        return self.words in (_AWAY, _OTHER_NODE)
+
 
 def fault(error: BaseException) -> Fault | None:
     """What is wrong outside, or ``None`` where the error is of another kind."""

@@ -18,6 +18,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp.test_utils import unused_port
 
+from server.api.operations import SCOPES
 from server.commands.live_browser import START_TIMEOUT
 from tests import postgres
 from tests.load.balancer import Balancer, balancing
@@ -56,6 +57,11 @@ class Node:
                     return
             await asyncio.sleep(0.1)
         raise RuntimeError(f"a node did not start: {(self.folder / 'server.log').read_text()[-500:]}")
+
+    def command(self, *words: str) -> str:
+        """What a command says that is run where this node is."""
+        command = [sys.executable, "-m", "server", *words, "--data-dir", str(self.folder)]
+        return subprocess.run(command, env=self.environ, check=True, capture_output=True, text=True).stdout.strip()
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -109,7 +115,8 @@ async def fleet(folder: Path, nodes: int = 2, **settings: str) -> AsyncIterator[
                 stack.callback(node.end)
             plain = await stack.enter_async_context(aiohttp.ClientSession())
             await asyncio.gather(*(node.ready(plain) for node in made))
-            key = await asyncio.to_thread(_key, made[0])
+            scopes = [word for scope in SCOPES for word in ("--scope", scope)]
+            key = await asyncio.to_thread(made[0].command, "keys", "create", "load", *scopes)
             client = await stack.enter_async_context(
                 aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}, cookie_jar=aiohttp.DummyCookieJar())
             )
@@ -117,10 +124,3 @@ async def fleet(folder: Path, nodes: int = 2, **settings: str) -> AsyncIterator[
             yield Fleet(database, made, balancer, client, environ)
     finally:
         database.drop()
-
-
-def _key(node: Node) -> str:
-    scopes = [word for scope in ("read", "recognise", "people", "admin") for word in ("--scope", scope)]
-    command = [sys.executable, "-m", "server", "keys", "create", "load", *scopes, "--data-dir", str(node.folder)]
-    done = subprocess.run(command, env=node.environ, check=True, capture_output=True, text=True)
-    return done.stdout.strip()

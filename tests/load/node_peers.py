@@ -69,7 +69,7 @@ class Page:
     async def enrol(self, name: str, within: float = 20.0) -> dict[str, Any]:
         """Enrol the face before the camera: the message ``enrolled``, or the ``error``."""
         async with asyncio.timeout(within):
-            while not self._faces:
+            while not self._faces:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
             number, seen = next(self._numbers), len(self.messages)
             wish = {"v": 1, "type": "enrol", "id": number, "track": self._faces[0]["track"], "name": name}

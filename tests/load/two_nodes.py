@@ -19,12 +19,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
+from server.access.cookies import SESSION
+from server.commands.live_browser import camera_browser
+from server.nodes.tags import MARK
+from tests.browser.conftest import moving_portrait, start, write_camera
 from tests.load.fleet import Fleet, Node, fleet
 from tests.load.node_peers import Page
 from tests.load.room import SDP
 from tests.server.viewing import Viewing
 
 NAME = "Ada"
+NAMES = "name => window.visavis.state === 'live' && window.visavis.faces.some(face => face.name === name)"
 ROOM = "hall"
 PATIENCE = 30.0
 GAP = 1.0  # seconds between two results of a camera, at most, while recognition goes on
@@ -66,7 +73,7 @@ async def measure(folder: Path, away: float = 30.0, rounds: int = 2, browser: bo
                 await page.close()
         measures += await nodes_killed(found, rounds)
         if browser:
-            measures.append(await asyncio.to_thread(_browser_moves, found, folder))
+            measures += await browser_moves(found, folder, rounds)
         measures += await database_away(found, away)
         return measures
 
@@ -118,23 +125,28 @@ async def room_over_both(found: Fleet, one: Page, two: Page) -> list[Measure]:
 
 async def signed_in_everywhere(found: Fleet) -> list[Measure]:
     """A browser that signed in on one node is known on the other."""
-    import aiohttp
-
-    out = (found.nodes[0].folder / "server.out").read_text()
-    token = out.partition("/own/")[2].split()[0]
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client:
-        origin = {"Origin": found.nodes[0].url}
-        where = f"{found.nodes[0].url}/api/v1/access/own"
-        async with client.post(where, json={"token": token}, headers=origin) as answer:
-            assert answer.status == 200, await answer.text()
+    cookie = {"Cookie": f"{SESSION}={await signed_in(found.nodes[0])}"}
+    async with aiohttp.ClientSession() as client:
         began = time.monotonic()
-        while True:  # cookies are not bound to a port
-            async with client.get(f"{found.nodes[1].url}/api/v1/access/me") as answer:
+        while True:
+            async with client.get(f"{found.nodes[1].url}/api/v1/access/me", headers=cookie) as answer:
                 if answer.status == 200:
                     break
             assert time.monotonic() - began < PATIENCE, "not known on the other node"
             await asyncio.sleep(0.02)
     return [measure_of("signed in on one node, known on the other, s", [time.monotonic() - began], 1.0)]
+
+
+async def signed_in(node: Node) -> str:
+    """What is in the cookie of a browser that the owner signed in on this node."""
+    link = await asyncio.to_thread(node.command, "owner")
+    where, body = f"{node.url}/api/v1/access/own", {"token": link.rpartition("/")[2]}
+    async with (
+        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client,
+        client.post(where, json=body, headers={"Origin": node.url}) as answer,
+    ):
+        assert answer.status == 200, await answer.text()
+        return answer.cookies[SESSION].value
 
 
 async def nodes_killed(found: Fleet, rounds: int) -> list[Measure]:
@@ -248,9 +260,36 @@ def _gaps(page: Page, begin: float, end: float) -> list[float]:
     return [later - earlier for earlier, later in zip([begin, *times], [*times, end], strict=True)]
 
 
-def _browser_moves(found: Fleet, folder: Path) -> Measure:
-    """A real page whose node is killed."""
-    raise NotImplementedError
+async def browser_moves(found: Fleet, folder: Path, rounds: int) -> list[Measure]:
+    """A real page, signed in, whose node is killed."""
+    secret = await signed_in(found.nodes[0])
+    nodes = {await _tag(found, node): node for node in found.nodes}
+    camera = folder / "camera.mjpeg"
+    write_camera(camera, moving_portrait(90))
+    values: list[float] = []
+
+    def drive() -> None:
+        with camera_browser(camera) as browser:
+            context = browser.new_context()
+            context.add_cookies([{"name": SESSION, "value": secret, "url": found.balancer.url}])
+            page = context.new_page()
+            start(page, found.balancer.url)
+            page.wait_for_function(NAMES, arg=NAME, timeout=PATIENCE * 1e3)
+            for _ in range(rounds):
+                session = page.evaluate("() => window.visavis.session")
+                node = nodes[session.partition(MARK)[0]]
+                at = time.monotonic()
+                node.kill()
+                moved = f"([name, before]) => window.visavis.session !== before && ({NAMES})(name)"
+                page.wait_for_function(moved, arg=[NAME, session], timeout=PATIENCE * 1e3, polling=50)
+                values.append(time.monotonic() - at)
+                node.start()
+                asyncio.run_coroutine_threadsafe(node.ready(found.client), loop).result()
+                time.sleep(3.0)
+
+    loop = asyncio.get_running_loop()
+    await asyncio.to_thread(drive)
+    return [measure_of("a node killed, a real page live and naming again, s", values, 5.0)]
 
 
 def table(measures: list[Measure]) -> str:
