@@ -33,9 +33,7 @@ class End:
 
     def say(self, rooms: frozenset[str]) -> dict[str, Any]:
         self.wanted = rooms
-        cameras = {
-            name: [(1, one["state"]["since"], one["state"]["id"]) for one in all] for name, all in self.rooms.items()
-        }
+        cameras = {room: [(1, CAMERA["since"], CAMERA["id"]) for _ in there] for room, there in self.rooms.items()}
         return {"cameras": cameras, "rooms": {room: self.rooms.get(room, []) for room in rooms}}
 
     async def do(self, what: Mapping[str, Any]) -> None:
@@ -124,7 +122,8 @@ async def test_a_node_with_another_secret_is_told_nothing() -> None:
     a, b = End({"hall": [WALL]}), End({"hall": [WALL]})
     async with pair(a, b, secret=b"not the secret of the other one.") as (one, _two):
         await asyncio.sleep(0.3)
-        assert a.lines is not None and b.lines is not None
+        assert a.lines is not None
+        assert b.lines is not None
         assert (a.lines.said, b.lines.said) == ({}, {})
         async with browser() as client:
             async with client.get(one.url + PATH) as answer:
