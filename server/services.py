@@ -37,6 +37,7 @@ from server.live.reading import Readings, setup_reading
 from server.live.routes import setup_sessions
 from server.live.session import LiveSession, SessionOptions
 from server.media.decoder import Decoder, DecoderDown
+from server.nodes.forgetting import LetGo
 from server.nodes.nodes import Nodes
 from server.nodes.register import Load
 from server.nodes.routes import setup_nodes
@@ -80,6 +81,7 @@ from server.storage.audit import SERVER
 from server.storage.forgetting import RECEIPT
 from server.storage.room_reading import TABLE as ROOM_READING
 from server.transport import IceServer, TransportOptions, install
+from server.videos.letting_go import VideoHolder
 from server.videos.own_data import video_exporter
 from server.videos.routes import VideoRoutes, setup_videos
 from server.videos.videos import Videos
@@ -226,7 +228,9 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             nodes.load = lambda: Load(peers.sessions)
             grace.mine = partial(nodes.register.mine, "grace")
             deliveries.mine, deliveries.shared = partial(nodes.register.mine, "webhooks"), True
-            nodes.connect(rooms, lambda: change.models.matcher)
+            held_here = [VideoHolder(videos, settings.video_days), *holders.memory]
+            let_go = LetGo(people, lambda: change.models.matcher, held_here)
+            forgetting.hold(nodes.connect(rooms, lambda: change.models.matcher, let_go))
 
         async def end_sessions(reason: str) -> None:
             await rooms.close()

@@ -10,6 +10,7 @@ from typing import Any
 from server.nodes.lines import Lines
 from server.rooms.elsewhere import WAIT, CameraElsewhere, camera_heard
 
+DONE_WITHIN = 2.0  # seconds
 STAYS = 10.0  # seconds that a room is told of after it was asked for once
 
 
@@ -50,8 +51,9 @@ class OtherNodes:
         await self._lines.hear(lambda said: room in said.get("rooms", ()), WAIT)
 
     async def ask(self, what: Mapping[str, Any]) -> None:
-        """Have every node do something that concerns a room."""
-        await self._lines.ask(what)
+        """Have every node do something that concerns a room; those that can be reached have done it when this
+        returns, or took longer than :data:`DONE_WITHIN`."""
+        await self._lines.call(what, DONE_WITHIN)
 
     async def _look(self) -> None:
         now = time.monotonic()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import logging
 import secrets
@@ -35,8 +36,8 @@ HEARTBEAT = 2.0  # … between two signs of life; half of it without an answer e
 LARGEST = 16 * 1024 * 1024  # bytes of a message
 Say = Callable[[frozenset[str]], Mapping[str, Any]]
 """What there is of these rooms here, as JSON has it."""
-Do = Callable[[Mapping[str, Any]], Awaitable[None]]
-"""Do what another node asks for."""
+Do = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any] | None]]
+"""Do what another node asks for, and answer."""
 
 
 @dataclass(slots=True)
@@ -49,6 +50,7 @@ class Line:
     bound: str = ""
     said: Mapping[str, Any] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    waiting: dict[int, asyncio.Future[Mapping[str, Any] | None]] = field(default_factory=dict)  # for answers
 
 
 class Lines:
@@ -63,6 +65,7 @@ class Lines:
         self._lines: dict[str, Line] = {}
         self._rooms: frozenset[str] = frozenset()
         self._sockets: set[web.WebSocketResponse] = set()
+        self._numbers = itertools.count(1)  # of calls
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, sock_connect=1.5))
 
     def start(self) -> None:
@@ -96,6 +99,30 @@ class Lines:
         """Ask every node for something; whoever cannot be reached misses it."""
         text = json.dumps(what)
         await asyncio.gather(*(self._send(line, text) for line in tuple(self._lines.values())))
+
+    async def call(self, what: Mapping[str, Any], seconds: float) -> dict[str, Mapping[str, Any] | None]:
+        """Ask every node for something and wait for their answers, by name; ``None``: it gave none in time. Nodes that
+        are listed and have no line are among them."""
+        there = {row.tag: row.name for row in self._register.all if row.tag != self._me}
+        there |= {tag: line.node.name for tag, line in self._lines.items()}
+        answers = await asyncio.gather(*(self._call_one(tag, what, seconds) for tag in there))
+        return dict(zip(there.values(), answers, strict=True))
+
+    async def _call_one(self, tag: str, what: Mapping[str, Any], seconds: float) -> Mapping[str, Any] | None:
+        line = self._lines.get(tag)
+        if line is None or line.socket is None:
+            return None
+        number = next(self._numbers)
+        answer: asyncio.Future[Mapping[str, Any] | None] = asyncio.get_running_loop().create_future()
+        line.waiting[number] = answer
+        try:
+            async with asyncio.timeout(seconds):
+                await self._send(line, json.dumps({**what, "call": number}))
+                return await answer
+        except TimeoutError:
+            return None
+        finally:
+            line.waiting.pop(number, None)
 
     async def hear(self, done: Callable[[Mapping[str, Any]], bool], seconds: float) -> None:
         """Wait until what every line said satisfies ``done``, and no longer than this."""
@@ -134,6 +161,9 @@ class Lines:
             finally:
                 line.socket, line.said = None, {}
                 line.news.set()
+                for waiting in line.waiting.values():
+                    if not waiting.done():
+                        waiting.set_result(None)
             known = self._register.other(line.node.tag)
             if known is None:  # called again when it is back
                 self._lines.pop(line.node.tag, None)
@@ -152,7 +182,13 @@ class Lines:
             await self._send(line, json.dumps({"rooms": sorted(self._rooms)}))
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.BINARY:
-                    line.said = json.loads(self._key.open(message.data, f"answer {line.bound}"))
+                    said = json.loads(self._key.open(message.data, f"answer {line.bound}"))
+                    if "call" in said:
+                        waiting = line.waiting.get(said["call"])
+                        if waiting is not None and not waiting.done():
+                            waiting.set_result(said["answer"])
+                        continue
+                    line.said = said
                     line.news.set()
 
     async def _send(self, line: Line, text: str) -> None:
@@ -181,7 +217,8 @@ class Lines:
         self._sockets.add(socket)
         bound = f"{word.sender} {self._me} {word.nonce}"
         wanted: list[frozenset[str]] = [frozenset()]
-        telling = asyncio.create_task(self._tell(socket, f"answer {bound}", wanted), name="nodes: tell")
+        answers = f"answer {bound}"
+        tasks = {asyncio.create_task(self._tell(socket, answers, wanted), name="nodes: tell")}
         try:
             async for message in socket:
                 if message.type is not aiohttp.WSMsgType.BINARY:
@@ -190,13 +227,15 @@ class Lines:
                 if "rooms" in asked:
                     wanted[0] = frozenset(asked["rooms"])
                 else:
-                    await self._done(asked)
+                    tasks.add(asyncio.create_task(self._done(socket, answers, asked), name="nodes: do"))
+                    tasks = {task for task in tasks if not task.done()}
         except NotOurs:
             logger.warning("nodes: a message on a line was not sealed by a node of ours")
         finally:
             self._sockets.discard(socket)
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await socket.close()
         return socket
 
@@ -209,8 +248,12 @@ class Lines:
                 await socket.send_bytes(self._key.seal(text, bound))
             await asyncio.sleep(LOOK)
 
-    async def _done(self, asked: Mapping[str, Any]) -> None:
+    async def _done(self, socket: web.WebSocketResponse, bound: str, asked: Mapping[str, Any]) -> None:
+        answer = None
         try:
-            await self._do(asked)
+            answer = await self._do(asked)
         except Exception as error:  # the line has to hold
             logger.error("nodes: what another node asked for failed: %s", type(error).__name__)
+        if "call" in asked and not socket.closed:
+            with contextlib.suppress(ConnectionError):
+                await socket.send_bytes(self._key.seal(json.dumps({"call": asked["call"], "answer": answer}), bound))

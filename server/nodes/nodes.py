@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from aiohttp.typedefs import Middleware
 
 from server import __version__
 from server.database import Database
 from server.nodes.cameras import OtherNodes
+from server.nodes.forgetting import HeldElsewhere, LetGo
 from server.nodes.forwarding import Forwarding
 from server.nodes.lines import Lines
 from server.nodes.node import open_node
@@ -67,11 +68,16 @@ class Nodes:
         said[0] = lambda: nodes.load()
         return nodes
 
-    def connect(self, rooms: Rooms, matcher: Callable[[], Matcher]) -> None:
-        """Let rooms span all nodes."""
-        self._lines = Lines(self.register, self._key, rooms.tell, rooms.asked)
+    def connect(self, rooms: Rooms, matcher: Callable[[], Matcher], let_go: LetGo) -> HeldElsewhere:
+        """Let rooms span all nodes, and forgetting reach them; the result is what they hold."""
+
+        async def do(what: Mapping[str, Any]) -> Mapping[str, Any]:
+            return await (let_go.do(what) if "forget" in what else rooms.asked(what))
+
+        self._lines = Lines(self.register, self._key, rooms.tell, do)
         self._lines.start()
         rooms.join(OtherNodes(self._lines), matcher)
+        return HeldElsewhere(self._lines)
 
     def middlewares(self) -> list[Middleware]:
         """To stand before everything that looks at the visitor."""

@@ -69,6 +69,10 @@ class Forgetting:
         self._lock = asyncio.Lock()
         self._going: set[asyncio.Task[dict[str, Any]]] = set()
 
+    def hold(self, more: Holder) -> None:
+        """Look through this too."""
+        self._holders = replace(self._holders, memory=(*self._holders.memory, more))
+
     async def close(self) -> None:
         """Wait for what is being forgotten."""
         await asyncio.gather(*self._going, return_exceptions=True)

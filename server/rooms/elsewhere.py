@@ -34,7 +34,8 @@ class Elsewhere(Protocol):
         """Wait until every node has told of a room, within :data:`WAIT`."""
 
     async def ask(self, what: Mapping[str, Any]) -> None:
-        """Have every node do what :meth:`server.rooms.rooms.Rooms.asked` can."""
+        """Have every node do what :meth:`server.rooms.rooms.Rooms.asked` can; those that can be reached have done it
+        when this returns."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -299,12 +299,13 @@ class Rooms:
             },
         }
 
-    async def asked(self, what: Mapping[str, Any]) -> None:
+    async def asked(self, what: Mapping[str, Any]) -> Mapping[str, Any]:
         """Do what another node asks for: end a closed room here too, or take up its consent mode."""
         if isinstance(what.get("shut"), str):
             await self._let_go(what["shut"])
         elif isinstance(what.get("consent_mode"), str):
             self._take_up_consent_mode(what["consent_mode"], what.get("on") is True)
+        return {}
 
     def _others(self, room: str) -> list[CameraElsewhere]:
         return [] if self._elsewhere is None else self._elsewhere.cameras(room)

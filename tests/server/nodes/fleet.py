@@ -32,6 +32,10 @@ class Listed:
     def others(self) -> tuple[Row, ...]:
         return tuple(self.rows)
 
+    @property
+    def all(self) -> tuple[Row, ...]:
+        return tuple(self.rows)
+
     def other(self, tag: str) -> Row | None:
         return next((row for row in self.rows if row.tag == tag), None)
 

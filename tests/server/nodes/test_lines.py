@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from server.nodes.cameras import OtherNodes
+from server.nodes.forgetting import HeldElsewhere, LetGo
 from server.nodes.lines import PATH, Lines
 from server.nodes.register import Register
 from server.nodes.word import HEADER, NodeKey, Word
-from tests.server.nodes.fleet import SECRET, Listed, Served, browser, know, node
+from server.people import People
+from server.people.gone import Found, Gone, remains
+from tests.packs import open_models
+from tests.server.nodes.fleet import SECRET, Listed, Served, browser, know, node, row
 
 A, B = "aaaaaa", "bbbbbb"
 CAMERA = {"id": f"{B}~x", "since": "2026-01-01T00:00:00+00:00", "number": 1, "viewers": 0, "state": "live"}
@@ -30,16 +36,20 @@ class End:
     asked: list[Mapping[str, Any]] = field(default_factory=list)
     lines: Lines | None = None
     wanted: frozenset[str] = frozenset()
+    answers: Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]] | None = None
 
     def say(self, rooms: frozenset[str]) -> dict[str, Any]:
         self.wanted = rooms
         cameras = {room: [(1, CAMERA["since"], CAMERA["id"]) for _ in there] for room, there in self.rooms.items()}
         return {"cameras": cameras, "rooms": {room: self.rooms.get(room, []) for room in rooms}}
 
-    async def do(self, what: Mapping[str, Any]) -> None:
-        self.asked.append(what)
+    async def do(self, what: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        if self.answers is not None:
+            return await self.answers(what)
+        self.asked.append({name: value for name, value in what.items() if name != "call"})
         if what.get("break"):
             raise RuntimeError("what is asked for fails")
+        return {}
 
     def middlewares(self, register: Listed, key: NodeKey) -> list[Middleware]:
         self.lines = Lines(cast(Register, register), key, self.say, self.do)
@@ -49,6 +59,19 @@ class End:
     def others(self) -> OtherNodes:
         assert self.lines is not None
         return OtherNodes(self.lines)
+
+
+class Held:
+    """A place of a node that holds somebody."""
+
+    gone: Gone | None = None
+
+    async def find(self, gone: Gone) -> Found:
+        async def erase() -> Mapping[str, int]:
+            self.gone = gone
+            return {"faces in imports": 3}
+
+        return Found({"films": 1}, erase, [remains("film", "video 1", "deleted")])
 
 
 def nothing(_app: web.Application) -> None:
@@ -105,6 +128,51 @@ async def test_what_is_asked_for_is_done_there_and_a_failure_ends_no_line() -> N
         await until(lambda: len(b.asked) == 2)
         assert b.asked == [{"break": True}, {"shut": "hall"}]
         assert a.asked == []
+        assert a.lines is not None
+        assert await a.lines.call({"one": 1}, 2) == {f"node-{B}": {}}
+        assert await a.lines.call({"break": True}, 2) == {f"node-{B}": None}
+
+
+async def test_who_does_not_answer_in_time_or_ends_is_named() -> None:
+    async def slow(_what: Mapping[str, Any]) -> Mapping[str, Any]:
+        await asyncio.sleep(60)
+        return {}
+
+    a, b = End(), End(answers=slow)
+    async with pair(a, b) as (one, two):
+        assert a.lines is not None
+        await until(lambda: a.lines is not None and a.lines.said)
+        assert await a.lines.call({"one": 1}, 0.1) == {f"node-{B}": None}
+        one.register.rows.append(row("cccccc", "http://localhost:1"))  # dead, and still listed
+        calling = asyncio.create_task(a.lines.call({"one": 1}, 30))
+        await asyncio.sleep(0.1)
+        await two.runner.cleanup()
+        assert await asyncio.wait_for(calling, 3) == {f"node-{B}": None, "node-cccccc": None}
+
+
+async def test_somebody_who_is_forgotten_is_let_go_by_every_node(tmp_path: Path) -> None:
+    models = open_models()
+    people = await People.open(tmp_path / "p.sqlite3", "a" * 64, 128)
+    faces = np.eye(128, dtype=np.float32)
+    held = Held()
+    let_go = LetGo(people, lambda: models.matcher, [held])
+    a, b = End(), End(answers=let_go.do)
+    try:
+        async with pair(a, b):
+            assert a.lines is not None
+            await until(lambda: a.lines is not None and a.lines.said)
+            gone = Gone("1" * 32, True, faces[0], "Ada", people.gallery, models.matcher)
+            found = await HeldElsewhere(a.lines).find(gone)
+            assert held.gone is not None
+            assert (held.gone.person, held.gone.films, held.gone.name) == ("1" * 32, True, "Ada")
+            assert [held.gone.alike(faces[0]), held.gone.alike(faces[1])] == [True, False]
+            assert found.counts == {"films": 1, "faces in imports": 3}
+            assert list(found.remains) == [remains("film", "video 1", "deleted")]
+        # Who cannot be reached stands in the receipt.
+        (left,) = (await HeldElsewhere(a.lines).find(gone)).remains
+        assert left["where"] == f"node node-{B}"
+    finally:
+        await people.close()
 
 
 async def test_a_dead_nodes_cameras_are_gone_at_once_and_back_with_it() -> None:
