@@ -142,6 +142,10 @@ class PostgresDatabase:
             migrate(connection)
         else:
             _make(connection)
+        if connection.execute(sa.select(VAULT.c.id)).first() is None:
+            vault = vault_of(connection)
+            keys = {"index_key": vault.new_key("index"), "common_key": vault.new_key("common")}
+            connection.execute(VAULT.insert(), [{"id": 1, "dirty": False, **keys}])
 
 
 def _make(connection: sa.Connection) -> None:
@@ -151,9 +155,6 @@ def _make(connection: sa.Connection) -> None:
     all_tables.schema.METADATA.create_all(connection)
     for statement in GUARDS:
         connection.exec_driver_sql(statement)
-    vault = vault_of(connection)
-    keys = {"index_key": vault.new_key("index"), "common_key": vault.new_key("common")}
-    connection.execute(VAULT.insert(), [{"id": 1, "dirty": False, **keys}])
     connection.execute(STORE_CHANGE.insert(), [{"id": 1, "number": 0}])
     command.stamp(migrations(connection), "head")
 

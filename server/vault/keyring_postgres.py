@@ -69,7 +69,8 @@ def is_there(database: Database) -> bool:
     engine = database.engine()
     try:
         with engine.connect() as connection:
-            return sa.inspect(connection).has_table(RING.name, SCHEMA)
+            made = sa.inspect(connection).has_table(RING.name, SCHEMA)
+            return made and connection.execute(sa.select(RING.c.one)).first() is not None
     except sa.exc.DBAPIError as error:
         raise _unreachable(database.words, error) from None
     finally:

@@ -19,6 +19,8 @@ from server.access.passwords import Passwords, TooBusy, WeakPassword, check_new
 from tests.server.conftest import Served, Serving
 from tests.server.signing import QUICK, Clock, accounts
 
+pytestmark = pytest.mark.usefixtures("either_store")
+
 GOOD, OTHER = "quiet lamp orbits plum", "seven odd marble jugs"
 
 

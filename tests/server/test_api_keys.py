@@ -25,6 +25,8 @@ from server.storage.api_keys import MAX_KEYS, TooManyKeys
 from tests.server.test_storage import DIGEST
 from tests.server.whole import Whole, seed, serving_all
 
+pytestmark = pytest.mark.usefixtures("either_store")
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:

@@ -47,6 +47,8 @@ from tests.server.test_rooms_routes import Joined, until
 from tests.server.test_storage import DIGEST, sample
 from tests.server.whole import Whole, serving_all
 
+pytestmark = pytest.mark.usefixtures("either_store")
+
 NAME = "Augusta Ada King-Noel"
 OTHER = "Grace Brewster Hopper"
 CROP = b"\xff\xd8 a picture of Ada \xff\xd9" * 8

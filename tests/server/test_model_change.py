@@ -32,6 +32,8 @@ from tests.pictures import camera_frame, group_photo
 from tests.server.test_storage import embedding
 from tracking import IdentityState
 
+pytestmark = pytest.mark.usefixtures("either_store")
+
 OLD = open_models().manifest.digest
 PLAIN = Matcher(replace(open_models().manifest.matching, population=None))  # plain cosines
 

@@ -36,6 +36,8 @@ from server.vault import VaultError, open_vault
 from tests.server.old_store import JPEG, LANDMARKS, NAMES, PHOTO, SECRETS, SEEDS, make_old_store
 from tests.server.test_storage import DIGEST, OTHER, add, embedding, entries
 
+pytestmark = pytest.mark.usefixtures("either_store")
+
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 POINTS = np.arange(10, dtype=np.float32).reshape(5, 2) + 0.25
 
