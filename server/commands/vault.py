@@ -84,9 +84,7 @@ def rotate(people: bool, data_dir: Path | None, as_json: bool) -> None:
     if people:
         click.echo(f"{replaced} keys were replaced. Backups made before cannot be read any more: make a new one.")
     if kept and database is not None:
-        click.echo(
-            f"The master key in {kept} is a new one. Copy it to every other node before it starts, and elsewhere."
-        )
+        click.echo(f"The master key in {kept} is a new one. Copy it elsewhere, and to all other nodes.")
     elif kept:
         ring = folder / KEYRING
         click.echo(f"The master key in {kept} is a new one. Keep a copy of it, and of {ring}, elsewhere.")

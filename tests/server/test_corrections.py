@@ -155,7 +155,7 @@ def test_after_its_time_a_change_is_for_good(path: Path) -> None:
 def test_what_can_still_be_undone_is_kept(store: PeopleStore) -> None:
     ada = store.add_person("Ada", [sample(1), sample(2)], DIGEST)
     change = store.remove_person(ada.id)
-    with store.engine.begin() as connection:  # six days ago
+    with writing(store.engine) as connection:  # six days ago
         earlier = datetime.now(UTC) - timedelta(days=6)
         connection.execute(sa.update(CHANGE).where(CHANGE.c.id == change.id).values(at=earlier))
     store.erase_expired()
