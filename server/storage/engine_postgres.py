@@ -115,7 +115,7 @@ class PostgresDatabase:
         return True
 
     def clean(self, engine: sa.Engine) -> None:
-        """Let PostgreSQL give the room of deleted rows free to be written over."""
+        """Let PostgreSQL give the room of deleted rows free to be written over, and write the keyring anew."""
         with engine.connect() as connection:
             if not connection.execute(sa.select(VAULT.c.dirty)).scalar():
                 return
@@ -131,6 +131,8 @@ class PostgresDatabase:
                 connected.autocommit = False
         finally:
             driver.close()
+        vault: Vault = engine.get_execution_options()[OPTION]
+        vault.keyring.vacuum()
         with engine.execution_options(**{WRITES: True}).begin() as connection:
             connection.execute(VAULT.update().values(dirty=False))
 

@@ -25,6 +25,7 @@ from server.storage import (
     UndoConflict,
     reading,
 )
+from server.storage.engine import writing
 from server.storage.schema import CHANGE
 from tests.server.test_storage import DIGEST, embedding, entries, sample
 from tests.stores import only_sqlite

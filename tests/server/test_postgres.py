@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import shutil
+import subprocess
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -192,6 +193,24 @@ def test_without_the_driver_it_says_what_to_install(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(StartError, match=r"install visavis\[postgres\]"):
         PeopleStore(tmp_path / "people.sqlite3", database="postgresql+psycopg://ada:hunter2@somewhere/visavis")
+
+
+def test_a_dump_put_back_brings_all_but_the_forgotten(tmp_path: Path, running: Server, url: str) -> None:
+    """As docs/postgres.md says: the store alone is put back, beside the keyring of today."""
+
+    def run(program: str, *words: str) -> None:
+        plain = url.replace("+psycopg", "")
+        subprocess.run([str(running.bin / program), "-d", plain, *words], check=True, capture_output=True)
+
+    dump = str(tmp_path / "store.dump")
+    with contextlib.closing(PeopleStore(tmp_path / "first" / "people.sqlite3", database=url)) as store:
+        ada, _ = (store.add_person(name, [look(n)], DIGEST) for n, name in enumerate(("Ada", "Grace")))
+        run("pg_dump", "--format=custom", "--exclude-schema=visavis_keyring", f"--file={dump}")
+        store.forget(ada.id)
+        assert [row.name for row in store.people()] == ["Grace"]
+    run("pg_restore", "--clean", "--if-exists", "--single-transaction", dump)
+    with contextlib.closing(PeopleStore(tmp_path / "first" / "people.sqlite3", database=url)) as store:
+        assert [row.name for row in store.people()] == ["Grace"]
 
 
 # -- one writes at a time --------------------------------------------------------------------------------------------
