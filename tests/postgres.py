@@ -20,6 +20,8 @@ from uuid import uuid4
 
 import psycopg
 
+from server.storage import PeopleStore
+
 PLACES = ("/usr/lib/postgresql", "/usr/local", "/opt/homebrew", "/usr")
 WANTED = ("initdb", "pg_ctl", "postgres")
 
@@ -38,14 +40,30 @@ class Server:
     bin: Path
     user: str | None
     made: list[str] = field(default_factory=list)
+    _moulded: bool = False
 
-    def database(self) -> str:
-        """A new, empty database; its address."""
+    def database(self, empty: bool = False) -> str:
+        """A new database; its address. It has the tables already, which takes a third of a second, unless it is to be
+        ``empty``."""
         name = f"t{uuid4().hex}"
+        mould = "template0" if empty else self._mould()
         with psycopg.connect(self._plain("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {mould} STRATEGY wal_log")
         self.made.append(name)
         return self.url(name)
+
+    def _mould(self) -> str:
+        if not self._moulded:
+            with psycopg.connect(self._plain("postgres"), autocommit=True) as connection:
+                connection.execute("CREATE DATABASE mould")
+            with tempfile.TemporaryDirectory() as folder:
+                PeopleStore(Path(folder) / "people.sqlite3", database=self.url("mould")).close()
+            with psycopg.connect(self._plain("mould")) as connection:  # whoever comes brings a master key of their own
+                connection.execute(
+                    "TRUNCATE vault_state, visavis_keyring.ring, visavis_keyring.key, visavis_keyring.erased"
+                )
+            self._moulded = True
+        return "mould"
 
     def drop(self) -> None:
         """Drop what was made, whoever has it open."""

@@ -115,7 +115,7 @@ class PostgresDatabase:
         return True
 
     def clean(self, engine: sa.Engine) -> None:
-        """Let PostgreSQL give the room of deleted rows free to be written over."""
+        """Let PostgreSQL give the room of deleted rows free to be written over, and write the keyring anew."""
         with engine.connect() as connection:
             if not connection.execute(sa.select(VAULT.c.dirty)).scalar():
                 return
@@ -131,6 +131,8 @@ class PostgresDatabase:
                 connected.autocommit = False
         finally:
             driver.close()
+        vault: Vault = engine.get_execution_options()[OPTION]
+        vault.keyring.vacuum()
         with engine.execution_options(**{WRITES: True}).begin() as connection:
             connection.execute(VAULT.update().values(dirty=False))
 
@@ -142,6 +144,10 @@ class PostgresDatabase:
             migrate(connection)
         else:
             _make(connection)
+        if connection.execute(sa.select(VAULT.c.id)).first() is None:
+            vault = vault_of(connection)
+            keys = {"index_key": vault.new_key("index"), "common_key": vault.new_key("common")}
+            connection.execute(VAULT.insert(), [{"id": 1, "dirty": False, **keys}])
 
 
 def _make(connection: sa.Connection) -> None:
@@ -151,9 +157,6 @@ def _make(connection: sa.Connection) -> None:
     all_tables.schema.METADATA.create_all(connection)
     for statement in GUARDS:
         connection.exec_driver_sql(statement)
-    vault = vault_of(connection)
-    keys = {"index_key": vault.new_key("index"), "common_key": vault.new_key("common")}
-    connection.execute(VAULT.insert(), [{"id": 1, "dirty": False, **keys}])
     connection.execute(STORE_CHANGE.insert(), [{"id": 1, "number": 0}])
     command.stamp(migrations(connection), "head")
 

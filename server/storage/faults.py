@@ -83,9 +83,9 @@ def fault(error: BaseException) -> Fault | None:
     words = None
     if isinstance(error, sa.exc.TimeoutError):  # another of our own threads waits for the one connection
         return Fault(_AWAY, True)
+    if isinstance(error, VaultError) and error.__cause__ is not None:  # the keyring lies on the same disk
+        error = error.__cause__
     origin = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-    if isinstance(error, VaultError):  # the keyring lies on the same disk
-        origin = error.__cause__
     if type(origin).__module__.partition(".")[0] == "psycopg":
         words = _said_by_postgres(error, origin)
     elif isinstance(origin, sqlite3.Error):

@@ -15,7 +15,7 @@ from server.settings import StartError
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.5  # seconds between two looks at what may not have been heard
-SLICE = 0.25  # seconds until an end is noticed
+SLICE = 0.1  # seconds until an end is noticed
 AGAIN = (0.1, 2.0)  # seconds before a first and later tries to connect again
 
 

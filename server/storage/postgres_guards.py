@@ -4,13 +4,13 @@ from __future__ import annotations
 
 _REFUSE = """
 CREATE FUNCTION visavis_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN RAISE EXCEPTION '%', TG_ARGV[0]; END $$
+BEGIN RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation'; END $$
 """
 _KEPT = """
 CREATE FUNCTION visavis_audit_is_kept() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF OLD.number > COALESCE((SELECT number FROM audit_mark WHERE kind = 'floor'), 0) THEN
-    RAISE EXCEPTION 'the audit log is not removed';
+    RAISE EXCEPTION 'the audit log is not removed' USING ERRCODE = 'integrity_constraint_violation';
   END IF;
   RETURN OLD;
 END $$

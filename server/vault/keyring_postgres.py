@@ -69,7 +69,8 @@ def is_there(database: Database) -> bool:
     engine = database.engine()
     try:
         with engine.connect() as connection:
-            return sa.inspect(connection).has_table(RING.name, SCHEMA)
+            made = sa.inspect(connection).has_table(RING.name, SCHEMA)
+            return made and connection.execute(sa.select(RING.c.one)).first() is not None
     except sa.exc.DBAPIError as error:
         raise _unreachable(database.words, error) from None
     finally:
@@ -93,10 +94,7 @@ class PostgresKeyring(Keyring):
             with self._transaction() as connection:
                 self._prepare(connection)
             self.refresh()
-        except sa.exc.DBAPIError as error:
-            self.close()
-            raise _unreachable(self.origin, error) from error
-        except VaultError:
+        except BaseException:
             self.close()
             raise
 
@@ -106,7 +104,7 @@ class PostgresKeyring(Keyring):
     # -- looking ---------------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
-        with self._lock, self._engine.connect() as connection:
+        with self._reading() as connection:
             change = connection.execute(sa.select(RING.c.change)).scalar_one()
             if change == self._change and not self._unsure:
                 return
@@ -265,13 +263,19 @@ class PostgresKeyring(Keyring):
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
-        with self._engine.begin() as connection:
-            yield connection
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.DBAPIError as error:
+            raise _unreachable(self.origin, error) from error
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
-        with self._lock, self._engine.connect() as connection:
-            yield connection
+        try:
+            with self._lock, self._engine.connect() as connection:
+                yield connection
+        except sa.exc.DBAPIError as error:
+            raise _unreachable(self.origin, error) from error
 
 
 def _unreachable(where: str, error: sa.exc.DBAPIError) -> VaultError:

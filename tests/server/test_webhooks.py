@@ -27,6 +27,8 @@ from server.storage.events import NewEvent, TooManyWebhooks, Webhook
 from tests.packs import open_models
 from tests.server.test_storage import embedding
 
+pytestmark = pytest.mark.usefixtures("either_store")
+
 MODELS = open_models()
 DIGEST, DIMENSION = MODELS.manifest.digest, MODELS.embedder.spec.dimension
 SOON = (timedelta(seconds=0.05),) * 3
