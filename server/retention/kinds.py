@@ -87,8 +87,8 @@ KINDS: Sequence[Kind] = (
     Kind(
         "choices", "kept",
         (
-            "gallery_setting", "threshold_choice", "pack_choice", "vault_state", "store_change", "server_secret", "node",
-            "alembic_version",
+            "gallery_setting", "threshold_choice", "pack_choice", "vault_state", "store_change", "server_secret",
+            "node", "alembic_version",
         ),
         since="",
     ),
