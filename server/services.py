@@ -227,7 +227,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             stack.push_async_callback(nodes.leave)
             nodes.load = lambda: Load(peers.sessions)
             grace.mine = partial(nodes.register.mine, "grace")
-            deliveries.mine, deliveries.shared = partial(nodes.register.mine, "webhooks"), True
+            deliveries.mine = partial(nodes.register.mine, "webhooks")
             held_here = [VideoHolder(videos, settings.video_days), *holders.memory]
             let_go = LetGo(people, lambda: change.models.matcher, held_here)
             forgetting.hold(nodes.connect(rooms, lambda: change.models.matcher, let_go))
@@ -243,7 +243,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
 
         for hears in (
             access.written_elsewhere, rooms.written_elsewhere, recorder.written_elsewhere, change.written_elsewhere,
-            sources.written_elsewhere,
+            sources.written_elsewhere, deliveries.written_elsewhere,
             read_elsewhere, *([] if inbox is None else [inbox.written_elsewhere]),
         ):  # fmt: skip
             people.on_foreign_change(hears)

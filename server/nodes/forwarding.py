@@ -1,5 +1,5 @@
 """Requests for what lives on another node are handed on to it, both ways as they come; it looks at the visitor itself,
-as if they had come to it directly.
+as if they had come to it directly: with the same address and the same headers, those of proxies too.
 
 A request is handed on once at most. Whom it belongs to is said by the tag in its address (:mod:`server.nodes.tags`), or
 by that of the session a page wants to go on with. Where that node is gone, so is what lived in its memory, and the
@@ -13,6 +13,7 @@ import contextlib
 import ipaddress
 import json
 import logging
+import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -38,7 +39,11 @@ RESUME = 4.0  # … to take up a session again, before it begins anew here
 ANSWER = 30.0  # … and without a byte of an answer; streams send one every 15
 RESUMED = frozenset({"/api/v1/whip", "/api/v1/fallback"})  # what a page goes on with is in the query
 ON_DISK = ("/api/v1/videos/",)
-GATHERED = {"/api/v1/sessions": "sessions", "/api/v1/videos": "videos"}
+GATHERED = (
+    (re.compile("/api/v1/sessions"), "sessions"),
+    (re.compile("/api/v1/videos"), "videos"),
+    (re.compile("/api/v1/rooms/[^/]+/sources"), "sources"),
+)
 """Lists of what each node has of its own, and what of the answer is the list."""
 RETRY_AFTER = "5"  # seconds
 _HOP = frozenset(
@@ -48,7 +53,7 @@ _HOP = frozenset(
         hdrs.TRANSFER_ENCODING, hdrs.UPGRADE,
     )
 )  # fmt: skip
-_SAID = frozenset({hdrs.HOST.lower(), hdrs.FORWARDED.lower(), HEADER.lower()})
+_SAID = frozenset({hdrs.HOST.lower(), HEADER.lower()})
 _OF_SOCKET = "sec-websocket-"
 
 
@@ -196,9 +201,7 @@ class Forwarding:
 
     def _headers(self, request: web.Request, node: Row) -> CIMultiDict[str]:
         headers = CIMultiDict(
-            (name, value)
-            for name, value in request.headers.items()
-            if name.lower() not in _HOP | _SAID and not name.lower().startswith("x-forwarded-")
+            (name, value) for name, value in request.headers.items() if name.lower() not in _HOP | _SAID
         )
         word = Word(
             self._me, node.tag, request.method, request.path_qs, _address(request.remote), request.scheme, request.host
@@ -210,7 +213,7 @@ class Forwarding:
 
     async def _gather(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
         """Add what the other nodes have to a list; a node that does not answer is left out."""
-        field = GATHERED.get(request.path)
+        field = next((name for path, name in GATHERED if path.fullmatch(request.path)), None)
         others = self._register.others
         if field is None or request.method != hdrs.METH_GET or not others:
             return response
@@ -218,7 +221,7 @@ class Forwarding:
             return response
         body = json.loads(response.text)
         for found in await asyncio.gather(*(self._list(request, node, field) for node in others)):
-            body[field] += found
+            body[field] = _with(body[field], found)
         response.text = json.dumps(body, ensure_ascii=False)
         return response
 
@@ -241,6 +244,13 @@ def owner_in(request: web.Request) -> str | None:
     if request.path in RESUMED:
         return tag_in(request.query.get("resume", ""))
     return next((tag for part in request.path.split("/") if (tag := tag_in(part)) is not None), None)
+
+
+def _with(ours: list[Any], theirs: list[Any]) -> list[Any]:
+    """Both. A source is known to every node, and has a camera on the one that fetches it."""
+    fetched = {one["id"]: one for one in theirs if one.get("camera") is not None}
+    known = {one["id"] for one in ours}
+    return [*(fetched.get(one["id"], one) for one in ours), *(one for one in theirs if one["id"] not in known)]
 
 
 def _at(node: Row, request: web.Request) -> URL:

@@ -26,7 +26,6 @@ from server.storage.events import Delivery, Event, NewEvent, Webhook
 logger = logging.getLogger(__name__)
 
 PAUSES = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 7200, 21600, 43200, 86400))  # between tries
-LOOK = 5.0  # seconds until what another node noted is looked for, should nobody have said so
 TURN = 1.0  # seconds until a node that does not deliver looks whether it is to
 TIMEOUT = 10.0  # seconds for an answer
 BATCH = 100
@@ -45,7 +44,6 @@ class Deliveries:
         self._wake = asyncio.Event()
         self.mine: Callable[[], bool] = lambda: True
         """Whether this node delivers now: where there are several, one does."""
-        self.shared = False  # other nodes may have something to deliver
         self._http = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=TIMEOUT),
             headers={"User-Agent": f"Visavis/{__version__}"},
@@ -77,6 +75,11 @@ class Deliveries:
         """There is something new to deliver."""
         self._wake.set()
 
+    async def written_elsewhere(self, tables: frozenset[str] | None) -> None:
+        """Another node noted something: it may have to be delivered."""
+        if tables is None or table.EVENT.name in tables:
+            self.wake()
+
     async def test(self, webhook: Webhook) -> str:
         """Send an event of type ``test``, once; empty if it arrived, or why it did not."""
         now = self._clock()
@@ -94,7 +97,7 @@ class Deliveries:
             if not self.mine():
                 await asyncio.sleep(TURN)
                 continue
-            pause = LOOK if self.shared else 60.0
+            pause = 60.0
             try:
                 now = self._clock()
                 ready, later = await self._people.run(partial(_due, now))

@@ -35,6 +35,9 @@ def answering(name: str) -> object:
     async def listed(_request: web.Request) -> web.Response:
         return web.json_response({"sessions": [{"id": name}]})
 
+    async def sources(_request: web.Request) -> web.Response:
+        return web.json_response({"sources": [{"id": "1", "camera": "b~1" if name == "b" else None}]})
+
     async def stream(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
@@ -62,6 +65,7 @@ def answering(name: str) -> object:
 
     def build(app: web.Application) -> None:
         app.router.add_get("/api/v1/sessions", listed)
+        app.router.add_get("/api/v1/rooms/{room}/sources", sources)
         app.router.add_get("/api/v1/sessions/{id}/events", stream)
         app.router.add_get("/api/v1/sessions/{id}/hang", hang)
         app.router.add_get("/api/v1/fallback", echo)
@@ -91,7 +95,7 @@ async def test_a_request_goes_where_its_tag_says_as_it_was_asked() -> None:
                 assert answer.headers["ETag"] == '"one"'
         assert found == {
             "node": "b", "remote": "127.0.0.1", "host": "faces.example", "scheme": "http", "method": "PATCH",
-            "body": "00ff", "query": "a=%2F&b=1", "cookie": "visavis=1", "forwarded": None, "by": A,
+            "body": "00ff", "query": "a=%2F&b=1", "cookie": "visavis=1", "forwarded": "6.6.6.6", "by": A,
         }  # fmt: skip
         assert len(cookies) == 2
 
@@ -207,6 +211,8 @@ async def test_lists_are_of_all_nodes_that_answer() -> None:
         know(a, b)
         a.register.rows.append(row(C, "http://localhost:1"))
         assert (await ask(a, "/api/v1/sessions"))["sessions"] == [{"id": "a"}, {"id": "b"}]
+        for one in (a, b):  # as the node says that fetches it
+            assert (await ask(one, "/api/v1/rooms/hall/sources"))["sources"] == [{"id": "1", "camera": "b~1"}]
 
 
 async def test_half_an_answer_is_no_answer() -> None:
