@@ -41,6 +41,7 @@ from server.nodes.forgetting import LetGo
 from server.nodes.nodes import Nodes
 from server.nodes.register import Load
 from server.nodes.routes import setup_nodes
+from server.nodes.unfinished import Unfinished
 from server.peers import PeerRegistry
 from server.people import People, PeopleOptions
 from server.people.consent_routes import setup_consents
@@ -248,7 +249,11 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         ):  # fmt: skip
             people.on_foreign_change(hears)
         await change.resume()
-        await forgetting.resume()
+        if nodes is None:
+            await forgetting.resume()
+        else:  # another node may be about to
+            unfinished = Unfinished(partial(nodes.register.mine, "forgetting"), forgetting.resume)
+            stack.push_async_callback(unfinished.close)
         yield Services(
             pack=lambda: {"name": change.models.manifest.name, "licence": change.models.manifest.licence},
             sessions=lambda: peers.sessions,

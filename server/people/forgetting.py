@@ -86,12 +86,15 @@ class Forgetting:
         going.add_done_callback(self._going.discard)
         return await asyncio.shield(going)
 
-    async def resume(self) -> list[dict[str, Any]]:
-        """Finish what was begun; the receipts. What cannot be finished now is tried again at the next start, and said
+    async def resume(self, before: datetime | None = None) -> list[dict[str, Any]]:
+        """Finish what was begun, ``before`` a time where another node may work on what is newer; the receipts. What
+        cannot be finished now is tried again at the next start, and said
         in the log."""
         receipts = []
         async with self._lock:
             for intention in await self._people.run(lambda store: table.intentions(store.engine)):
+                if before is not None and datetime.fromisoformat(intention.asked) >= before:
+                    continue
                 try:
                     receipts.append(await self._carry_out(intention))
                 except Exception as error:  # a file that cannot be read today must not keep the server from starting

@@ -494,6 +494,15 @@ async def test_what_was_interrupted_is_finished_at_the_next_start(
     assert [row.said.subject for row in rows] == [person.id]
 
 
+async def test_what_another_node_may_be_about_is_left_to_it(small: Any) -> None:
+    person = await small[0].add_person("Ada", [sample(1)])
+    with pytest.raises(Killed):
+        await forgetting(small, Shelf("before")).forget(person.id, "local")
+    now = datetime.now(UTC)
+    assert await forgetting(small, Shelf()).resume(now - timedelta(minutes=10)) == []
+    assert len(await forgetting(small, Shelf()).resume(now + timedelta(minutes=1))) == 1
+
+
 async def test_what_cannot_be_finished_keeps_no_server_from_starting(
     small: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
