@@ -53,6 +53,14 @@ class Line:
     waiting: dict[int, asyncio.Future[Mapping[str, Any] | None]] = field(default_factory=dict)  # for answers
 
 
+@dataclass(slots=True)
+class _Wanted:
+    """Which rooms a node that has called wants to be told of."""
+
+    rooms: frozenset[str] = frozenset()
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Lines:
     """All of this node's. Open with :meth:`start`, end with :meth:`close`."""
 
@@ -216,7 +224,7 @@ class Lines:
         await socket.prepare(request)
         self._sockets.add(socket)
         bound = f"{word.sender} {self._me} {word.nonce}"
-        wanted: list[frozenset[str]] = [frozenset()]
+        wanted = _Wanted()
         answers = f"answer {bound}"
         tasks = {asyncio.create_task(self._tell(socket, answers, wanted), name="nodes: tell")}
         try:
@@ -225,7 +233,8 @@ class Lines:
                     continue
                 asked = json.loads(self._key.open(message.data, f"ask {bound}"))
                 if "rooms" in asked:
-                    wanted[0] = frozenset(asked["rooms"])
+                    wanted.rooms = frozenset(asked["rooms"])
+                    wanted.changed.set()
                 else:
                     tasks.add(asyncio.create_task(self._done(socket, answers, asked), name="nodes: do"))
                     tasks = {task for task in tasks if not task.done()}
@@ -239,14 +248,17 @@ class Lines:
             await socket.close()
         return socket
 
-    async def _tell(self, socket: web.WebSocketResponse, bound: str, wanted: list[frozenset[str]]) -> None:
+    async def _tell(self, socket: web.WebSocketResponse, bound: str, wanted: _Wanted) -> None:
         before = ""
         while not socket.closed:
-            text = json.dumps(self._say(wanted[0]), separators=(",", ":"))
+            wanted.changed.clear()
+            text = json.dumps(self._say(wanted.rooms), separators=(",", ":"))
             if text != before:
                 before = text
                 await socket.send_bytes(self._key.seal(text, bound))
-            await asyncio.sleep(LOOK)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK):
+                    await wanted.changed.wait()
 
     async def _done(self, socket: web.WebSocketResponse, bound: str, asked: Mapping[str, Any]) -> None:
         answer = None
