@@ -25,6 +25,7 @@ from server.audit.middleware import audit_middleware, note_views
 from server.front_operations import OPERATIONS
 from server.inference.pool import InferencePool
 from server.join import Door
+from server.nodes.nodes import Nodes
 from server.observing.drain import drain_middleware
 from server.observing.health import health
 from server.observing.observing import Observing
@@ -64,6 +65,8 @@ class Services:
     """Where other programs come in; ``None``: no key opens anything."""
     access: Access | None = None
     """Who may come in; ``None``: nobody can sign in, and there are no links."""
+    nodes: Nodes | None = None
+    """The other nodes; ``None``: there are none."""
     audit: AuditLog | None = None
     """Where it is noted who saw and changed what; ``None``: nowhere."""
     inference: InferencePool | None = None
@@ -84,6 +87,7 @@ def create_app(settings: Settings, services: Services) -> web.Application:
     answers = Answers()
     middlewares = [
         problem_middleware,
+        *([] if services.nodes is None else services.nodes.middlewares()),
         *([] if services.audit is None else [audit_middleware(services.audit)]),
         access_middleware(settings, services.access, services.keys),
         *([] if services.observing is None else [drain_middleware(services.observing.drain)]),

@@ -11,4 +11,4 @@ def chosen_pack(configuration: Configuration) -> str:
     settings = configuration.settings
     if configuration.origins["pack"] != "default":
         return settings.pack
-    return read_choice(settings.data_dir / "people.sqlite3") or settings.pack
+    return read_choice(settings.data_dir / "people.sqlite3", settings.database) or settings.pack

@@ -30,6 +30,7 @@ MOUNTED = {
     "recognise": "server.commands.recognise:recognise",
     "vault": "server.commands.vault:vault",
     "doctor": "server.commands.doctor:doctor",
+    "nodes": "server.commands.nodes:nodes",
     "backup": "server.commands.backup:backup",
     "restore": "server.commands.backup:restore",
 }

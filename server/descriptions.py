@@ -89,11 +89,12 @@ async def _read(request: web.Request) -> str | web.Response:
     too_large = problem(413, "Content Too Large", f"A description may have {MAX_SDP} bytes.")
     if request.content_length is not None and request.content_length > MAX_SDP:
         return too_large
-    data = bytearray()
-    async for chunk in request.content.iter_chunked(16 * 1024):
-        data += chunk
-        if len(data) > MAX_SDP:
-            return too_large
+    try:
+        data = await request.read()  # not from its stream: a node that could not hand it on has read that
+    except web.HTTPRequestEntityTooLarge:
+        return too_large
+    if len(data) > MAX_SDP:
+        return too_large
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

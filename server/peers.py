@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from server.link import EVERYONE, Link, LinkHandler, Visit
+from server.nodes.tags import secret_id
 from server.peer import Peer
 from server.sdp import OfferError
 from server.transport import TransportOptions
@@ -71,6 +72,7 @@ class PeerRegistry:
         wait: Callable[[int], int | None],
         keep: float = KEEP_BROKEN,
     ) -> None:
+        self.tag = ""  # of this node, for the ids of sessions
         self._options = options
         self._factory = handler_factory
         self._wait = wait  # asked with how many there are: whether another has to wait, and how many seconds
@@ -136,7 +138,7 @@ class PeerRegistry:
         if found is None and (seconds := self._wait(len(self._links))) is not None:
             raise Full(seconds)
         if found is None:
-            link = make(self._factory, None)
+            link = make(self._factory, secret_id(self.tag))
         else:
 
             def go_on(link: Any) -> LinkHandler:

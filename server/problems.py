@@ -52,7 +52,7 @@ async def problem_middleware(
     except Exception as error:
         if (found := fault(error)) is not None:
             logger.error("the store or its disk: %s", found.words)
-            later = {"Retry-After": "30"} if found.passes else {}
+            later = {"Retry-After": "5" if found.soon else "30"} if found.passes else {}
             return problem(503, "Service Unavailable", found.words, **later)
         # The class and place say enough to mend it; values might hold a name.
         logger.exception("%s %s failed", request.method, request.match_info.route.resource, exc_info=_bare(error))

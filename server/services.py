@@ -43,6 +43,11 @@ from server.load.fair_load import FairLoad
 from server.load.first_guess import picture_cost
 from server.load.meter import Meter
 from server.media.decoder import Decoder, DecoderDown
+from server.nodes.forgetting import LetGo
+from server.nodes.nodes import Nodes
+from server.nodes.register import Load
+from server.nodes.routes import setup_nodes
+from server.nodes.unfinished import Unfinished
 from server.observing.drain import Drain
 from server.observing.facts import Pack as PackInUse
 from server.observing.facts import Subject
@@ -64,6 +69,7 @@ from server.people.model_change import ChangeRefused, ModelChange
 from server.people.model_change_routes import setup_model_change
 from server.people.own_data import OwnData
 from server.people.own_exporters import exporters
+from server.people.people import Tables
 from server.people.photos.imports import Imports
 from server.people.receipt_routes import setup_receipts
 from server.people.routes import setup_people
@@ -88,7 +94,11 @@ from server.sources.routes import setup_sources
 from server.sources.sources import Sources
 from server.storage import NoSuchPerson, StorageError
 from server.storage.audit import SERVER
-from server.transport import IceServer, TransportOptions, install
+from server.storage.forgetting import RECEIPT
+from server.storage.room_reading import TABLE as ROOM_READING
+from server.transport import install
+from server.transport_options import transport_options
+from server.videos.letting_go import VideoHolder
 from server.videos.own_data import video_exporter
 from server.videos.routes import VideoRoutes, setup_videos
 from server.videos.videos import Videos
@@ -154,7 +164,10 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
     async with contextlib.AsyncExitStack() as stack:
         people = await _open_people(settings, models)
         stack.push_async_callback(people.close)
-        signing = SigningKey.open(settings.data_dir)
+        nodes = await Nodes.open(settings, people)
+        if nodes is not None:
+            stack.push_async_callback(nodes.close)
+        signing = await people.run(SigningKey.of)
         audit = await AuditLog.open(people, signing, settings.audit_days)
         stack.push_async_callback(audit.close)
         people.expired = audit.expired
@@ -211,7 +224,10 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(peers.close_all, "shutdown")
         viewers = Viewers(transport, settings.max_viewers)
         stack.push_async_callback(viewers.close_all, "shutdown")
-        sources = await Sources.open(people, peers, settings.max_sources)
+        for owner in (peers, imports, albums, evaluations):
+            owner.tag = "" if nodes is None else nodes.tag
+        turns = None if nodes is None else nodes.register
+        sources = await Sources.open(people, peers, settings.max_sources, turns=turns)
         stack.push_async_callback(sources.close)
         keys = Keys(people)
         access = await Access.open(settings, people.run, door, keys)
@@ -221,6 +237,8 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         videos = await _open_videos(settings, people, lambda: change.models, lambda: bool(sessions()))
         stack.push_async_callback(videos.close)
         videos.expired = audit.expired
+        if nodes is not None:
+            videos.tag = nodes.tag
         holders = make_holders(
             people, lambda: change.models, inbox, recorder, imports, albums, videos, settings.video_days, sessions
         )
@@ -239,6 +257,15 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
 
         grace = Grace(people, settings.consent_grace_days, erase)
         stack.push_async_callback(grace.close)
+
+        if nodes is not None:
+            stack.push_async_callback(nodes.leave)
+            nodes.load = lambda: Load(peers.sessions)
+            grace.mine = partial(nodes.register.mine, "grace")
+            deliveries.mine = partial(nodes.register.mine, "webhooks")
+            held_here = [VideoHolder(videos, settings.video_days), *holders.memory]
+            let_go = LetGo(people, lambda: change.models.matcher, held_here)
+            forgetting.hold(nodes.connect(rooms, lambda: change.models.matcher, let_go))
 
         async def end_sessions(reason: str) -> None:
             await rooms.close()
@@ -276,8 +303,22 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
 
             await drain.run(seconds, hurry, live, say_ending, end_sessions)
 
+        async def read_elsewhere(tables: Tables) -> None:
+            if (tables is None or ROOM_READING.name in tables) and await readings.read(change.models):
+                show_reading(None)
+
+        for hears in (
+            access.written_elsewhere, rooms.written_elsewhere, recorder.written_elsewhere, change.written_elsewhere,
+            sources.written_elsewhere, deliveries.written_elsewhere,
+            read_elsewhere, *([] if inbox is None else [inbox.written_elsewhere]),
+        ):  # fmt: skip
+            people.on_foreign_change(hears)
         await change.resume()
-        await forgetting.resume()
+        if nodes is None:
+            await forgetting.resume()
+        else:  # another node may be about to
+            unfinished = Unfinished(partial(nodes.register.mine, "forgetting"), forgetting.resume)
+            stack.push_async_callback(unfinished.close)
         yield Services(
             pack=lambda: {"name": change.models.manifest.name, "licence": change.models.manifest.licence},
             sessions=lambda: peers.sessions,
@@ -286,6 +327,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             door=door,
             keys=KeyDoor(keys),
             access=access,
+            nodes=nodes,
             audit=audit,
             inference=live.pool,
             observing=watched,
@@ -294,6 +336,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
                 lambda app: setup_observing(app, watched),
                 lambda app: setup_keys(app, keys),
                 lambda app: setup_access(app, access),
+                lambda app: setup_nodes(app, turns),
                 lambda app: setup_whip(app, peers, transport.ice_servers),
                 lambda app: setup_fallback(app, peers, executor),
                 lambda app: setup_sessions(app, peers),
@@ -303,7 +346,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
                 lambda app: setup_reading(app, readings, lambda: change.models, show_reading),
                 lambda app: setup_people(app, people, lambda: change.models, settings.max_samples, forgetting),
                 lambda app: setup_consents(app, people),
-                lambda app: setup_forgetting(app, forgetting),
+                lambda app: setup_forgetting(app, forgetting, people),
                 lambda app: setup_receipts(app, people, own_data),
                 lambda app: setup_data(app, retention, audit, people, str(settings.data_dir)),
                 lambda app: setup_imports(app, imports),
@@ -363,9 +406,16 @@ async def _open_inbox(settings: Settings, people: People, models: FaceModels, au
     )  # fmt: skip
 
 
-def setup_forgetting(app: web.Application, forgetting: Forgetting) -> None:
-    """Whoever is forgotten goes from remembered answers as well, whichever way that was asked for."""
+def setup_forgetting(app: web.Application, forgetting: Forgetting, people: People) -> None:
+    """Whoever is forgotten goes from remembered answers as well, whichever way, and on whichever node, that was asked
+    for."""
     forgetting.told.append(app[ANSWERS].clear)
+
+    async def forgotten_elsewhere(tables: Tables) -> None:
+        if tables is None or RECEIPT.name in tables:
+            app[ANSWERS].clear()
+
+    people.on_foreign_change(forgotten_elsewhere)
 
 
 def _start_decoder() -> Decoder:
@@ -386,23 +436,4 @@ async def _open_videos(
         settings.video_days,
         people.vault,
         people.ageing,
-    )
-
-
-def transport_options(settings: Settings) -> TransportOptions:
-    """The settings that concern media."""
-    servers = [
-        IceServer((url,), settings.turn_username, settings.turn_password)
-        if url.lower().startswith("turn")
-        else IceServer((url,))
-        for url in settings.ice_servers
-    ]
-    return TransportOptions(
-        marker_frames=settings.marker_frames,
-        early_remb=settings.early_remb,
-        stall_guard=settings.stall_guard,
-        ice_servers=tuple(servers),
-        udp_ports=settings.udp_ports,
-        bind_addresses=settings.bind_addresses,
-        advertised_addresses=settings.advertised_addresses,
     )

@@ -108,6 +108,28 @@ def _word(raw: object) -> str:
     return word
 
 
+def _node_name(raw: object) -> str:
+    name = _text(raw)
+    if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", name, re.ASCII):
+        raise ValueError("give a name of 32 letters, digits, '.', '_' and '-' at most")
+    return name
+
+
+def _node_url(raw: object) -> str:
+    text = _text(raw).rstrip("/")
+    if not text:
+        return ""
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        raise ValueError("give an address such as http://10.0.0.5:8000") from None
+    bare = not (url.path or url.query or url.fragment or url.username or url.password)
+    if url.scheme not in ("http", "https") or not url.hostname or not bare or port == 0 or len(text) > 255:
+        raise ValueError("give an address such as http://10.0.0.5:8000, with no path and no password")
+    return text
+
+
 def _folder(raw: object) -> Path:
     text = str(raw) if isinstance(raw, Path) else _text(raw)
     if not text:
@@ -207,6 +229,24 @@ def _ice_servers(raw: object) -> tuple[str, ...]:
     return urls
 
 
+def _database(raw: object) -> str:
+    """The address of a PostgreSQL database. No error shows it, as there is a password in it."""
+    text = _text(raw)
+    if not text:
+        return ""
+    form = "postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME"
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(f"give an address such as {form}, with what is special in the password as %XX") from None
+    if parts.scheme != "postgresql+psycopg":
+        raise ValueError(f"only PostgreSQL is known, as {form}; leave it empty for SQLite in data_dir")
+    if not parts.path.strip("/") or "/" in parts.path.strip("/"):
+        raise ValueError(f"name the database at the end, as in {form}")
+    return text
+
+
 def _port_range(raw: object) -> tuple[int, int] | None:
     text = _text(raw)
     if not text:
@@ -220,7 +260,10 @@ def _port_range(raw: object) -> tuple[int, int] | None:
 SWITCH = Kind("true \\| false", _switch, lambda value: "true" if value else "false")
 PORT = whole(0, 65535, "port")
 TEXT = Kind("text", _text)
+DATABASE = Kind("URL", _database)
 WORD = Kind("name", _word)
+NODE_NAME = Kind("name", _node_name)
+NODE_URL = Kind("URL", _node_url)
 FOLDER = Kind("folder", _folder)
 FILE = Kind("file", _file, lambda path: str(path or ""))
 HOST_NAMES = _list("host names", _host_name)

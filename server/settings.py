@@ -89,6 +89,14 @@ class Settings:
         "Folder of people, accounts, keys and certificates.",
         shown="the user's data folder",
     )
+    database: str = setting(
+        kinds.DATABASE,
+        "",
+        "PostgreSQL database that holds people and accounts instead, for several nodes "
+        "(`postgresql+psycopg://USER:PASSWORD@HOST/NAME`).",
+        shown="SQLite in the data folder",
+        secret=True,
+    )
     master_key: str = setting(
         kinds.TEXT, "", "What wraps the keys of people: 32 bytes in base64.", shown="a file of its own", secret=True
     )
@@ -224,6 +232,14 @@ class Settings:
         kinds.SWITCH, True, "Tell the sender from the first packets on that it may send at full rate."
     )
     stall_guard: bool = setting(kinds.SWITCH, True, "After a gap, ask for a fresh picture at once.")
+    node_name: str = setting(
+        kinds.NODE_NAME, "", "What this node is called where there are several.", shown="made of the computer's name"
+    )
+    node_url: str = setting(
+        kinds.NODE_URL,
+        "",
+        "Address at which other nodes reach this one, privately or by `https:`; without it there are no others.",
+    )
     log_level: str = setting(
         kinds.choice("debug", "info", "warning", "error"), "warning", "What is logged, on standard error."
     )
@@ -375,6 +391,7 @@ def _check_together(settings: Settings, origins: Mapping[str, str]) -> None:
     if settings.hsts_days and not settings.host_names:
         raise SettingsError(f"hsts_days ({origins['hsts_days']}) has no use: host_names is empty")
     _check_proxies(settings, origins)
+    _check_node(settings, origins)
     turn = any(url.startswith("turn") for url in settings.ice_servers)
     for name in ("turn_username", "turn_password"):
         if turn and not getattr(settings, name):
@@ -400,6 +417,20 @@ def _holds_loopback(network: IPv4Network | IPv6Network) -> bool:
     if isinstance(network, IPv4Network):
         return network.overlaps(ip_network("127.0.0.0/8"))
     return network.overlaps(ip_network("::1/128"))
+
+
+def _check_node(settings: Settings, origins: Mapping[str, str]) -> None:
+    if settings.node_url and settings.local_owner:
+        raise SettingsError(
+            f"local_owner ({origins['local_owner']}) cannot be on with node_url: requests come from other computers "
+            "too; sign in instead"
+        )
+    if settings.node_url and not settings.database:
+        raise SettingsError(
+            f"node_url ({origins['node_url']}) has no use: nodes share a database, and database names none"
+        )
+    if settings.node_name and not settings.node_url:
+        raise SettingsError(f"node_name ({origins['node_name']}) has no use: node_url is empty")
 
 
 def _remarks(environ: Mapping[str, str]) -> tuple[str, ...]:

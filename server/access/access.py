@@ -19,7 +19,8 @@ from server.access.sessions import Sessions
 from server.access.under_way import UnderWay
 from server.join import Door
 from server.settings import Settings
-from server.storage.rooms import Invitation
+from server.storage import accounts, api_keys
+from server.storage.rooms import DEVICE, INVITATION, Invitation
 from server.visitor import Visitor
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 EVERY = 0.25  # seconds between two looks at what is over
 FOLLOW = 0.5  # … and at what another process wrote
+ACCOUNTS = {table.name for table in (accounts.ACCOUNT, accounts.PASSKEY, accounts.SESSION)}
+LINKS = {INVITATION.name, DEVICE.name}
 
 
 class Access:
@@ -54,6 +57,7 @@ class Access:
         self._making = asyncio.Lock()
         self._renewed: Callable[[str], None] = lambda _token: None
         self._version = 0
+        self._shared = False  # several nodes have the store, and are told of each other's changes
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     @classmethod
@@ -69,7 +73,7 @@ class Access:
         """What the store has. Raises :class:`server.settings.StartError` where links cannot be signed."""
         links = await Links.open(run, settings.data_dir, now)
         access = cls(settings, run, await Records.open(run), links, door, keys, passwords or Passwords(), now)
-        access._version = await run(lambda store: store.version())
+        access._version, access._shared = await run(lambda store: (store.version(), store.backend.shared))
         access._tasks = (
             asyncio.create_task(access._end(), name="access: end what is over"),
             asyncio.create_task(access._follow(), name="access: follow the store"),
@@ -102,9 +106,24 @@ class Access:
             return None
         async with self._making:
             if self._standing is None or not self.links.holds(self._standing.id):
+                self._standing = self._shared_standing()
+            if self._standing is None:
                 minutes = self.settings.join_hours * 60
                 self._standing, _ = await self.links.make(None, "camera", minutes, standing=True)
             return self._standing, self.links.token(self._standing)
+
+    def _shared_standing(self) -> Invitation | None:
+        """The one that another node shows: if each made its own, each would void the other's."""
+        return self.links.unused() if self._shared else None
+
+    async def written_elsewhere(self, tables: frozenset[str] | None) -> None:
+        """Somebody else wrote: what is held in memory of it is read anew."""
+        if tables is None or tables & ACCOUNTS:
+            await self._records.read()
+        if tables is None or tables & LINKS:
+            await self.links.read()
+        if self._keys is not None and (tables is None or api_keys.TABLE.name in tables):
+            await self._keys.all()
 
     def when_renewed(self, tell: Callable[[str], None]) -> None:
         """Call this with what is in the new link whenever the standing one is over."""
@@ -136,7 +155,7 @@ class Access:
                 failing = True
 
     async def _keep_up(self) -> None:
-        version = await self._run(lambda store: store.version())
+        version = self._version if self._shared else await self._run(lambda store: store.version())
         if version != self._version:
             self._version = version
             await self._records.read()

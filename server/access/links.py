@@ -46,9 +46,20 @@ class Links:
     @classmethod
     async def open(cls, run: Run, data_dir: Path, now: Now = utc_now) -> Links:
         """Those that are kept. Raises :class:`server.settings.StartError` where the key cannot be had."""
-        key = load_key(data_dir)
+        key: bytes = await run(lambda store: store.shared_secret(KEY_FILE, new_key) or load_key(data_dir))
         kept: list[Invitation] = await run(lambda store: table.read_invitations(store.engine, now()))
         return cls(run, kept, key, now)
+
+    async def read(self) -> None:
+        """Take up what another node or process wrote."""
+        await self.flush()
+        now = self._now()
+        kept: list[Invitation] = await self._run(lambda store: table.read_invitations(store.engine, now))
+        self._known = {one.id: one for one in kept}
+
+    def unused(self) -> Invitation | None:
+        """A standing link that another node shows and nobody has come by yet."""
+        return next((one for one in self.all() if one.standing and one.used is None), None)
 
     # -- making and revoking ---------------------------------------------------------------------------------------
 
@@ -181,6 +192,11 @@ def device_in(said: str, token: str) -> str | None:
     return device if before == token and _DEVICE.fullmatch(device) else None
 
 
+def new_key() -> bytes:
+    """What links are signed with: 256 random bits."""
+    return secrets.token_bytes(32)
+
+
 def load_key(data_dir: Path) -> bytes:
     """What links are signed with: 256 random bits in the data folder, made at first use. Raises
     :class:`server.settings.StartError`."""
@@ -188,7 +204,7 @@ def load_key(data_dir: Path) -> bytes:
     try:
         key = path.read_bytes()
     except FileNotFoundError:
-        key = secrets.token_bytes(32)
+        key = new_key()
         write_private(path, key)
     except OSError as error:
         raise StartError(f"{path}: cannot be read ({error.strerror}); see the setting data_dir") from None

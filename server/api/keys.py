@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
 from aiohttp import web
 
 from server.access.secrets import hash_of
@@ -85,13 +87,19 @@ class Keys:
     async def find(self, token: str) -> ApiKey | None:
         """The key that this is, compared in constant time."""
         if self._now() - self._looked > FRESH:
-            await self.all()
+            try:
+                await self.all()
+            except sa.exc.SQLAlchemyError:
+                if not self._known:
+                    raise
+                self._looked = self._now()  # a database that is away shuts out nobody who was let in before
         shape = SHAPE.fullmatch(token)
         key = self._known.get(shape[1]) if shape else None
         if key is None or not secrets.compare_digest(key.hash, hash_of(token)):
             return None
         now = datetime.now(UTC)
         if key.used is None or now - key.used > NOTED_EVERY:
-            await self._people.run(lambda store: table.note_use(store.engine, key.id, now))
-            self._looked = float("-inf")
+            with contextlib.suppress(sa.exc.SQLAlchemyError):
+                await self._people.run(lambda store: table.note_use(store.engine, key.id, now))
+                self._looked = float("-inf")
         return key

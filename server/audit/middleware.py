@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler, Middleware
 from server.audit.actions import ACTIONS, CHANGE
 from server.audit.log import DETAIL, DONE, SUBJECTS, AuditLog
 from server.audit.noted import NOTED
+from server.nodes.forwarding import FORWARDED
 from server.storage.audit import Noted
 from server.storage.names import BadName, clean_room
 from server.visitor import VISITOR
@@ -55,6 +56,8 @@ def note_views(log: AuditLog) -> Callable[[web.Request, web.StreamResponse], Awa
 
 def action_of(request: web.Request) -> str | None:
     """What is noted of a request that succeeds."""
+    if FORWARDED in request:
+        return None  # the node that answers it notes it
     if DONE in request:
         return request[DONE]
     resource = request.match_info.route.resource

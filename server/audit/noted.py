@@ -57,6 +57,7 @@ NOTED: Mapping[str, str | None] = {
     f"GET {_SESSION}": "live.listed",
     f"GET {_SESSION}/{{id}}": "live.viewed",
     f"GET {_SESSION}/{{id}}/events": "live.viewed",
+    "GET /api/v1/nodes": None,
     # rooms
     "GET /api/v1/rooms": None,
     "POST /api/v1/rooms": "room.opened",

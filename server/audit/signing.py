@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from server.private_files import write_private
 from server.settings import StartError
+from server.storage import PeopleStore
 
 FILE = "signing-key"
 
@@ -41,13 +42,25 @@ class SigningKey:
         if not path.exists():
             _make(path)
         try:
-            private = load_pem_private_key(path.read_bytes(), None)
+            return cls._read(path.read_bytes(), str(path))
         except OSError as error:
             raise StartError(f"{path}: cannot be read ({error.strerror}); see the setting data_dir") from None
+
+    @classmethod
+    def of(cls, store: PeopleStore) -> SigningKey:
+        """The key of a store: where several nodes share it, one of all of them. Blocking; raises as :meth:`open`
+        does."""
+        text = store.shared_secret(FILE, _new)
+        return cls.open(store.path.parent) if text is None else cls._read(text, store.backend.words)
+
+    @classmethod
+    def _read(cls, text: bytes, origin: str) -> SigningKey:
+        try:
+            private = load_pem_private_key(text, None)
         except ValueError:
-            raise StartError(f"{path}: this is no key; put back the file that was there") from None
+            raise StartError(f"{origin}: this is no key; put back the file that was there") from None
         if not isinstance(private, Ed25519PrivateKey):
-            raise StartError(f"{path}: this is a key of another kind; put back the file that was there")
+            raise StartError(f"{origin}: this is a key of another kind; put back the file that was there")
         return cls(private, _public(private))
 
     @property
@@ -77,15 +90,18 @@ def signed_by(public: str, message: bytes, signature: str) -> bool:
 
 def _make(path: Path) -> None:
     """Whole or not at all; where another process is quicker, its key counts."""
-    text = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     fresh = path.with_name(f".{FILE}.{uuid4().hex}")
-    write_private(fresh, text)
+    write_private(fresh, _new())
     try:
         with contextlib.suppress(FileExistsError):
             os.link(fresh, path)
     except OSError:  # no links here
         fresh.replace(path)
     fresh.unlink(missing_ok=True)
+
+
+def _new() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _public(private: Ed25519PrivateKey) -> str:

@@ -19,6 +19,7 @@ from server.settings import StartError, configure
 from server.storage import PeopleStore, StorageError
 from server.storage import audit as log
 from server.storage.audit import Asked, Broken, Place
+from server.storage.backends import is_made
 from server.vault import MasterSource
 
 FILE = "people.sqlite3"
@@ -39,9 +40,9 @@ def verify(wanted: str | None, data_dir: Path | None, as_json: bool) -> None:
     """Walk over every row; ends with 1 and the first that does not hold."""
     with _plainly(), _store(data_dir) as store:
         folder = store.path.parent
-        if not (folder / KEY_FILE).is_file():
+        if not store.backend.shared and not (folder / KEY_FILE).is_file():
             raise click.ClickException(f"{folder / KEY_FILE}: the key that signs the log is missing")
-        key = SigningKey.open(folder)
+        key = SigningKey.of(store)
         rows, broken = walked(store, key)
     if broken is None and wanted is not None and wanted.lower().replace(":", "") != key.fingerprint:
         broken = Broken(0, f"the key that signs has the fingerprint {key.fingerprint}, not the one you named")
@@ -117,9 +118,11 @@ def _since(text: str | None) -> str:
 def _store(data_dir: Path | None) -> Iterator[PeopleStore]:
     settings = configure({}, os.environ).settings
     path = (data_dir or settings.data_dir) / FILE
-    if not path.is_file():
+    if not is_made(path, settings.database):
         raise click.ClickException(f"{path.parent}: there is no log here; see the setting data_dir")
-    with contextlib.closing(PeopleStore(path, settings.undo_days, MasterSource.of(settings))) as store:
+    with contextlib.closing(
+        PeopleStore(path, settings.undo_days, MasterSource.of(settings), database=settings.database)
+    ) as store:
         yield store
 
 

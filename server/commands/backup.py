@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from server.commands.noted import noted, noted_unopened
 from server.commands.report import show
-from server.settings import StartError, configure
+from server.settings import Settings, StartError, configure
 from server.storage import PeopleStore, StorageError
 from server.storage.backup import STORE, BadBackup, back_up, put_back
 from server.vault import MasterSource
@@ -28,7 +28,9 @@ FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @JSON
 def backup(file: Path, replace: bool, data_dir: Path | None, as_json: bool) -> None:
     """Copy everybody, sealed, into FILE, also while a server runs; keys are not in it."""
-    folder = data_dir or configure({}, os.environ).settings.data_dir
+    settings = configure({}, os.environ).settings
+    folder = data_dir or settings.data_dir
+    _require_file(settings)
     try:
         size = back_up(folder / STORE, file, replace)
         noted_unopened(folder / STORE, "backup.made")  # the next one has it
@@ -50,6 +52,7 @@ def restore(file: Path, replace: bool, data_dir: Path | None, as_json: bool) -> 
     """Put everybody in FILE back but those who were forgotten since; no server may be running."""
     settings = configure({}, os.environ).settings
     folder = data_dir or settings.data_dir
+    _require_file(settings)
     try:
         put = put_back(file, folder / STORE, replace, settings.undo_days, MasterSource.of(settings))
         with contextlib.closing(PeopleStore(folder / STORE, settings.undo_days, MasterSource.of(settings))) as store:
@@ -57,3 +60,10 @@ def restore(file: Path, replace: bool, data_dir: Path | None, as_json: bool) -> 
     except (BadBackup, StartError, StorageError) as error:
         raise click.ClickException(str(error)) from error
     show("Put back", [("made", f"{put.made:%Y-%m-%d %H:%M} UTC"), ("people", put.people)], as_json)
+
+
+def _require_file(settings: Settings) -> None:
+    if settings.database:
+        raise click.ClickException(
+            "everybody is kept in PostgreSQL (the setting database): use pg_dump and pg_restore; see docs/postgres.md"
+        )

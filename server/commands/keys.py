@@ -90,7 +90,9 @@ def _row(key: ApiKey) -> tuple[str | None, ...]:
 def _store(data_dir: Path | None) -> Iterator[PeopleStore]:
     settings = configure({}, os.environ).settings
     path = (data_dir or settings.data_dir) / FILE
-    with contextlib.closing(PeopleStore(path, settings.undo_days, MasterSource.of(settings))) as store:
+    with contextlib.closing(
+        PeopleStore(path, settings.undo_days, MasterSource.of(settings), database=settings.database)
+    ) as store:
         yield store
 
 

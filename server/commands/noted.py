@@ -23,7 +23,7 @@ def noted(
     """Write down what was done; it stands in the store when this returns. Raises
     :class:`server.settings.StartError`."""
     entry = checked(Noted(COMMAND_LINE, action, subject, room, count, detail))
-    append(store.engine, SigningKey.open(store.path.parent), [entry])
+    append(store.engine, SigningKey.of(store), [entry])
 
 
 def noted_unopened(path: Path, action: str) -> None:

@@ -97,7 +97,7 @@ async def _opened(models: FaceModels, folder: Path) -> AsyncIterator[_Parts]:
     async with contextlib.AsyncExitStack() as stack:
         people = await People.open(folder / "people.sqlite3", manifest.digest, manifest.embedder.dimension, options)
         stack.push_async_callback(people.close)
-        key = SigningKey.open(folder)
+        key = await people.run(SigningKey.of)
         audit = await AuditLog.open(people, key, settings.audit_days)
         stack.push_async_callback(audit.close)
         recorder = await Recorder.open(

@@ -29,7 +29,9 @@ def owner(reset: bool, data_dir: Path | None, http_port: int | None) -> None:
     path = (data_dir or settings.data_dir) / FILE
     link, secret = new_link("owner", None, datetime.now(UTC))
     try:
-        with contextlib.closing(PeopleStore(path, settings.undo_days, MasterSource.of(settings))) as store:
+        with contextlib.closing(
+            PeopleStore(path, settings.undo_days, MasterSource.of(settings), database=settings.database)
+        ) as store:
             ended = end_all_sessions(store.engine) if reset else None
             add_one_time(store.engine, link)
             if ended is not None:

@@ -48,6 +48,7 @@ from server.storage import (
     StorageError,
     clean_room,
 )
+from server.storage.backends import is_made
 from server.storage.reading import list_people
 from server.vault import MasterSource
 
@@ -306,7 +307,7 @@ async def _open(models: FaceModels, path: Path) -> People:
 
 def _folder(data_dir: Path | None) -> Path:
     folder = data_dir or _settings().data_dir
-    if not (folder / FILE).is_file():
+    if not is_made(folder / FILE, _settings().database):
         raise click.ClickException(f"{folder}: nobody has been enrolled here; see the setting data_dir")
     return folder
 
@@ -314,9 +315,11 @@ def _folder(data_dir: Path | None) -> Path:
 @contextlib.contextmanager
 def _store(data_dir: Path | None) -> Iterator[PeopleStore]:
     path = (data_dir or _settings().data_dir) / FILE
-    if not path.is_file():
+    if not is_made(path, _settings().database):
         raise click.ClickException(f"{path.parent}: nobody has been enrolled here; see the setting data_dir")
-    with contextlib.closing(PeopleStore(path, _settings().undo_days, MasterSource.of(_settings()))) as store:
+    with contextlib.closing(
+        PeopleStore(path, _settings().undo_days, MasterSource.of(_settings()), database=_settings().database)
+    ) as store:
         yield store
 
 

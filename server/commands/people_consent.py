@@ -19,6 +19,7 @@ from server.people.consent import consent_fields
 from server.people.options import PeopleOptions
 from server.settings import StartError, configure
 from server.storage import BadName, PeopleStore, Recording, StorageError, clean_room, consents
+from server.storage.backends import is_made
 from server.vault import MasterSource
 
 NAME = click.argument("name")
@@ -82,10 +83,12 @@ def withdraw(name: str, room: str | None, data_dir: Path | None) -> None:
 def _somebody(name: str, room: str | None, data_dir: Path | None) -> Iterator[tuple[PeopleStore, str]]:
     settings = configure({}, os.environ).settings
     path = (data_dir or settings.data_dir) / "people.sqlite3"
-    if not path.is_file():
+    if not is_made(path, settings.database):
         raise click.ClickException(f"{path.parent}: nobody has been enrolled here; see the setting data_dir")
     try:
-        with contextlib.closing(PeopleStore(path, settings.undo_days, MasterSource.of(settings))) as store:
+        with contextlib.closing(
+            PeopleStore(path, settings.undo_days, MasterSource.of(settings), database=settings.database)
+        ) as store:
             found = store.find(name, clean_room(room))
             if found is None:
                 raise click.ClickException(f"nobody called {name} is enrolled; see visavis people list")

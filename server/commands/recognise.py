@@ -23,6 +23,7 @@ from server.photos.answer import COLUMNS, as_csv, photo_body, photo_rows
 from server.photos.recognise import recognise_photo
 from server.settings import configure
 from server.storage import BadName, StorageError, clean_room
+from server.storage.backends import is_made
 from server.vault import MasterSource
 
 FILE = "people.sqlite3"
@@ -122,14 +123,15 @@ def _gallery(models: FaceModels, path: Path, room: str | None) -> Gallery:
 
     async def opened() -> Gallery:
         manifest = models.manifest
-        options = PeopleOptions(master=MasterSource.of(configure({}, os.environ).settings))
+        options = PeopleOptions(master=MasterSource.of(settings), database=settings.database)
         people = await People.open(path, manifest.digest, manifest.embedder.dimension, options)
         try:
             return people.gallery_of(clean_room(room))
         finally:
             await people.close()
 
-    if not path.exists():
+    settings = configure({}, os.environ).settings
+    if not is_made(path, settings.database):
         return Gallery.empty(models.manifest.embedder.dimension, models.manifest.digest)
     try:
         return asyncio.run(opened())

@@ -18,7 +18,7 @@ from server.doctor.finding import Finding, Patient
 from server.storage.faults import CHECKED_UP_TO
 from server.vault import MasterSource, VaultError
 from server.vault.keyring import FILE as KEYRING
-from server.vault.keyring import opens
+from server.vault.keyring_sqlite import opens
 from server.vault.lock import FILE as LOCK
 from server.vault.master_key import read_master_key
 

@@ -16,8 +16,8 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from server.doctor.finding import Finding, Patient
 from server.negotiation import Negotiation
-from server.services import transport_options
 from server.transport import TransportOptions, install
+from server.transport_options import transport_options
 
 GATHER_SECONDS, CONNECT_SECONDS = 12.0, 5.0
 _CANDIDATE = re.compile(r"^a=candidate:\S+ \d+ \S+ \d+ (\S+) (\d+) typ (\w+)", re.MULTILINE)

@@ -18,10 +18,10 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from uuid import uuid4
 
 from server.evaluation.job import ARCHIVE, OUTPUT
 from server.media.decoding import FILE_BYTES
+from server.nodes.tags import plain_id
 from server.people.photos.archive import ARCHIVE_BYTES, BadArchive, PhotoArchive
 
 logger = logging.getLogger(__name__)
@@ -70,6 +70,7 @@ class Evaluations:
     """Owns the only evaluation there may be. ``folder`` is its alone, and emptied; ``pack`` names the pack in use."""
 
     def __init__(self, folder: Path, pack: Callable[[], str], models_dir: Path, provider: str) -> None:
+        self.tag = ""  # of this node, for its id
         self._folder = folder
         self._pack = pack
         self._models_dir = models_dir
@@ -94,7 +95,7 @@ class Evaluations:
             if self._current.state in ("receiving", "running"):
                 raise EvaluationRefused("An evaluation is going on already; wait for it or cancel it first.")
             await self.discard(self._current.id)
-        id = uuid4().hex
+        id = plain_id(self.tag)
         evaluation = self._current = Evaluation(id, self._folder / id, all_distances)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         evaluation.folder.mkdir(mode=0o700)

@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.cluster import ALONE, group_faces
 from pipeline.matcher import Matcher
 from pipeline.templates import choose_samples, fuse_template
+from server.nodes.tags import plain_id
 from server.people.photos.reading import Face, Photo
 from server.storage import NewSample
 from tracking import Embedding
@@ -64,8 +65,8 @@ class Album:
     """Photos as they come, and their groups once :meth:`arrange` was called. Corrections by hand stay when photos come
     later: only faces in no group are grouped then, or join one."""
 
-    def __init__(self, room: str | None) -> None:
-        self.id = uuid4().hex
+    def __init__(self, room: str | None, tag: str = "") -> None:
+        self.id = plain_id(tag)
         self.room = room
         self.files: dict[str, str] = {}  # file by content
         self.refused: list[tuple[str, str]] = []  # file, words

@@ -56,6 +56,7 @@ class Albums:
         *,
         keep_crops: bool,
     ) -> None:
+        self.tag = ""  # of this node, for their ids
         self._people = people
         self._models = models
         self._executor = executor
@@ -77,7 +78,7 @@ class Albums:
         """A new, empty one. Raises :class:`AlbumRefused` if there are too many."""
         if len(self._open) >= ALBUMS:
             raise AlbumRefused(f"{ALBUMS} albums are open already; close one first")
-        opened = _Open(Album(room), self._models(), asyncio.Lock())
+        opened = _Open(Album(room, self.tag), self._models(), asyncio.Lock())
         self._open[opened.album.id] = opened
         self._touch(opened)
         return opened.album

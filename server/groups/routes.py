@@ -18,6 +18,7 @@ from server.groups.album import Album, BadSplit, Group, NoSuchGroup
 from server.groups.albums import FACES, FILES, AlbumRefused, Albums, NoSuchAlbum
 from server.groups.operations import BASE, MAX_CHOSEN, OPERATIONS
 from server.media.decoding import FILE_BYTES, PIXELS, Unreadable
+from server.nodes.tags import PLAIN_ID
 from server.people import People
 from server.people.consent import BadConsent, said_consent
 from server.people.inbox import DifferentPerson
@@ -28,7 +29,7 @@ from server.storage import BadName, ConsentMissing, NameTaken, NoSuchPerson, cle
 from server.visitor import visitor_of
 from server.wording import sentence
 
-ONE = BASE + "/{id:[0-9a-f]{32}}"
+ONE = BASE + "/{id:" + PLAIN_ID + "}"
 GROUP = ONE + "/groups/{group:[0-9a-f]{32}}"
 UPLOAD_TIMEOUT = 600.0  # seconds that one file may take to arrive
 MAX_FILE_NAME = 400

@@ -93,6 +93,13 @@ class Readings:
             await self._people.run(lambda store: write_room(store.engine, room, reading))
             self._chosen = {**self._chosen, room: reading}
 
+    async def read(self, models: FaceModels) -> bool:
+        """Take up what somebody else chose; whether it is another."""
+        async with self._lock:
+            before, self._chosen = self._chosen, await self._people.run(lambda store: read_rooms(store.engine))
+            await self.prepare(models)
+            return before != self._chosen
+
     async def _load(self) -> None:
         if self._shipped is None:
             local = EnsembleReader(await asyncio.to_thread(partial(load_attributes, self._provider)))

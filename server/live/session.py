@@ -40,6 +40,7 @@ from server.live.tally import Tally
 from server.live.why import face_report
 from server.load.allotment import Allotment
 from server.load.share import Demand
+from server.nodes.tags import like
 from server.observing.frames import Frames
 from server.people import People
 from server.people.inbox import Inbox
@@ -100,7 +101,8 @@ class LiveSession:
         frames: Frames | None = None,
     ) -> None:
         self.id = link.id
-        self.resume = secrets.token_urlsafe(16)  # who knows it may go on with this session after its connection broke
+        # Who knows it may go on with this session after its connection broke.
+        self.resume = like(link.id, secrets.token_urlsafe(16))
         self._link = link
         self.camera = camera or LiveCamera()
         self._consent = consent or ConsentMode()

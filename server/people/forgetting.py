@@ -26,7 +26,7 @@ from server.people.receipts import make_receipt
 from server.storage import NoSuchPerson, PeopleStore
 from server.storage import forgetting as table
 from server.storage.audit import Noted, append_in
-from server.storage.engine import writing
+from server.storage.engine import backend_of, erase_traces, writing
 from server.storage.forgetting import Intention
 
 logger = logging.getLogger(__name__)
@@ -69,6 +69,10 @@ class Forgetting:
         self._lock = asyncio.Lock()
         self._going: set[asyncio.Task[dict[str, Any]]] = set()
 
+    def hold(self, more: Holder) -> None:
+        """Look through this too."""
+        self._holders = replace(self._holders, memory=(*self._holders.memory, more))
+
     async def close(self) -> None:
         """Wait for what is being forgotten."""
         await asyncio.gather(*self._going, return_exceptions=True)
@@ -82,12 +86,15 @@ class Forgetting:
         going.add_done_callback(self._going.discard)
         return await asyncio.shield(going)
 
-    async def resume(self) -> list[dict[str, Any]]:
-        """Finish what was begun; the receipts. What cannot be finished now is tried again at the next start, and said
+    async def resume(self, before: datetime | None = None) -> list[dict[str, Any]]:
+        """Finish what was begun, ``before`` a time where another node may work on what is newer; the receipts. What
+        cannot be finished now is tried again at the next start, and said
         in the log."""
         receipts = []
         async with self._lock:
             for intention in await self._people.run(lambda store: table.intentions(store.engine)):
+                if before is not None and datetime.fromisoformat(intention.asked) >= before:
+                    continue
                 try:
                     receipts.append(await self._carry_out(intention))
                 except Exception as error:  # a file that cannot be read today must not keep the server from starting
@@ -147,9 +154,12 @@ class Forgetting:
     async def _let_go(self, intention: Intention, gone: Gone) -> Intention:
         """What is in memory. Whoever stands before a camera is a stranger by now: what was noted of that goes too."""
         intention = await self._find_all(intention, gone, self._holders.memory, erase=True, add=True)
+        if await self._people.run(lambda store: backend_of(store.engine).shared):
+            words = "until PostgreSQL writes over it; the keys to what is sealed in it are destroyed"
+            intention = _with(intention, {}, [remains("the database's write-ahead log", "and its replicas", words)])
         for pause in EMPTYING:
             await asyncio.sleep(pause)
-            if await self._people.run(lambda store: table.empty_log(store.engine)):
+            if await self._people.run(lambda store: erase_traces(store.engine)):
                 return intention
         words = "the store's write-ahead log"
         return _with(
@@ -189,7 +199,7 @@ class Forgetting:
                 body = json.dumps(receipt, ensure_ascii=False)
                 table.finish(connection, intention.person, receipt["id"], receipt["at"], body)
                 append_in(connection, key, [entry])
-            table.empty_log(store.engine)
+            erase_traces(store.engine)
 
         await self._people.run(write)
         return receipt

@@ -37,6 +37,8 @@ class Grace:
         self._days = timedelta(days=days)
         self._erase = erase
         self._monotonic = monotonic
+        self.mine: Callable[[], bool] = lambda: True
+        """Whether this node erases now: where there are several, one does."""
         self._seen: tuple[datetime, float] | None = None  # both clocks at the last look
         self._steady_since = monotonic()
         self._task = asyncio.create_task(self._work(), name="people: erase whose time is over")
@@ -49,7 +51,7 @@ class Grace:
 
     async def look(self) -> int:
         """Erase who is due, if the clock can be trusted; how many."""
-        if not self._trusted():
+        if not self._trusted() or not self.mine():
             return 0
         now, erased = self._lapse.clock(), 0
         for person_id in [id for id, since in self._lapse.ended() if now - since >= self._days]:

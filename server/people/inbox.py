@@ -93,6 +93,7 @@ class Inbox:
         self._waiting: deque[tuple[datetime, str, str | None, Noticed | None]] = deque(maxlen=WAITING)
         self._come = asyncio.Event()
         self._lock = asyncio.Lock()  # entries change only under it, together with the store
+        self._elsewhere = False  # somebody else has written entries that were not read yet
         self._tidied = clock()
         self._worker: asyncio.Task[None] | None = None
         self._expired: Callable[[str, int], None] = lambda _what, _count: None
@@ -149,9 +150,17 @@ class Inbox:
             raise NoSuchStranger("this entry is no longer in the inbox")
         return entry
 
+    async def written_elsewhere(self, tables: frozenset[str] | None) -> None:
+        """Somebody else wrote: entries are read anew, soon."""
+        if tables is None or table.STRANGER.name in tables:
+            self._elsewhere = True
+            self._come.set()
+
     async def settle(self) -> None:
         """Take in whatever was observed until now."""
         async with self._lock:
+            if self._elsewhere:
+                await self._catch_up()
             await self._take_all()
 
     async def name(
@@ -277,8 +286,21 @@ class Inbox:
         changed = [entry for id, entry in self._entries.items() if self._saved.get(id) is not entry]
         gone = [id for id in self._saved if id not in self._entries]
         if changed or gone:
-            await self._run(lambda engine: table.save(engine, changed, gone))
+            kept = self._saved.keys()
+            for id in await self._run(lambda engine: table.save(engine, changed, gone, kept)):
+                self._drop(id)
             self._saved = dict(self._entries)
+
+    async def _catch_up(self) -> None:
+        """Take up what another node wrote; under the lock, when nothing of ours is unsaved."""
+        self._elsewhere, digest = False, self._digest
+        found = {entry.id: entry for entry in await self._run(lambda engine: table.read(engine, digest))}
+        for id in self._saved.keys() - found.keys():
+            self._drop(id)
+        for id, entry in found.items():
+            if id not in self._entries or (entry.seen, entry.last) > (self._entries[id].seen, self._entries[id].last):
+                self._keep(entry)
+        self._saved = dict(self._entries)
 
     def _take(
         self, now: datetime, session: str, room: str | None, seen: StrangerSighting, visible: frozenset[int]

@@ -194,6 +194,22 @@ class ModelChange:
         """Whether samples are being embedded anew now."""
         return self._state == "running"
 
+    async def written_elsewhere(self, tables: frozenset[str] | None) -> None:
+        """Another node has switched to another pack: this one does too. Until its models are ready, nobody is named
+        here."""
+        if tables is not None and table.CHOICE.name not in tables:
+            return
+        async with self._switching:
+            name = await self._run(table.read_chosen)
+            if name is None or name == self.models.manifest.name:
+                return
+            await self._end()
+            ready = self._next is not None and self._next.manifest.name == name
+            models = self._next if ready and self._next is not None else await self._in_thread(lambda: self._load(name))
+            await self._adopt(models)
+            await self._people.change_pack(models.manifest.digest, models.manifest.embedder.dimension)
+            self.models, self._next, self._pack, self._state = models, None, name, "switched"
+
     async def status(self) -> Status:
         """Where it stands now."""
         models = self._next or self.models

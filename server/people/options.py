@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
 
@@ -26,7 +26,7 @@ def utc_now() -> datetime:
 class PeopleOptions:
     """How people are kept: samples in a template, days in which a correction can be undone, people above whom the
     search is approximate, what is asked of whoever enrols somebody, where the master key comes from (``None``: the data
-    folder), and what time it is (UTC)."""
+    folder), what time it is (UTC), and the address of the database (empty: a file)."""
 
     max_samples: int = 16
     undo_days: float = UNDO_DAYS
@@ -34,11 +34,13 @@ class PeopleOptions:
     terms: Terms = ASKING
     master: MasterSource | None = None
     clock: Callable[[], datetime] = utc_now
+    database: str = field(default="", repr=False)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """What the settings say."""
         terms = Terms(settings.consent == "require", settings.consent_days)
         return cls(
-            settings.max_samples, settings.undo_days, settings.approximate_above, terms, MasterSource.of(settings)
-        )
+            settings.max_samples, settings.undo_days, settings.approximate_above, terms, MasterSource.of(settings),
+            database=settings.database,
+        )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 from pipeline.gallery import Gallery, Person
 from pipeline.templates import person_template
 from server.observing.store_times import StoreTimes
+from server.people.following import Following, follow
 from server.people.galleries import Galleries
 from server.people.lapse import Lapse
 from server.people.loading import Wanted, load
@@ -35,6 +36,7 @@ from server.storage import (
     SampleRow,
     reading,
 )
+from server.storage.elsewhere import Elsewhere
 from server.storage.forgetting import waiting
 from server.vault import Vault
 from tracking import Embedding
@@ -42,6 +44,8 @@ from tracking import Embedding
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Tables = frozenset[str] | None
+"""Names of tables that somebody else wrote in; ``None``: any."""
 POLL = 1.0  # seconds between two looks whether another process (visavis people import) has written
 TICK, MOMENT = 0.2, 0.005  # seconds between two looks at the clock at most, and at least
 ERASE_EVERY = 3600.0  # seconds between two looks for what can no longer be undone
@@ -64,7 +68,8 @@ class People:
         self._listeners: set[Callable[[int], None]] = set()
         self._lock = asyncio.Lock()
         self._changes: set[asyncio.Task[Any]] = set()
-        self._seen = 0  # what the store said of other processes' writes
+        self._following: Following | None = None
+        self._foreign: list[Callable[[Tables], Awaitable[None]]] = []
         self._galleries = Galleries(digest, dimension, options.approximate_above, self._lock, self._spawn)
         self._watches: list[asyncio.Task[None]] = []
         self.terms = options.terms
@@ -80,11 +85,17 @@ class People:
         thread = ThreadPoolExecutor(1, thread_name_prefix="people")
         try:
             loop = asyncio.get_running_loop()
-            store = await loop.run_in_executor(thread, partial(PeopleStore, path, options.undo_days, options.master))
+            opening = partial(PeopleStore, path, options.undo_days, options.master, database=options.database)
+            store = await loop.run_in_executor(thread, opening)
             people = cls(store, thread, digest, dimension, options)
-            await people._reload()
         except BaseException:
             thread.shutdown(wait=False)
+            raise
+        try:
+            people._following = await follow(store, lambda: people._run(store.version))
+            await people._reload()
+        except BaseException:
+            await people.close()
             raise
         people._watches = [
             asyncio.create_task(people._watching(), name="people: watch the store"),
@@ -99,6 +110,8 @@ class People:
             with contextlib.suppress(asyncio.CancelledError):
                 await watch
         await asyncio.gather(*self._changes, return_exceptions=True)
+        if self._following is not None:
+            await self._following.close()
         await self._run(self._store.close)
         self._thread.shutdown()
 
@@ -110,6 +123,11 @@ class People:
         """Call ``listener`` with the number of everyone's people after every change; the result ends that."""
         self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
+
+    def on_foreign_change(self, listener: Callable[[Tables], Awaitable[None]]) -> None:
+        """Await ``listener`` when somebody else has written, another node or a command: with the tables it was in, or
+        ``None`` for any. Whatever holds a copy of a table reads it anew then."""
+        self._foreign.append(listener)
 
     @property
     def vault(self) -> Vault:
@@ -350,10 +368,7 @@ class People:
         """Everything from the store, from now on as another pack sees it if one is named."""
         digest, dimension = pack or (self._digest, self._dimension)
         what = Wanted(digest, dimension, self._options.max_samples, self.lapse.clock())
-        # The version first: what another process writes while the rest is read is then seen as newer.
-        self._seen, found, targets = await self._run(
-            lambda: (self._store.version(), load(self._store, what), self._store.targets())
-        )
+        found, targets = await self._run(lambda: (load(self._store, what), self._store.targets()))
         await self._galleries.exchange(found, what, targets)
         # At once with the galleries, so that nobody sees one pack's people with another's numbers.
         self._digest, self._dimension = digest, dimension
@@ -378,21 +393,36 @@ class People:
             self._tell()
 
     async def _watching(self) -> None:
-        """Follow what other processes write, and erase what can no longer be undone."""
+        """Follow what others write, and erase what can no longer be undone."""
+        assert self._following is not None
         loop = asyncio.get_running_loop()
         due = loop.time() + ERASE_EVERY
+        missed: Elsewhere | None = None  # what could not be taken up, and is tried again
         while True:
-            await asyncio.sleep(POLL)
             try:
-                if await self._run(self._store.version) != self._seen:
-                    async with self._lock:
-                        await self._reload()
-                    self._tell()
+                found = await self._following.next(POLL)
+                missed = missed.with_(found) if missed and found else missed or found
+                if missed is not None:
+                    await self._take_up(missed)
+                    missed = None
                 if loop.time() >= due:
                     due = loop.time() + ERASE_EVERY
                     self.expired("changes", await self._run(self._erase_expired))
             except Exception as error:  # a full disk today must not end following for ever
                 logger.error("people: the store could not be read: %s", type(error).__name__)
+
+    async def _take_up(self, elsewhere: Elsewhere) -> None:
+        await self._run(self._store.vault.refresh)
+        if elsewhere.people is None:
+            async with self._lock:
+                await self._reload()
+            self._tell()
+        elif elsewhere.people:
+            async with self._lock:
+                await self._refresh(elsewhere.people)
+            self._tell()
+        for listener in tuple(self._foreign):
+            await listener(elsewhere.tables)
 
     async def _keeping_time(self) -> None:
         """Look at the clock when the next one's time is over, and now and then in case it was set."""

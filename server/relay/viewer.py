@@ -15,6 +15,7 @@ from server.live.broadcast import Reader
 from server.live.camera import LiveCamera
 from server.live.messages import message
 from server.negotiation import Negotiation
+from server.nodes.tags import like
 from server.relay.feed import FeedEnded, Picture
 from server.relay.track import RelayTrack
 from server.sdp import OfferError, check_offer
@@ -60,7 +61,7 @@ class Viewer:
     def __init__(
         self, options: TransportOptions, session: Watched, ended: Callable[[Viewer], None], visitor: Visitor
     ) -> None:
-        self.id = secrets.token_urlsafe(16)
+        self.id = like(session.id, secrets.token_urlsafe(16))
         self.session = session
         self.visitor = visitor  # who watches
         self._watcher = session.camera.feed.subscribe()  # first: a feed that has ended makes no connection

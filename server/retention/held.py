@@ -84,7 +84,9 @@ def counted(store: PeopleStore, kind: Kind) -> Held:
             table = METADATA.tables[name]
             since = table.c.get(kind.since)
             first = sa.null() if since is None else sa.func.min(since)
-            query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(_bytes(table, kind)), 0), first)
+            query = sa.select(
+                sa.func.count(), sa.func.coalesce(sa.func.sum(_bytes(table, kind, connection.dialect.name)), 0), first
+            )
             rows, taken, begun = connection.execute(query.select_from(table).where(where)).one()
             size += int(taken)
             if index == 0:
@@ -94,14 +96,15 @@ def counted(store: PeopleStore, kind: Kind) -> Held:
     return Held(count, size, oldest)
 
 
-def _bytes(table: sa.Table, kind: Kind) -> sa.ColumnElement[Any]:
+def _bytes(table: sa.Table, kind: Kind, dialect: str) -> sa.ColumnElement[Any]:
     columns = [c for c in table.c if (not kind.only or c.name in kind.only) and c.name not in kind.without]
     total: sa.ColumnElement[Any] = sa.literal(0)
     for column in columns:
         if isinstance(column.type, sa.LargeBinary):
             total = total + sa.func.coalesce(sa.func.length(column), 0)
         elif isinstance(column.type, sa.String | sa.JSON):
-            total = total + sa.func.coalesce(sa.func.length(sa.cast(column, sa.LargeBinary)), 0)
+            raw = sa.cast(column, sa.LargeBinary if dialect == "sqlite" else sa.Text)
+            total = total + sa.func.coalesce((sa.func.length if dialect == "sqlite" else sa.func.octet_length)(raw), 0)
         else:
             total = total + NUMBER
     return total

@@ -86,10 +86,14 @@ KINDS: Sequence[Kind] = (
     Kind("sources", "deleted", ("source",), page="/rooms"),
     Kind(
         "choices", "kept",
-        ("gallery_setting", "threshold_choice", "pack_choice", "vault_state", "alembic_version"), since="",
+        (
+            "gallery_setting", "threshold_choice", "pack_choice", "vault_state", "store_change", "server_secret",
+            "node", "alembic_version",
+        ),
+        since="",
     ),
     Kind("vault", "kept", files=(*_KEYRING, "master-key")),
     Kind("secrets", "kept", files=("signing-key", "link-key", "tls")),
-    Kind("bookkeeping", "kept", files=("in-use.lock", "clock")),
+    Kind("bookkeeping", "kept", files=("in-use.lock", "clock", "node-tag", "node-name")),
     Kind("logs", "none"),
 )  # fmt: skip

@@ -23,6 +23,11 @@ class ConsentModes:
         """Whether whoever has not consented is hidden there."""
         return self._default if room is None else self._chosen.get(room, self._default)
 
+    async def read(self) -> dict[str, bool]:
+        """What is chosen in the store, by another node perhaps; :meth:`take_up` takes it up."""
+        chosen: dict[str, bool] = await self._people.run(lambda store: read_modes(store.engine))
+        return chosen
+
     def take_up(self, room: str, on: bool) -> None:
         """From now on it is so; :meth:`keep` keeps it."""
         self._chosen[room] = on

@@ -6,10 +6,11 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from pipeline.matcher import Matcher
 from server.access.links import Links
 from server.link import SILENT_AFTER, Link
 from server.live.session import LiveSession
@@ -17,9 +18,11 @@ from server.passes import Holds
 from server.peers import PeerRegistry
 from server.relay.viewers import Viewers
 from server.rooms.consent_modes import ConsentModes
-from server.rooms.presence import Presence, Present, views_of
+from server.rooms.elsewhere import CameraElsewhere, Elsewhere, camera_said
+from server.rooms.presence import Presence, Present, View, views_of
 from server.sources.link import SourceLink
 from server.sources.sources import Sources
+from server.storage import consent_mode
 from server.storage import rooms as table
 from server.wording import stated
 
@@ -63,6 +66,8 @@ class Rooms:
         self._listeners: dict[str, set[Told]] = {}
         self._said: dict[str, str] = {}
         self._looked = 0.0
+        self._elsewhere: Elsewhere | None = None
+        self._matcher: Callable[[], Matcher] | None = None
         self._task = asyncio.create_task(self._watch(), name="rooms")
 
     @classmethod
@@ -92,7 +97,7 @@ class Rooms:
     def names(self) -> list[str]:
         """All there are."""
         used = {session.room for session in self._sessions() if session.room is not None}
-        return sorted(used | self._opened.keys())
+        return sorted(used | self._opened.keys() | self._counts().keys())
 
     def opened(self, name: str) -> datetime | None:
         """When somebody opened it."""
@@ -112,16 +117,27 @@ class Rooms:
         async with self._choosing:
             if not on:
                 await self._consent_modes.keep(name, on)  # first: whoever is hidden stays it where this fails
-            self._consent_modes.take_up(name, on)
-            for session in self.cameras(name):
-                session.set_consent_mode(on)
-            self._presence.pop(name, None)  # who lingers in it was named
+            self._take_up_consent_mode(name, on)
+            if self._elsewhere is not None:  # at once: it hears of what is kept a moment later
+                await self._elsewhere.ask({"consent_mode": name, "on": on})
             if on:
                 await self._consent_modes.keep(name, on)
 
     async def shut(self, name: str) -> None:
         """Close one: its cameras and viewers are ended, its sources removed, its invitations void."""
         await self._people.run(lambda store: table.close_room(store.engine, name))
+        if self._elsewhere is not None:
+            await self._elsewhere.ask({"shut": name})
+        await self._let_go(name)
+
+    def _take_up_consent_mode(self, name: str, on: bool) -> None:
+        self._consent_modes.take_up(name, on)
+        for session in self.cameras(name):
+            session.set_consent_mode(on)
+        self._presence.pop(name, None)  # who lingers in it was named
+
+    async def _let_go(self, name: str) -> None:
+        """Nobody is in it any more."""
         self._opened.pop(name, None)
         self.links.drop_room(name)
         for told in tuple(self._listeners.get(name, ())):
@@ -132,6 +148,20 @@ class Rooms:
         self._presence.pop(name, None)
         self._numbers.pop(name, None)
 
+    async def written_elsewhere(self, tables: frozenset[str] | None) -> None:
+        """Somebody else wrote: rooms they opened are open here, those they closed are closed, and faces are hidden
+        where they say so."""
+        if tables is None or table.ROOM.name in tables:
+            opened = await self._people.run(lambda store: table.read_rooms(store.engine))
+            for name in self._opened.keys() - opened.keys():
+                await self._let_go(name)
+            self._opened = opened
+        if tables is None or consent_mode.TABLE.name in tables:
+            async with self._choosing:
+                for name, on in (await self._consent_modes.read()).items():
+                    if self._consent_modes.of(name) != on:
+                        self._take_up_consent_mode(name, on)
+
     # -- cameras -------------------------------------------------------------------------------------------------
 
     def cameras(self, room: str) -> list[LiveSession]:
@@ -140,9 +170,14 @@ class Rooms:
         found = [session for session in self._sessions() if session.room == room]
         for gone in numbers.keys() - {session.id for session in found}:
             del numbers[gone]
+        others = self._numbers_elsewhere(room)
         for session in found:
-            if session.id not in numbers:
-                numbers[session.id] = next(n for n in range(1, len(numbers) + 2) if n not in numbers.values())
+            # Of two that took the same number on two nodes at once, the later one gives way.
+            earlier = others.get(numbers.get(session.id, 0))
+            later = earlier is not None and earlier < (_since(session), session.id)
+            if session.id not in numbers or later:
+                taken = {*others, *numbers.values()}
+                numbers[session.id] = next(n for n in range(1, len(taken) + 2) if n not in taken)
         if not numbers:
             del self._numbers[room]
         return sorted(found, key=lambda session: session.camera.since)
@@ -180,26 +215,34 @@ class Rooms:
     def summary(self, room: str) -> dict[str, Any]:
         """A room in a line."""
         cameras, opened = self.cameras(room), self._opened.get(room)
+        others = self._others(room)
         return {
             "name": room,
             "opened": None if opened is None else opened.isoformat(),
             "open": opened is not None,
             "consent_mode": self._consent_modes.of(room),
-            "cameras": len(cameras),
-            "viewers": max([len(self._listeners.get(room, ())), *(len(self.viewers.of(one.id)) for one in cameras)]),
+            "cameras": len(cameras) + self._counts().get(room, 0),
+            "viewers": max(
+                [
+                    len(self._listeners.get(room, ())),
+                    *(len(self.viewers.of(one.id)) for one in cameras),
+                    *(one.state["viewers"] for one in others),
+                ]
+            ),
         }
 
     def state(self, room: str) -> dict[str, Any] | None:
         """Everything a wall shows, or ``None`` where there is no such room."""
-        cameras = self.cameras(room)
-        if not cameras and room not in self._opened:
+        cameras, others = self.cameras(room), self._others(room)
+        if not cameras and room not in self._opened and not self._counts().get(room):
             self._presence.pop(room, None)
             return None
         now = time.time()
+        shown = [*(self.camera_state(session, now) for session in cameras), *(dict(one.state) for one in others)]
         return {
             **self.summary(room),
-            "cameras": [self.camera_state(session, now) for session in cameras],
-            "present": [_present(one) for one in self._who(room, cameras, now)],
+            "cameras": sorted(shown, key=lambda camera: (camera["since"], camera["id"])),
+            "present": [_present(one) for one in self._who(room, cameras, others, now)],
         }
 
     def camera_state(self, session: LiveSession, now: float) -> dict[str, Any]:
@@ -210,20 +253,68 @@ class Rooms:
             "number": self._numbers.get(session.room or "", {}).get(session.id, 0),
             "name": session.camera.name,
             "way": None if link is None else link.way,
-            "since": session.camera.since.isoformat(timespec="seconds"),
+            "since": _since(session),
             **session.camera.state(now),
             "state": _condition(link),
             "guest": session.guest,
             "faces": len(session.faces),
         }
 
-    def _who(self, room: str, cameras: list[LiveSession], now: float) -> list[Present]:
+    def _who(self, room: str, cameras: list[LiveSession], others: list[CameraElsewhere], now: float) -> list[Present]:
         presence = self._presence.setdefault(room, Presence())
-        if not cameras:
+        matcher = cameras[0].matcher if cameras else self._matcher() if self._matcher is not None else None
+        if matcher is None or not (cameras or others):
             return []
-        live = [session for session in cameras if _condition(self._peers.get(session.id)) == "live"]
-        views = [view for session in live for view in views_of(session.id, session.faces)]
-        return presence.update(views, cameras[0].matcher, now)
+        views = [view for session in cameras for view in self._views(session)]
+        views += [view for one in others if one.state["state"] == "live" for view in one.views]
+        return presence.update(views, matcher, now)
+
+    def _views(self, session: LiveSession) -> list[View]:
+        live = _condition(self._peers.get(session.id)) == "live"
+        return views_of(session.id, session.faces) if live else []
+
+    # -- other nodes -----------------------------------------------------------------------------------------------
+
+    def join(self, elsewhere: Elsewhere, matcher: Callable[[], Matcher]) -> None:
+        """Show what other nodes have of a room as well. ``matcher`` is of the pack in use on all of them."""
+        self._elsewhere, self._matcher = elsewhere, matcher
+
+    async def hear_of(self, room: str) -> None:
+        """Have the newest of a room from other nodes, for somebody who asks once."""
+        if self._elsewhere is not None:
+            await self._elsewhere.hear_of(room)
+
+    def tell(self, rooms: frozenset[str]) -> dict[str, Any]:
+        """What other nodes are told: of every room the cameras it has here, and of these rooms everything."""
+        now = time.time()
+        used = sorted({session.room for session in self._sessions() if session.room is not None})
+        return {
+            "cameras": {
+                room: [(self._numbers[room][one.id], _since(one), one.id) for one in self.cameras(room)]
+                for room in used
+            },
+            "rooms": {
+                room: [camera_said(self.camera_state(one, now), self._views(one)) for one in self.cameras(room)]
+                for room in sorted(rooms)
+            },
+        }
+
+    async def asked(self, what: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Do what another node asks for: end a closed room here too, or take up its consent mode."""
+        if isinstance(what.get("shut"), str):
+            await self._let_go(what["shut"])
+        elif isinstance(what.get("consent_mode"), str):
+            self._take_up_consent_mode(what["consent_mode"], what.get("on") is True)
+        return {}
+
+    def _others(self, room: str) -> list[CameraElsewhere]:
+        return [] if self._elsewhere is None else self._elsewhere.cameras(room)
+
+    def _counts(self) -> Mapping[str, int]:
+        return {} if self._elsewhere is None else self._elsewhere.counts()
+
+    def _numbers_elsewhere(self, room: str) -> Mapping[int, tuple[str, str]]:
+        return {} if self._elsewhere is None else self._elsewhere.numbers(room)
 
     # -- listening -------------------------------------------------------------------------------------------------
 
@@ -245,6 +336,8 @@ class Rooms:
         while True:
             await asyncio.sleep(EVERY)
             try:
+                if self._elsewhere is not None:
+                    await self._elsewhere.look_at(self._listeners)
                 self._look(time.monotonic())
                 await self._end_uninvited()
             except Exception:
@@ -278,6 +371,10 @@ class Rooms:
 
     def _sessions(self) -> list[LiveSession]:
         return [handler for handler in self._peers.handlers if isinstance(handler, LiveSession)]
+
+
+def _since(session: LiveSession) -> str:
+    return session.camera.since.isoformat(timespec="seconds")
 
 
 def _condition(link: Link | None) -> str:

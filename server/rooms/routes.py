@@ -81,6 +81,7 @@ class RoomRoutes:
         return web.json_response(self._rooms.summary(room))
 
     async def _state(self, request: web.Request) -> web.Response:
+        await self._rooms.hear_of(request.match_info["room"])
         state = self._rooms.state(request.match_info["room"])
         if state is None:
             return _nowhere()
@@ -88,6 +89,7 @@ class RoomRoutes:
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         room = request.match_info["room"]
+        await self._rooms.hear_of(room)
         if self._rooms.state(room) is None:
             return _nowhere()
         return await self._stream.read(request, room)

@@ -17,7 +17,7 @@ from server.live.strangers import Portrait
 from server.people import People
 from server.sightings.watch import Changes, SessionWatch
 from server.storage import sightings as table
-from server.storage.events import Event, events_after, newest_event
+from server.storage.events import EVENT, Event, events_after, newest_event
 from tracking import Embedding
 
 logger = logging.getLogger(__name__)
@@ -225,6 +225,12 @@ class Recorder:
         self._pending = Changes()
         if pending.events:
             await self._tell()
+
+    async def written_elsewhere(self, tables: frozenset[str] | None) -> None:
+        """Another node noted something: listeners here hear of it too."""
+        if tables is None or EVENT.name in tables:
+            async with self._writing:
+                await self._tell()
 
     async def _tell(self) -> None:
         while events := await self._people.run(lambda store: events_after(store.engine, self._told, BATCH)):

@@ -26,6 +26,7 @@ from server.storage.events import Backlog, Delivery, Event, NewEvent, Webhook
 logger = logging.getLogger(__name__)
 
 PAUSES = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 7200, 21600, 43200, 86400))  # between tries
+TURN = 1.0  # seconds until a node that does not deliver looks whether it is to
 TIMEOUT = 10.0  # seconds for an answer
 BATCH = 100
 GONE = 410  # the receiver wants no more (Standard Webhooks): given up at once
@@ -41,6 +42,8 @@ class Deliveries:
         self._clock = clock
         self._pauses = pauses
         self._wake = asyncio.Event()
+        self.mine: Callable[[], bool] = lambda: True
+        """Whether this node delivers now: where there are several, one does."""
         self._http = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=TIMEOUT),
             headers={"User-Agent": f"Visavis/{__version__}"},
@@ -76,6 +79,11 @@ class Deliveries:
         """What waits for receivers."""
         return await self._people.run(lambda store: table.backlog(store.engine))
 
+    async def written_elsewhere(self, tables: frozenset[str] | None) -> None:
+        """Another node noted something: it may have to be delivered."""
+        if tables is None or table.EVENT.name in tables:
+            self.wake()
+
     async def test(self, webhook: Webhook) -> str:
         """Send an event of type ``test``, once; empty if it arrived, or why it did not."""
         now = self._clock()
@@ -90,6 +98,9 @@ class Deliveries:
         failing = False
         while True:
             self._wake.clear()
+            if not self.mine():
+                await asyncio.sleep(TURN)
+                continue
             pause = 60.0
             try:
                 now = self._clock()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any, Protocol
 from uuid import uuid4
 
 from server.link import Visit
@@ -20,7 +22,19 @@ from server.storage.sources import Source
 logger = logging.getLogger(__name__)
 
 FULL = "There are as many cameras as there may be (max_sessions)."
+TURN = 0.5  # seconds between two looks at whose turn it is
+TAKEN_OVER = "taken over"  # by another node
 REMOVED = "ended"  # said to whoever watches; a camera that its host ends in this way is not fetched again
+
+
+class Turns(Protocol):
+    """Which of several nodes does a work (:class:`server.nodes.register.Register`)."""
+
+    def mine(self, work: str) -> bool:
+        """This one, for sure."""
+
+    def theirs(self, work: str) -> bool:
+        """Another, for sure."""
 
 
 class TooManySources(ValueError):
@@ -55,24 +69,69 @@ class Sources:
         self._all: dict[str, Fetched] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._turns: Turns | None = None
 
     @classmethod
-    async def open(cls, people: People, peers: PeerRegistry, limit: int, pauses: tuple[float, ...] = PAUSES) -> Sources:
-        """Begin with those that are kept."""
+    async def open(
+        cls,
+        people: People,
+        peers: PeerRegistry,
+        limit: int,
+        pauses: tuple[float, ...] = PAUSES,
+        turns: Turns | None = None,
+    ) -> Sources:
+        """Begin with those that are kept; where there are several nodes, with those whose turn it is here."""
         sources = cls(people, peers, limit, pauses)
-        kept: list[Source] = await people.run(lambda store: table.read_sources(store.engine))
-        for number, source in enumerate(kept):
+        sources._turns = turns
+        await sources.follow()
+        if turns is not None:
+            sources._run(sources._take_turns(), "sources: whose turn it is")
+        return sources
+
+    async def follow(self) -> None:
+        """Take up what is kept: begin what is new, end what was removed."""
+        kept: list[Source] = await self._people.run(lambda store: table.read_sources(store.engine))
+        for id in self._all.keys() - {source.id for source in kept}:
+            await self._end(self._all.pop(id), REMOVED)
+        for source in kept:
+            known = self._all.get(source.id)
+            if known is not None:
+                known.kept = source
+                continue
             try:
                 fetched = Fetched(source, parse_address(source.url))
             except BadAddress as bad:  # another version kept it
                 logger.warning("source %s is left out: %s", source.id, bad)
                 continue
-            sources._all[source.id] = fetched
-            if number < limit:
-                sources._begin(fetched)
-            else:
-                fetched.waits = Status("retrying", f"There are more than {limit} sources (max_sources).")
-        return sources
+            self._all[source.id] = fetched
+            if self._turns is None:
+                self._begin_if_few(fetched)
+
+    async def written_elsewhere(self, tables: frozenset[str] | None) -> None:
+        """Somebody else wrote: sources they added or removed are so here."""
+        if tables is None or table.TABLE.name in tables:
+            await self.follow()
+
+    def _begin_if_few(self, fetched: Fetched) -> None:
+        if sum(one.link is not None or one.again is not None for one in self._all.values()) < self._limit:
+            self._begin(fetched)
+        else:
+            fetched.waits = Status("retrying", f"There are more than {self._limit} sources (max_sources).")
+
+    async def _take_turns(self) -> None:
+        """Fetch what is this node's now, and let go of what another has taken over. While that cannot be told, as the
+        database is away, everything goes on."""
+        assert self._turns is not None
+        while True:
+            for fetched in tuple(self._all.values()):
+                begun = fetched.link is not None or fetched.again is not None
+                work = f"source {fetched.kept.id}"
+                if not begun and self._turns.mine(work):
+                    self._begin_if_few(fetched)
+                elif begun and self._turns.theirs(work):
+                    fetched.waits = Status("connecting")
+                    await self._end(fetched, TAKEN_OVER)
+            await asyncio.sleep(TURN)
 
     def of(self, room: str) -> list[Fetched]:
         """A room's, the oldest first."""
@@ -86,13 +145,14 @@ class Sources:
         place = clean_room(room)
         if place is None:
             raise BadName("a source belongs to a room")
-        if len(self._all) >= self._limit:
+        if self._turns is None and len(self._all) >= self._limit:  # several nodes share them
             raise TooManySources(f"there are {self._limit} sources already (max_sources); remove one first")
         fetched = Fetched(Source(uuid4().hex, place, called, address.url, datetime.now(UTC)), address)
         # Its place is taken before the store is asked, so that two at a time do not share the last one.
         self._all[fetched.kept.id] = fetched
         try:
-            self._admit(fetched)
+            if self._turns is None:
+                self._admit(fetched)
             await self._people.run(lambda store: table.add_source(store.engine, fetched.kept))
         except BaseException:
             self._all.pop(fetched.kept.id, None)
@@ -121,6 +181,8 @@ class Sources:
     async def close(self) -> None:
         """End all of them; they stay kept."""
         self._closing = True
+        for task in tuple(self._tasks) if self._turns is not None else ():
+            task.cancel()
         await asyncio.gather(*(self._end(fetched, "shutdown") for fetched in self._all.values()))
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -153,7 +215,7 @@ class Sources:
         if fetched.link is not link:
             return
         fetched.link = None
-        if self._closing or reason == "shutdown" or fetched.kept.id not in self._all:
+        if self._closing or reason in ("shutdown", TAKEN_OVER) or fetched.kept.id not in self._all:
             return
         if reason == REMOVED:
             self._spawn(fetched)
@@ -173,7 +235,10 @@ class Sources:
         async def forget() -> None:
             await self.remove(fetched.kept.room, fetched.kept.id)
 
-        task = asyncio.get_running_loop().create_task(forget(), name=f"source {fetched.kept.id}: forget")
+        self._run(forget(), f"source {fetched.kept.id}: forget")
+
+    def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

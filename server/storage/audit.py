@@ -239,7 +239,7 @@ def walk(
             lower = connection.execute(sa.select(sa.func.min(AUDIT.c.number))).scalar()
             if lower is not None and lower <= place.number:
                 return Broken(lower, "a row stands where none can be: before the first")
-        rows = connection.exec_driver_sql(_RAW, (place.number, limit)).all()
+        rows = connection.execute(_raw(connection), {"after": place.number, "limit": limit}).all()
     for raw in rows:
         row = _decoded(raw)
         number = raw[0]
@@ -264,14 +264,13 @@ def walk(
     return None
 
 
-# Text is read as the bytes that lie there: some that are no text must not stop the walk.
-_RAW = (
-    "SELECT number, CAST(count AS BLOB), "
-    + ", ".join(
-        f"CAST({name} AS BLOB)" for name in ("at", "actor", "action", "subject", "room", "detail", "previous", "hash")
-    )
-    + " FROM audit WHERE number > ? ORDER BY number LIMIT ?"
-)
+def _raw(connection: sa.Connection) -> sa.TextClause:
+    """Rows after one. Text is read as the bytes that lie there: some that are no text must not stop the walk."""
+    sqlite = connection.dialect.name == "sqlite"
+    columns = ("at", "actor", "action", "subject", "room", "detail", "previous", "hash")
+    text = ", ".join(f"CAST({name} AS BLOB)" if sqlite else f"convert_to({name}, 'UTF8')" for name in columns)
+    count = "CAST(count AS BLOB)" if sqlite else "count"
+    return sa.text(f"SELECT number, {count}, {text} FROM audit WHERE number > :after ORDER BY number LIMIT :limit")
 
 
 def _decoded(raw: Any) -> dict[str, Any] | None:

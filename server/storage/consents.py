@@ -20,7 +20,7 @@ from server.storage.consent_values import (
     NewConsent,
     missing,
 )
-from server.storage.engine import writing
+from server.storage.engine import touch, writing
 from server.storage.rows import NoSuchPerson
 from server.storage.schema import METADATA, PERSON, TIME
 
@@ -81,6 +81,7 @@ def record(engine: sa.Engine, person_id: str, said: NewConsent, how: Recording =
     """Note why somebody may be recognised from now on. Raises :class:`server.storage.NoSuchPerson`."""
     with writing(engine) as connection:
         _name(connection, person_id)
+        touch(connection, [person_id])
         return add(connection, person_id, said, how)
 
 
@@ -89,6 +90,7 @@ def withdraw(engine: sa.Engine, person_id: str, how: Recording = AS_TOLD) -> Con
     ``ValueError`` if that is noted already."""
     with writing(engine) as connection:
         name = _name(connection, person_id)
+        touch(connection, [person_id])
         last = newest(connection, [person_id])[person_id]
         if last.withdrawn is not None:
             raise ValueError(f"{name} is not recognised any more: the consent is withdrawn already")

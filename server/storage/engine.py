@@ -1,170 +1,101 @@
-"""The SQLite file: opened with owner-only rights, brought up to date by Alembic, every change in a real transaction.
-
-The keyring follows each: keys it made are on the disk before what they seal, and keys it destroys are gone before the
-rows are. So whatever ends the process, nothing acknowledged is without its key, and :func:`server.storage.settling.
-settle` finishes at the next start what was begun.
-"""
+"""What the store lies in: a SQLite file (:mod:`server.storage.engine_sqlite`) or a PostgreSQL database
+(:mod:`server.storage.engine_postgres`), and what both have in common."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import shutil
-import sqlite3
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from alembic.util.exc import CommandError
 
-from server.storage.faults import damage, fault
+from server.storage.elsewhere import Changes, Elsewhere
 from server.storage.rows import StorageError
 from server.storage.schema import VAULT
-from server.storage.sealing import MISSING, OPTION, vault_of
 from server.vault import Vault
-from server.vault.keyring import FILE as KEYRING
 
-logger = logging.getLogger(__name__)
-
-PRAGMAS = ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON", "busy_timeout=5000")
-_WRITES = "visavis_writes"
-_ROOM = 64 * 1024  # bytes that SQLite needs beside the store to open it
-_RESTORE = "restore a backup, or move it away to begin anew"
+WRITES = "visavis_writes"
+BACKEND = "visavis_backend"
+TOUCHED = "visavis_touched"
 
 
-def prepare(path: Path) -> None:
-    """Make the file and its folder where they are missing, with owner-only rights. Raises :class:`StorageError`, also
-    for a store whose keyring is missing: a new one would open nothing of it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(mode=0o600, exist_ok=True)
-        path.chmod(0o600)
-    except OSError as error:
-        raise StorageError(f"cannot open {path}: {error.strerror}; see the setting data_dir") from error
-    if not (path.parent / KEYRING).exists() and _is_sealed(path):
-        raise StorageError(f"cannot open {path}: {MISSING}")
+class Backend(Protocol):
+    """Where the store lies, and what differs there."""
 
+    @property
+    def words(self) -> str:
+        """The store, for messages."""
 
-def open_engine(path: Path, vault: Vault) -> sa.Engine:
-    """Open the file that :func:`prepare` made. Raises :class:`StorageError`."""
-    # Parameters are names and embeddings: an error must not carry them into a log. One thread owns the store, so one
-    # connection is enough, and what it did not write itself (PRAGMA data_version) another process wrote.
-    made = sa.create_engine(f"sqlite:///{path}", hide_parameters=True, pool_size=1, max_overflow=0)
-    engine = made.execution_options(**{OPTION: vault})
-    sa.event.listen(engine, "connect", _configure)
-    sa.event.listen(engine, "begin", _begin)
-    sa.event.listen(engine, "commit", _commit)
-    sa.event.listen(engine, "rollback", _rollback)
-    try:
-        with engine.connect() as connection:
-            wrong = damage(connection)
-        if wrong is not None:
-            engine.dispose()
-            raise StorageError(f"cannot open {path}: it is damaged ({wrong}); {_RESTORE}")
-        with writing(engine) as connection:
-            _migrate(connection)
-    except sa.exc.DatabaseError as error:
-        engine.dispose()
-        raise cannot_open(path, error) from error
-    except CommandError as error:
-        engine.dispose()
-        raise StorageError(f"cannot open {path}: it was made by a newer version of Visavis") from error
-    except BaseException:
-        engine.dispose()
-        raise
-    return engine
+    @property
+    def shared(self) -> bool:
+        """Whether several nodes have it at once, and are told of each other's changes."""
 
+    def prepare(self) -> None:
+        """Make what is missing before it can be opened. Raises :class:`StorageError`."""
 
-def cannot_open(path: Path, error: sa.exc.DatabaseError) -> StorageError:
-    """What SQLite said of a file, with what to do."""
-    found = fault(error)
-    advice = _RESTORE if found is not None and not found.passes else "check its rights and free space"
-    # Without room for its shared memory SQLite says "disk I/O error" alone.
-    reason = "the disk is full" if shutil.disk_usage(path.parent).free < _ROOM else error.orig
-    return StorageError(f"cannot open {path}: {reason}; {advice}")
+    def open(self, vault: Vault) -> sa.Engine:
+        """Open it, and bring its tables up to date. Raises :class:`StorageError`."""
+
+    def cannot_open(self, error: sa.exc.DatabaseError) -> StorageError:
+        """What is wrong, with what to do."""
+
+    def version(self, engine: sa.Engine) -> int:
+        """A number that changes when somebody else has written; where it is shared, with every change."""
+
+    def changes(self, told: Callable[[Elsewhere], None]) -> Changes:
+        """Follow what others write, where it is shared. Raises ``LookupError`` where it is not."""
+
+    def erase_traces(self, engine: sa.Engine) -> bool:
+        """Let nothing be left in logs of what was deleted; whether that could be done."""
+
+    def clean(self, engine: sa.Engine) -> None:
+        """Let nothing be left in free space of what was deleted, if something was; the keyring too."""
 
 
 def writing(engine: sa.Engine) -> Any:
-    """A transaction that may write; a context manager that gives its connection."""
-    return engine.execution_options(**{_WRITES: True}).begin()
+    """A transaction that may write; a context manager that gives its connection. One at a time, whoever else has the
+    store open."""
+    return engine.execution_options(**{WRITES: True}).begin()
+
+
+def touch(connection: sa.Connection, people: Collection[str]) -> None:
+    """Say whose template this transaction may alter, all of them, so that other nodes read nobody else anew."""
+    touched = connection.info.get(TOUCHED)
+    if touched is not None:
+        touched.name(people)
 
 
 def erase_traces(engine: sa.Engine) -> bool:
-    """Empty the write-ahead log into the file: what was deleted is then gone from both (``secure_delete``). Returns
-    whether it went; not while another process reads."""
-    with engine.connect() as connection:
-        busy = _driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        return not busy
+    """See :meth:`Backend.erase_traces`."""
+    return backend_of(engine).erase_traces(engine)
 
 
 def mark_dirty(connection: sa.Connection) -> None:
-    """Remember that free pages have to be cleared, however the process ends."""
+    """Remember that free space has to be cleared, however the process ends."""
     connection.execute(VAULT.update().values(dirty=True))
 
 
 def clean(engine: sa.Engine) -> None:
-    """Write the file anew without its free pages, if something was erased since; the keyring too.
-
-    Left for the next time where another process is in the way.
-    """
-    with engine.connect() as connection:
-        if not connection.execute(sa.select(VAULT.c.dirty)).scalar():
-            return
-    with contextlib.suppress(sqlite3.OperationalError):
-        with engine.connect() as connection:
-            _driver(connection).execute("VACUUM")
-        vault_of(connection).keyring.vacuum()
-        if erase_traces(engine):
-            with writing(engine) as connection:
-                connection.execute(VAULT.update().values(dirty=False))
-            erase_traces(engine)
-            return
-    logger.info("another process reads the store: traces in its free pages are cleared later")
+    """See :meth:`Backend.clean`. Left for the next time where another process is in the way."""
+    backend_of(engine).clean(engine)
 
 
-def _is_sealed(path: Path) -> bool:
-    with (
-        contextlib.suppress(sqlite3.Error),
-        contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database,
-    ):
-        return bool(database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [VAULT.name]).fetchone())
-    return False  # opening it says what is wrong with it
+def backend_of(engine: sa.Engine | sa.Connection) -> Backend:
+    """Where the store lies that this opens."""
+    backend: Backend = engine.get_execution_options()[BACKEND]
+    return backend
 
 
-def _driver(connection: sa.Connection) -> Any:
-    return connection.connection.driver_connection
+def migrate(connection: sa.Connection) -> None:
+    """Bring the tables up to date."""
+    command.upgrade(migrations(connection), "head")
 
 
-def _configure(connection: Any, _record: Any) -> None:
-    # The driver's own transactions leave changes of the schema out; ours begin where SQLAlchemy says.
-    connection.isolation_level = None
-    for pragma in PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _begin(connection: sa.Connection) -> None:
-    # A transaction that read first could not be sure to be let write: another process may have come between.
-    kind = "BEGIN IMMEDIATE" if connection.get_execution_options().get(_WRITES) else "BEGIN"
-    connection.exec_driver_sql(kind)
-
-
-def _commit(connection: sa.Connection) -> None:
-    vault = vault_of(connection)
-    if not vault.pending:
-        return
-    driver = _driver(connection)
-    (mark,) = driver.execute("SELECT mark FROM vault_state").fetchone()
-    driver.execute("UPDATE vault_state SET mark = ?", [vault.flush(mark)])
-
-
-def _rollback(connection: sa.Connection) -> None:
-    vault_of(connection).drop()
-
-
-def _migrate(connection: sa.Connection) -> None:
+def migrations(connection: sa.Connection) -> Config:
+    """The steps, to be taken on this connection."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    return config

@@ -141,15 +141,6 @@ def changes_of(connection: sa.Connection, person: str) -> set[str]:
     return found
 
 
-def empty_log(engine: sa.Engine) -> bool:
-    """Empty the write-ahead log into the file, whose freed pages are overwritten (``secure_delete``); ``False`` while
-    another process is reading it."""
-    with engine.connect() as connection:
-        driver: Any = connection.connection.driver_connection
-        busy, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        return not busy
-
-
 def _row(intention: Intention) -> dict[str, Any]:
     return {
         "person_id": intention.person,

@@ -75,8 +75,14 @@ def load(engine: sa.Engine, digest: str, since: datetime) -> list[Stranger]:
     """The strangers of a pack last seen since then, oldest first. What is older or of another pack is erased."""
     erase_before(engine, since)
     erase_other_packs(engine, digest)
+    return read(engine, digest)
+
+
+def read(engine: sa.Engine, digest: str) -> list[Stranger]:
+    """The strangers of a pack, oldest first."""
     with engine.connect() as connection:
-        rows = connection.execute(sa.select(STRANGER).order_by(STRANGER.c.last)).all()
+        mine = STRANGER.c.pack_digest == digest
+        rows = connection.execute(sa.select(STRANGER).where(mine).order_by(STRANGER.c.last)).all()
         query = sa.select(SIGHTING).where(SIGHTING.c.stranger_id.is_not(None)).order_by(SIGHTING.c.began)
         sightings: dict[str, list[Sighting]] = {}
         for row in connection.execute(query):
@@ -85,14 +91,20 @@ def load(engine: sa.Engine, digest: str, since: datetime) -> list[Stranger]:
         return [_stranger(row, tuple(sightings.get(row.id, ())), open_cell) for row in rows]
 
 
-def save(engine: sa.Engine, strangers: Sequence[Stranger], gone: Collection[str] = ()) -> None:
+def save(
+    engine: sa.Engine, strangers: Sequence[Stranger], gone: Collection[str] = (), kept: Collection[str] = ()
+) -> set[str]:
     """Write entries with all their sightings as they are now, and erase those ``gone`` and their keys, in one
-    transaction."""
+    transaction. Those that were ``kept`` before and are no more, somebody else has erased or named: they are not
+    written again; returns which."""
     with writing(engine) as connection:
         vault, there = vault_of(connection), STRANGER.c.id.in_([*gone, *(s.id for s in strangers)])
         keys = _keys(connection, there)
+        lost = {stranger.id for stranger in strangers if stranger.id in kept} - keys.keys()
         connection.execute(STRANGER.delete().where(there))
         for stranger in strangers:
+            if stranger.id in lost:
+                continue
             key = keys.pop(stranger.id, None) or vault.new_key("stranger")
             connection.execute(STRANGER.insert(), [seal_row(connection, key, STRANGER, _row(stranger))])
             if stranger.sightings:
@@ -102,6 +114,7 @@ def save(engine: sa.Engine, strangers: Sequence[Stranger], gone: Collection[str]
         vault.destroy(keys.values())
     if gone:
         erase_traces(engine)
+    return lost
 
 
 def give_name(engine: sa.Engine, stranger: Stranger, person_id: str) -> None:

@@ -15,6 +15,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from server.storage.chunks import chunks
+from server.storage.engine import touch
 from server.storage.rows import Change, Kind, NoSuchChange, UndoConflict
 from server.storage.schema import CHANGE, CHANGE_ROW, NEGATIVE, PERSON, SAMPLE, SEEN, VAULT
 from server.storage.sealing import (
@@ -86,6 +87,7 @@ class Journal:
     def close(self, words: str, people: Collection[str]) -> Change:
         """Say what was done; returns the change. ``people`` are the ids of those whose template it may alter, and
         whose names may be in the words if they are two at most."""
+        touch(self._connection, people)
         sealed = _sealed_words(self._connection, self._id, words[:400], people)
         self._connection.execute(CHANGE.update().where(CHANGE.c.id == self._id).values(words=sealed))
         return Change(self._id, self._kind, words, self.now, self._until, people=tuple(dict.fromkeys(people)))

@@ -14,6 +14,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from server.database import Database
 from server.storage.engine import writing
 from server.storage.schema import METADATA, NEGATIVE, OTHER, PERSON, SAMPLE
 from server.storage.sealing import by_name, key_in, name_opener, opener, seal_row
@@ -56,11 +57,12 @@ class BothWays:
     new: NDArray[np.float32]
 
 
-def read_choice(path: Path) -> str | None:
+def read_choice(path: Path, database: str = "") -> str | None:
     """The pack that was switched to, read before the store is opened; ``None``: the setting's."""
-    if not path.exists():
+    if not database and not path.exists():
         return None
-    engine = sa.create_engine(f"sqlite:///{path.resolve().as_uri()}?mode=ro&uri=true")
+    file = f"sqlite:///{path.resolve().as_uri()}?mode=ro&uri=true"
+    engine = Database(database).engine() if database else sa.create_engine(file)
     try:
         with engine.connect() as connection:
             if not sa.inspect(connection).has_table(CHOICE.name):
@@ -70,6 +72,12 @@ def read_choice(path: Path) -> str | None:
         return None  # opening the store says what is wrong with it
     finally:
         engine.dispose()
+
+
+def read_chosen(engine: sa.Engine) -> str | None:
+    """The pack that was switched to; ``None``: the setting's."""
+    with engine.connect() as connection:
+        return connection.execute(sa.select(CHOICE.c.name)).scalar()
 
 
 def read_next(engine: sa.Engine) -> str | None:
@@ -122,7 +130,9 @@ def keep(engine: sa.Engine, digest: str, embeddings: Sequence[tuple[str, Embeddi
             if id in keys
         ]
         if rows:
-            connection.execute(OTHER.insert().prefix_with("OR REPLACE"), rows)
+            again = sa.and_(OTHER.c.sample_id.in_(keys), OTHER.c.pack_digest == digest)
+            connection.execute(OTHER.delete().where(again))
+            connection.execute(OTHER.insert(), rows)
 
 
 def progress(engine: sa.Engine, digest: str) -> tuple[int, int]:
@@ -194,7 +204,9 @@ def exchange(engine: sa.Engine, digest: str, name: str | None = None) -> int:
     with writing(engine) as connection:
         aside = sa.select(SAMPLE.c.id, SAMPLE.c.pack_digest, SAMPLE.c.embedding).where(ready)
         columns = ["sample_id", "pack_digest", "embedding"]
-        connection.execute(OTHER.insert().prefix_with("OR REPLACE").from_select(columns, aside))
+        same = sa.and_(SAMPLE.c.id == OTHER.c.sample_id, SAMPLE.c.pack_digest == OTHER.c.pack_digest)
+        connection.execute(OTHER.delete().where(sa.exists().where(same, ready)))
+        connection.execute(OTHER.insert().from_select(columns, aside))
         update = SAMPLE.update().where(ready).values(embedding=vector.scalar_subquery(), pack_digest=digest)
         moved: int = connection.execute(update).rowcount
         connection.execute(OTHER.delete().where(OTHER.c.pack_digest == digest))

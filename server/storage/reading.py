@@ -56,8 +56,9 @@ def list_people(connection: sa.Connection, person_id: str | None = None) -> list
 
 
 def _cover() -> sa.ColumnElement[str | None]:
-    ranked = sa.func.printf("%.6f %s", SAMPLE.c.quality, SAMPLE.c.id)
-    return sa.case((SAMPLE.c.crop.is_not(None), ranked))
+    # With as many digits for each, so that as text they have the order of the numbers.
+    quality = sa.cast(1_000_000 + sa.cast(SAMPLE.c.quality * 1_000_000, sa.Integer), sa.String)
+    return sa.case((SAMPLE.c.crop.is_not(None), quality + " " + SAMPLE.c.id))
 
 
 def _per_person(table: sa.Table, *columns: sa.ColumnElement[Any]) -> sa.Subquery:

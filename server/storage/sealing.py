@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from server.storage.chunks import chunks
+from server.storage.engine import backend_of
 from server.storage.names import name_key, unique_key
 from server.storage.rows import StorageError
 from server.storage.schema import OTHER, PERSON, SAMPLE, VAULT
@@ -42,6 +43,7 @@ SEALED: Mapping[str, Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "change": {"words": ("change.words", ("id",))},
     "webhook": {"url": ("webhook.url", ("id",)), "secret": ("webhook.secret", ("id",))},
     "source": {"url": ("source.url", ("id",))},
+    "server_secret": {"value": ("server_secret.value", ("name",))},
 }
 Opener = Callable[..., bytes]
 
@@ -77,18 +79,24 @@ def opener(connection: sa.Connection, table: str, column: str) -> Opener:
         try:
             return vault.open(blob, about(purpose, *ids))
         except SealError as error:
-            raise unreadable(table, column, error) from None
+            raise unreadable(connection, table, column, error) from None
 
     return open_cell
 
 
-def unreadable(table: str, column: str, error: SealError) -> StorageError:
+def unreadable(connection: sa.Connection, table: str, column: str, error: SealError) -> StorageError:
     """Why something cannot be opened, and what to do."""
+    cell = f"{backend_of(connection).words}: {table}.{column}"
     if isinstance(error, KeyUnknown):
-        return StorageError(f"people.sqlite3: {table}.{column}: {MISSING}")
+        return StorageError(f"{cell}: {missing(connection)}")
     if isinstance(error, KeyDestroyed):
-        return StorageError(f"people.sqlite3: {table}.{column}: {error}; start anew, and what is left of it is erased")
-    return StorageError(f"people.sqlite3: {table}.{column}: {error}; restore a backup (visavis restore)")
+        return StorageError(f"{cell}: {error}; start anew, and what is left of it is erased")
+    return StorageError(f"{cell}: {error}; restore a backup")
+
+
+def missing(connection: sa.Connection) -> str:
+    """What to do where the keyring is not the right one."""
+    return MISSING.replace("keyring.sqlite3", "keyring") if backend_of(connection).shared else MISSING
 
 
 MISSING = (
@@ -156,7 +164,7 @@ def reseal(
             try:
                 values[column] = vault.seal(wanted, vault.open(blob, bound), bound)
             except SealError as error:
-                raise unreadable(table.name, column, error) from None
+                raise unreadable(connection, table.name, column, error) from None
         if values:
             this = sa.and_(*(table.c[name] == getattr(row, name) for name in primary))
             connection.execute(table.update().where(this).values(**values))

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from server.storage.chunks import chunks
+from server.storage.engine import backend_of
 from server.storage.events import WEBHOOK
 from server.storage.inbox import STRANGER
 from server.storage.journal import forget_changes, forget_words
 from server.storage.rows import StorageError
 from server.storage.schema import CHANGE, NEGATIVE, OTHER, PERSON, SAMPLE, SEEN, VAULT
-from server.storage.sealing import MISSING, index_key, reindex, vault_of
+from server.storage.sealing import index_key, missing, reindex, vault_of
 from server.storage.sources import TABLE as SOURCE
 from server.vault import Vault
 from server.vault.keyring import Destroyed
@@ -69,10 +70,11 @@ def _destroyed(connection: sa.Connection, vault: Vault) -> set[bytes]:
     for key in set(keys_used(connection)):
         match vault.state(key):
             case False:
-                raise StorageError(f"cannot open people.sqlite3: {MISSING}")
+                raise StorageError(f"cannot open {backend_of(connection).words}: {missing(connection)}")
             case Destroyed(why="replaced", at=at):
+                where = backend_of(connection).words
                 raise StorageError(
-                    f"cannot open people.sqlite3: everybody's keys were exchanged on {at:%Y-%m-%d}, after it was made "
+                    f"cannot open {where}: everybody's keys were exchanged on {at:%Y-%m-%d}, after it was made "
                     "(visavis vault rotate --people); put back a copy made since; nothing has been changed"
                 )
             case Destroyed():

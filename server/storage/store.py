@@ -21,9 +21,11 @@ import sqlalchemy as sa
 from pipeline.gallery import Person
 from server.storage import consents, reading
 from server.storage.ageing import Ageing
+from server.storage.backends import backend_for, database_for
+from server.storage.changing import ChangeTransaction, name_taken
 from server.storage.consent_values import NewConsent
 from server.storage.consents import AS_TOLD, Recording
-from server.storage.engine import cannot_open, clean, mark_dirty, open_engine, prepare, writing
+from server.storage.engine import clean, mark_dirty, touch, writing
 from server.storage.events import EVENT
 from server.storage.inbox import SIGHTING
 from server.storage.journal import Journal, changes, erase_expired, forget_changes, forget_words, undo
@@ -50,6 +52,7 @@ from server.storage.sealing import (
     seal_row,
     vault_of,
 )
+from server.storage.server_secrets import shared_secret
 from server.storage.settling import settle
 from server.vault import MasterSource, open_vault
 from server.vault.lock import FolderLock
@@ -70,7 +73,8 @@ class Added:
 
 class PeopleStore:
     """The people of one server. ``path`` is the SQLite file; it and its folder are made with owner-only rights. Beside
-    it lies the keyring, whose master key comes from ``master`` or the folder.
+    it lies the keyring, whose master key comes from ``master`` or the folder. With a ``database``
+    (``postgresql+psycopg://…``) both lie there, and the folder holds what is this node's own.
 
     What was removed stays for ``undo_days``. ``lock``: whoever opens it has the folder alone. Opening raises
     :class:`server.storage.StorageError` and :class:`server.vault.VaultError`.
@@ -82,13 +86,16 @@ class PeopleStore:
         undo_days: float = UNDO_DAYS,
         master: MasterSource | None = None,
         lock: FolderLock | None = None,
+        database: str = "",
     ) -> None:
         self.path = path
         self._keep = timedelta(days=undo_days)
-        prepare(path)
-        self.vault = open_vault(path.parent, master, lock)
+        self.database = database_for(path, database)
+        self.backend = backend_for(path, self.database)
+        self.backend.prepare()
+        self.vault = open_vault(path.parent, master, lock, self.database)
         try:
-            self.engine = open_engine(path, self.vault)
+            self.engine = self.backend.open(self.vault)
         except BaseException:
             self.vault.close()
             raise
@@ -101,13 +108,18 @@ class PeopleStore:
         except BaseException as error:
             self.close()
             if isinstance(error, sa.exc.DatabaseError):
-                raise cannot_open(path, error) from error
+                raise self.backend.cannot_open(error) from error
             raise
 
     def close(self) -> None:
         """Let go of the files; may be called twice."""
         self.engine.dispose()
         self.vault.close()
+
+    def shared_secret(self, name: str, make: Callable[[], bytes]) -> bytes | None:
+        """A secret of the server that all its nodes have; ``None`` where the store is one node's own, and so are its
+        secrets."""
+        return shared_secret(self.engine, name, make) if self.backend.shared else None
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -126,10 +138,9 @@ class PeopleStore:
         return found
 
     def version(self) -> int:
-        """A number that changes when another process has written."""
+        """A number that changes when another process has written; in a database, when anybody has."""
         self.vault.refresh()
-        with self.engine.connect() as connection:
-            return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
+        return self.backend.version(self.engine)
 
     def changes(self) -> list[Change]:
         """What can be undone, or was, newest first."""
@@ -278,9 +289,11 @@ class PeopleStore:
         """Take a change back. Raises :class:`NoSuchChange`, :class:`UndoConflict` or :class:`NameTaken`."""
         try:
             with writing(self.engine) as connection:
-                return undo(connection, change_id)
+                change = undo(connection, change_id)
+                touch(connection, change.people)
+                return change
         except sa.exc.IntegrityError as error:
-            raise _name_taken(error) from error
+            raise name_taken(error) from error
 
     # -- for good --------------------------------------------------------------------------------------------------
 
@@ -309,6 +322,7 @@ class PeopleStore:
             vault_of(connection).destroy(keys, rows | people)
             reindex(connection)
             mark_dirty(connection)
+            touch(connection, [person_id])
         clean(self.engine)
         return replace(erased, changes=changed, keys=tuple(sorted(key.hex() for key in keys)))
 
@@ -317,6 +331,7 @@ class PeopleStore:
         with writing(self.engine) as connection:
             if erase_expired(connection, self._keep, self.ageing()):
                 mark_dirty(connection)
+            touch(connection, [])  # nobody was recognised by it any more
         clean(self.engine)
 
     # -- settings of a gallery -------------------------------------------------------------------------------------
@@ -334,26 +349,8 @@ class PeopleStore:
             if one_in is not None:
                 connection.execute(GALLERY_SETTING.insert(), [{"room": room or "", "one_in": one_in}])
 
-    def _change(self, kind: Kind) -> _ChangeTransaction:
-        return _ChangeTransaction(self.engine, kind, self._keep)
-
-
-class _ChangeTransaction:
-    """A transaction with its journal; a name that is taken is said as :class:`NameTaken`."""
-
-    def __init__(self, engine: sa.Engine, kind: Kind, keep: timedelta) -> None:
-        self._transaction = writing(engine)
-        self._kind: Kind = kind
-        self._keep = keep
-
-    def __enter__(self) -> tuple[sa.Connection, Journal]:
-        connection = self._transaction.__enter__()
-        return connection, Journal(connection, self._kind, self._keep)
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        self._transaction.__exit__(kind, error, trace)
-        if isinstance(error, sa.exc.IntegrityError):
-            raise _name_taken(error) from error
+    def _change(self, kind: Kind) -> ChangeTransaction:
+        return ChangeTransaction(self.engine, kind, self._keep)
 
 
 def _counted(connection: sa.Connection, person_id: str) -> Forgotten:
@@ -371,11 +368,6 @@ def _counted(connection: sa.Connection, person_id: str) -> Forgotten:
         sightings=count(SEEN) + count(SIGHTING),
         events=count(EVENT),
     )
-
-
-def _name_taken(error: sa.exc.IntegrityError) -> Exception:
-    unique = getattr(error.orig, "sqlite_errorname", None) == "SQLITE_CONSTRAINT_UNIQUE"
-    return NameTaken("somebody of this name is enrolled already") if unique else error
 
 
 def _person(connection: sa.Connection, person_id: str) -> Person:

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from server.database import Database
 from server.settings import ROWS
 from server.vault.errors import VaultError
-from server.vault.keyring import FILE
 from server.vault.lock import FolderLock
 from server.vault.master_key import MasterSource, decode_key, new_master_key, write_key_file
-from server.vault.vault import NEXT, open_vault
+from server.vault.vault import NEXT, keyring_is_there, open_vault
 
 
-def exchange_master(folder: Path, source: MasterSource, lock: FolderLock, new: str = "") -> Path | None:
+def exchange_master(
+    folder: Path, source: MasterSource, lock: FolderLock, new: str = "", database: Database | None = None
+) -> Path | None:
     """Make, or with ``new`` (base64) take, another master key; returns the file it is kept in, if it is kept in one.
 
-    ``lock`` is held on the folder alone. Raises :class:`VaultError`.
+    ``lock`` is held on the folder alone; nobody may have the ``database`` open either. Raises :class:`VaultError`.
     """
-    if not (folder / FILE).exists():
+    if not keyring_is_there(folder, database):
         raise VaultError(f"{folder}: there are no keys here yet; see the setting data_dir")
     key = _next_key(source, new)
-    vault = open_vault(folder, source, lock)
+    vault = open_vault(folder, source, lock, database)
     try:
         if not source.is_file:
             vault.keyring.exchange_master(key)

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from server.database import Database
 from server.vault.errors import VaultError
 from server.vault.keyring import FILE, Destroyed, Keyring, Kind, NewKey, Why, new_key
+from server.vault.keyring_postgres import PostgresKeyring, is_there
+from server.vault.keyring_sqlite import SqliteKeyring
 from server.vault.lock import FolderLock
 from server.vault.master_key import MasterSource, read_key_file, read_master_key
 from server.vault.seal import ONE, keys_of, seal, seal_together, unseal, unseal_together
+
+logger = logging.getLogger(__name__)
 
 NEXT = ".new"  # the master key to come, beside the one that is used
 
@@ -114,14 +121,15 @@ class Vault:
         """Whether the transaction made or destroyed keys."""
         return bool(self._new or self._destroyed or self._rows or self._readmitted)
 
-    def flush(self, mark: bytes | None) -> bytes:
-        """Keep and destroy what the transaction asked for; ``mark`` is the store's, the result is its next one."""
+    def flush(self, mark: bytes | None, within: Any = None) -> bytes:
+        """Keep and destroy what the transaction asked for; ``mark`` is the store's, the result is its next one;
+        ``within``: its connection, for a keyring that follows the store."""
         following = os.urandom(16)
         gone = {key: why for key, why in self._destroyed.items() if key not in self._new}
         new = [key for key in self._new.values() if key.id not in self._destroyed]
         try:
-            self.keyring.write(new, gone, self._rows, self._readmitted, (mark, following))
-        except VaultError:
+            self.keyring.write(new, gone, self._rows, self._readmitted, (mark, following), within)
+        except Exception:
             self.drop()  # or the next transaction would go on with this one's keys
             raise
         for key in new:
@@ -150,17 +158,18 @@ class Vault:
         return cipher
 
 
-def open_vault(folder: Path, source: MasterSource | None = None, lock: FolderLock | None = None) -> Vault:
-    """The vault of a data folder; keyring and, where the settings name none, master key are made where there is
-    neither. Raises :class:`VaultError`.
+def open_vault(
+    folder: Path, source: MasterSource | None = None, lock: FolderLock | None = None, database: Database | None = None
+) -> Vault:
+    """The vault of a data folder, or of a database; keyring and, where the settings name none, master key are made
+    where there is neither. Raises :class:`VaultError`.
 
     ``lock`` is held already by whoever has the folder alone.
     """
     source = source or MasterSource()
     held = lock or FolderLock(folder)
     try:
-        there = (folder / FILE).exists()
-        keyring = _open_keyring(folder, source, make=not there)
+        keyring = _open_keyring(folder, source, lock is not None, database)
     except BaseException:
         if lock is None:
             held.close()
@@ -168,18 +177,35 @@ def open_vault(folder: Path, source: MasterSource | None = None, lock: FolderLoc
     return Vault(keyring, held if lock is None else None)
 
 
-def _open_keyring(folder: Path, source: MasterSource, make: bool) -> Keyring:
-    following = source.path(folder).with_name(source.path(folder).name + NEXT)
+def keyring_is_there(folder: Path, database: Database | None) -> bool:
+    """Whether there are keys yet. Raises :class:`VaultError`."""
+    return (folder / FILE).exists() if database is None else is_there(database)
+
+
+def _open_keyring(folder: Path, source: MasterSource, alone: bool, database: Database | None) -> Keyring:
+    def opened(master: bytes) -> Keyring:
+        return SqliteKeyring(folder / FILE, master) if database is None else PostgresKeyring(database, master, alone)
+
+    make = not keyring_is_there(folder, database)
+    path = source.path(folder)
+    following = path.with_name(path.name + NEXT)
+    if database is not None and source.is_file and not path.exists():
+        if not make:
+            raise VaultError(
+                f"{path}: the master key is missing, and another node made the keyring in {database.words}; copy its "
+                "file to here, or name the key with the setting master_key, master_key_command or master_key_file"
+            )
+        logger.warning("%s: a new master key is made; copy it to every other node before it starts", path)
     master = read_master_key(source, folder, make)
     if not (source.is_file and following.exists()):
-        return Keyring(folder / FILE, master)
+        return opened(master)
     # The exchange of the master key was interrupted: the keyring says how far it came.
     newer = read_key_file(following)
     try:
-        keyring = Keyring(folder / FILE, newer)
+        keyring = opened(newer)
     except VaultError:
-        keyring = Keyring(folder / FILE, master)
+        keyring = opened(master)
         following.unlink()
         return keyring
-    following.replace(source.path(folder))
+    following.replace(path)
     return keyring

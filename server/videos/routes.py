@@ -18,6 +18,7 @@ from server.api.operations import describe
 from server.api.paging import BadPage, Key, asked, page_of
 from server.app import static_folder
 from server.audit import about
+from server.nodes.tags import PLAIN_ID
 from server.people import People
 from server.people.consent import BadConsent, said_consent
 from server.people.inbox import DifferentPerson
@@ -38,7 +39,7 @@ from server.videos.videos import NoSuchVideo, NotReady, TooMuch, Video, Videos
 from server.visitor import visitor_of
 from server.wording import sentence
 
-ONE = BASE + "/{id:[0-9a-f]{32}}"
+ONE = BASE + "/{id:" + PLAIN_ID + "}"
 CHUNK = 1 << 20
 UPLOAD_IDLE = 60.0  # seconds without a byte
 DRAIN_IDLE = 2.0

@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, Self
-from uuid import uuid4
 
+from server.nodes.tags import plain_id
 from server.private_files import write_private
 from server.settings import StartError
 from server.vault import KeyUnknown, SealError, Vault
@@ -103,6 +103,7 @@ class Videos:
         vault: Vault,
         ageing: Callable[[], datetime] = _now,
     ) -> None:
+        self.tag = ""  # of this node, for their ids
         self._folder = folder
         self._vault = vault
         self._seals: dict[str, VideoSeal] = {}
@@ -196,7 +197,7 @@ class Videos:
     async def receive(self, file: str, chunks: AsyncIterator[bytes], size: int | None) -> Video:
         """Take in a video, of ``size`` bytes if that is known. Raises :class:`TooMuch`."""
         self._require_room(size or 0)
-        id = uuid4().hex
+        id = plain_id(self.tag)
         folder = self._folder / id
         promised = size or 0
         self._receiving += promised

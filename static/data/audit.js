@@ -8,7 +8,7 @@ import { button, failure, field, paragraph } from "../people/parts.js";
 import { action, actor, CHOICES } from "./words.js";
 
 const PAGE = 50;
-const ID = /^[0-9a-f]{0,64}$/;
+const ID = /^[0-9a-f~]{0,64}$/;
 
 /** The section; it fills itself. */
 export function auditSection() {

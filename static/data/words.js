@@ -127,7 +127,7 @@ const REMAINS = {
 /** What may remain, in a sentence; `until` may be a time, said by `moment`. */
 export function remaining({ what, where, until }, moment) {
   const time = /^\d{4}-\d\d-\d\dT/.test(until) ? moment(until) : null;
-  const [, video] = /^video ([0-9a-f]{32})$/.exec(where) ?? [];
+  const [, video] = /^video ((?:[0-9a-f]{6}~)?[0-9a-f]{32})$/.exec(where) ?? [];
   if (what === "film" && video) return time ? t("The film of video {id}, until {time}", { id: video.slice(0, 8), time }) : t("The film of video {id}, until it is deleted", { id: video.slice(0, 8) });
   if (what.startsWith("film that") && video) return time ? t("The film of video {id}, which is not looked through yet, until {time}", { id: video.slice(0, 8), time }) : t("The film of video {id}, which is not looked through yet, until it is deleted", { id: video.slice(0, 8) });
   if (what === "events") return t("What a webhook’s receiver was told before, for as long as it keeps that");

@@ -41,7 +41,7 @@ async function route() {
   clearTimeout(timer);
   const mine = ++shown;
   const id = location.hash.slice(1);
-  if (!/^[0-9a-f]{32}$/.test(id)) {
+  if (!/^([0-9a-f]{6}~)?[0-9a-f]{32}$/.test(id)) {
     root.replaceChildren(element("h2", { textContent: t("Who is in a video, and when?") }), zone, keeps, sending, list);
     return look();
   }

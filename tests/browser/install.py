@@ -32,6 +32,7 @@ PROGRAMS = (
     Program("tcc", ("cc", "tcc"), "tests of a WHIP sender"),  # for a library it needs: tests/load/whip_client.py
     Program("coturn", ("turnserver",), "tests of a TURN server"),
     Program("nftables", ("nft",), "tests of a router that forwards ports"),
+    Program("postgresql", ("initdb", "pg_createcluster"), "tests of the store in PostgreSQL"),
     Program("nodejs", ("node", "nodejs"), "tests of the page's modules"),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -22,6 +22,7 @@ from server.join import Door
 from server.listeners import bind, listening, port_of
 from server.settings import Settings
 from server.trust_page import create_trust_app
+from tests.stores import on_postgres
 
 
 @dataclass
@@ -51,6 +52,17 @@ class Served:
         context = ssl.create_default_context(cadata=self.store.authority.pem.decode())
         jar = aiohttp.CookieJar(unsafe=True)  # 'unsafe': cookies of bare addresses too
         return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context), cookie_jar=jar, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Whatever is opened in the test lies in a SQLite file once, and once in a PostgreSQL database: another one for
+    each folder. Tests that look into the file are marked :data:`tests.stores.only_sqlite`."""
+    if request.param == "postgresql":
+        with on_postgres(monkeypatch):
+            yield "postgresql"
+    else:
+        yield "sqlite"
 
 
 Serving = Callable[..., AbstractAsyncContextManager[Served]]

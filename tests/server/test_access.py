@@ -18,6 +18,9 @@ from server.access.backoff import Backoff
 from server.access.passwords import Passwords, TooBusy, WeakPassword, check_new
 from tests.server.conftest import Served, Serving
 from tests.server.signing import QUICK, Clock, accounts
+from tests.stores import only_sqlite
+
+pytestmark = pytest.mark.usefixtures("either_store")
 
 GOOD, OTHER = "quiet lamp orbits plum", "seven odd marble jugs"
 
@@ -579,6 +582,7 @@ async def test_without_the_lan_no_link_is_made_for_another_device(serving: Servi
             assert await response.json() == {"url": None, "qr": None, "trust_url": None, "expires": None}
 
 
+@only_sqlite
 async def test_what_another_process_does_is_taken_up(house: House) -> None:
     from click.testing import CliRunner
 

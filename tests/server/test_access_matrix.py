@@ -103,6 +103,7 @@ GET /api/v1/model-change OHV --- read -
 POST /api/v1/model-change O-- --- admin -
 POST /api/v1/model-change/switch O-- --- admin -
 DELETE /api/v1/negatives/{id} OH- --- people -
+GET /api/v1/nodes O-- --- admin -
 GET /api/v1/openapi.json OHV --- read -
 GET /api/v1/packs OHV --- read -
 GET /api/v1/people OHV --- read -

@@ -28,6 +28,9 @@ from server.settings import StartError
 from server.storage import PeopleStore
 from server.storage.audit import GENESIS, Asked, Broken, Noted, append, find, prune
 from tests.server.test_storage import DIGEST
+from tests.stores import only_sqlite
+
+pytestmark = pytest.mark.usefixtures("either_store")
 
 COLUMNS = ("at", "actor", "action", "subject", "room", "count", "detail", "previous", "hash")
 MARKS = ("number", "hash", "at", "key", "signature")
@@ -73,11 +76,13 @@ def log(filled: Path, tmp_path: Path) -> Path:
     return tmp_path / "log"
 
 
+@only_sqlite
 def test_what_was_appended_holds(log: Path) -> None:
     assert check(log) == (ROWS, None)
     assert (log / FILE).stat().st_mode & 0o777 == 0o600
 
 
+@only_sqlite
 def test_the_store_itself_refuses_to_change_or_remove_a_row(log: Path) -> None:
     with contextlib.closing(PeopleStore(log / "people.sqlite3")) as store:
         for statement in (
@@ -93,6 +98,7 @@ def test_the_store_itself_refuses_to_change_or_remove_a_row(log: Path) -> None:
     assert check(log) == (ROWS, None)
 
 
+@only_sqlite
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_byte_flipped_anywhere_is_found(filled: Path, tmp_path: Path, data: st.DataObject) -> None:
@@ -114,6 +120,7 @@ def test_a_byte_flipped_anywhere_is_found(filled: Path, tmp_path: Path, data: st
         assert broken.number in (rowid, rowid + 1)
 
 
+@only_sqlite
 @pytest.mark.parametrize(
     ("statements", "number", "words"),
     [
@@ -147,6 +154,7 @@ def test_whatever_is_done_to_the_rows_is_found(
     assert words in broken.words
 
 
+@only_sqlite
 def test_a_tail_that_was_cut_off_stays_missing_however_much_comes_after(log: Path) -> None:
     tamper(log, ("DELETE FROM audit WHERE number > 8", ()))
     fill(log, 5)
@@ -162,6 +170,7 @@ def test_rows_added_by_who_has_no_key_are_found(log: Path) -> None:
     assert "another key" in broken.words
 
 
+@only_sqlite
 def test_a_key_that_was_exchanged_is_found_also_after_the_server_has_gone_on(log: Path) -> None:
     noted = SigningKey.open(log).fingerprint
     (log / FILE).unlink()
@@ -179,6 +188,7 @@ def test_a_key_that_was_exchanged_is_found_also_after_the_server_has_gone_on(log
     assert f"Row {ROWS + 1} does not hold" in run.output
 
 
+@only_sqlite
 def test_the_command_says_what_holds_and_what_does_not(log: Path) -> None:
     fingerprint = SigningKey.open(log).fingerprint
     told = CliRunner().invoke(audit, ["verify", "--data-dir", str(log), "--key", fingerprint])
@@ -203,6 +213,7 @@ def test_a_file_that_is_no_key_is_said(tmp_path: Path, content: bytes) -> None:
         SigningKey.open(tmp_path)
 
 
+@only_sqlite
 def test_the_oldest_go_and_a_signed_mark_stays(log: Path) -> None:
     key = SigningKey.open(log)
     with contextlib.closing(PeopleStore(log / "people.sqlite3")) as store:
@@ -253,6 +264,7 @@ while True:
 """
 
 
+@only_sqlite
 def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
     for _ in range(3):
@@ -345,6 +357,7 @@ async def test_only_what_is_listed_can_be_noted_and_never_a_name(tmp_path: Path)
     await people.close()
 
 
+@only_sqlite
 async def test_a_store_that_cannot_be_written_loses_nothing(tmp_path: Path) -> None:
     people = await People.open(tmp_path / "people.sqlite3", DIGEST, 128)
     log = AuditLog(people, SigningKey.open(tmp_path), 730)

@@ -24,6 +24,9 @@ from server.people.grace import STEADY, Grace
 from server.storage import ConsentMissing, NewConsent, NewPerson, PeopleStore, Recording, consents
 from server.storage.engine import writing
 from tests.server.test_storage import DIGEST, embedding, sample
+from tests.stores import only_sqlite
+
+pytestmark = pytest.mark.usefixtures("either_store")
 
 START = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -168,6 +171,7 @@ def test_records_are_followed_never_changed(store: PeopleStore) -> None:
     assert store.read(consents.history, ada.id) == []
 
 
+@only_sqlite
 def test_people_of_before_have_a_record_that_says_nobody_said_it(path: Path) -> None:
     from alembic import command
     from alembic.config import Config
@@ -267,6 +271,7 @@ async def test_the_end_is_met_to_the_moment(path: Path) -> None:
         assert 0 <= (datetime.now(UTC) - ends).total_seconds() < 0.25
 
 
+@only_sqlite
 async def test_who_withdrew_in_another_process_is_not_named_two_seconds_later(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,6 +293,7 @@ async def test_who_withdrew_in_another_process_is_not_named_two_seconds_later(
         assert [one["state"] for one in json.loads(shown.output)["consents"]] == ["holds", "withdrawn", "holds"]
 
 
+@only_sqlite
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -309,6 +315,7 @@ def test_what_is_wrong_on_the_command_line_is_said(
     assert words in done.output
 
 
+@only_sqlite
 async def test_days_later_they_are_erased_unless_renewed_and_never_by_a_clock_that_was_set(path: Path) -> None:
     clock, counted = Clock(), [0.0]
     erased: list[tuple[str, str]] = []

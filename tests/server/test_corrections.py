@@ -25,8 +25,12 @@ from server.storage import (
     UndoConflict,
     reading,
 )
+from server.storage.engine import writing
 from server.storage.schema import CHANGE
 from tests.server.test_storage import DIGEST, embedding, entries, sample
+from tests.stores import only_sqlite
+
+pytestmark = pytest.mark.usefixtures("either_store")
 
 
 @pytest.fixture
@@ -87,6 +91,7 @@ def test_every_correction_changes_something_and_can_be_undone(store: PeopleStore
         store.undo(change.id)
 
 
+@only_sqlite
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kinds=st.lists(st.sampled_from(sorted(CORRECTIONS)), min_size=1, max_size=6), turns=st.randoms())
 def test_undone_in_reverse_all_is_as_it_was(
@@ -151,7 +156,7 @@ def test_after_its_time_a_change_is_for_good(path: Path) -> None:
 def test_what_can_still_be_undone_is_kept(store: PeopleStore) -> None:
     ada = store.add_person("Ada", [sample(1), sample(2)], DIGEST)
     change = store.remove_person(ada.id)
-    with store.engine.begin() as connection:  # six days ago
+    with writing(store.engine) as connection:  # six days ago
         earlier = datetime.now(UTC) - timedelta(days=6)
         connection.execute(sa.update(CHANGE).where(CHANGE.c.id == change.id).values(at=earlier))
     store.erase_expired()
@@ -210,6 +215,7 @@ def test_merging_drops_marks_that_say_the_opposite(store: PeopleStore) -> None:
     assert kept.kind == "add_negative"
 
 
+@only_sqlite
 def test_forgetting_takes_what_could_be_undone_along(store: PeopleStore, path: Path) -> None:
     ada = store.add_person("Ada Lovelace", [sample(1), sample(2)], DIGEST)
     bob = store.add_person("Robert Merged", [sample(3)], DIGEST)

@@ -13,12 +13,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 from server.storage import PeopleStore
 from server.storage.engine import writing
 from server.storage.faults import fault
+from server.vault import VaultError
 from tests.load.faults import SCENARIOS, filled, mounts, small_disk
 from tests.packs import models_folder
 from tests.server.loopback import Camera, Page
@@ -58,6 +60,42 @@ def test_what_sqlite_says_becomes_words_without_its_own(code: int, words: str, p
     assert words in found.words
     assert "Ada" not in found.words
     assert found.passes is passes
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "passes"),
+    [
+        (None, "cannot be reached", True),
+        ("08006", "cannot be reached", True),
+        ("57P01", "cannot be reached", True),  # it is being stopped
+        ("53300", "cannot be reached", True),  # no connection is left
+        ("53100", "disk of the database is full", True),
+        ("55P03", "Another node", True),
+        ("40P01", "Another node", True),
+        ("25006", "takes no changes", True),
+        ("28P01", "refuses this user", True),
+        ("42501", "refuses this user", True),
+        ("58030", "disk of the database failed", True),
+        ("XX001", "damaged", False),
+    ],
+)
+def test_what_postgresql_says_becomes_words_without_its_own(state: str | None, words: str, passes: bool) -> None:
+    kind = psycopg.OperationalError if state is None else psycopg.errors.lookup(state)
+    error = sa.exc.OperationalError("INSERT", {"name": "Ada"}, kind("Ada could not be written"))
+    for raised in (error, _raised_from(error)):
+        found = fault(raised)
+        assert found is not None
+        assert words in found.words
+        assert "Ada" not in found.words
+        assert found.passes is passes
+    assert fault(sa.exc.IntegrityError("INSERT", {}, psycopg.errors.UniqueViolation("Ada"))) is None
+    assert fault(sa.exc.ProgrammingError("INSERT", {}, psycopg.errors.SyntaxError("Ada"))) is None
+
+
+def _raised_from(error: Exception) -> VaultError:
+    raised = VaultError("the keyring")
+    raised.__cause__ = error
+    return raised
 
 
 def test_other_errors_are_none_of_its_business() -> None:

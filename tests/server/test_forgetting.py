@@ -46,6 +46,9 @@ from tests.server.test_live_session import RATE, portrait
 from tests.server.test_rooms_routes import Joined, until
 from tests.server.test_storage import DIGEST, sample
 from tests.server.whole import Whole, serving_all
+from tests.stores import only_sqlite
+
+pytestmark = pytest.mark.usefixtures("either_store")
 
 NAME = "Augusta Ada King-Noel"
 OTHER = "Grace Brewster Hopper"
@@ -212,6 +215,7 @@ def put(whole: Whole, path: str, name: str, data: bytes) -> Any:
     return answer.json
 
 
+@only_sqlite
 async def test_nothing_of_somebody_is_left_anywhere(whole: tuple[Whole, str, str]) -> None:
     server, ada, grace = whole
 
@@ -490,6 +494,15 @@ async def test_what_was_interrupted_is_finished_at_the_next_start(
     assert [row.said.subject for row in rows] == [person.id]
 
 
+async def test_what_another_node_may_be_about_is_left_to_it(small: Any) -> None:
+    person = await small[0].add_person("Ada", [sample(1)])
+    with pytest.raises(Killed):
+        await forgetting(small, Shelf("before")).forget(person.id, "local")
+    now = datetime.now(UTC)
+    assert await forgetting(small, Shelf()).resume(now - timedelta(minutes=10)) == []
+    assert len(await forgetting(small, Shelf()).resume(now + timedelta(minutes=1))) == 1
+
+
 async def test_what_cannot_be_finished_keeps_no_server_from_starting(
     small: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -560,6 +573,7 @@ def test_a_film_keeps_what_is_not_theirs(tmp_path: Path) -> None:
 # -- the command line --------------------------------------------------------------------------------------------------
 
 
+@only_sqlite
 def test_the_command_line_forgets_and_collects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = tmp_path / "data"
     data.mkdir()

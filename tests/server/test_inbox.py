@@ -26,6 +26,9 @@ from tests.packs import open_models
 from tests.pictures import camera_frame, group_photo
 from tests.server.strangers import DIGEST, RATE, Clock, faces, noticed, opened, session, stills
 from tests.server.test_storage import embedding
+from tests.stores import only_sqlite
+
+pytestmark = pytest.mark.usefixtures("either_store")
 
 
 @pytest.fixture
@@ -271,6 +274,7 @@ def _keys(path: Path) -> int:
         return int(database.execute(query).fetchone()[0])
 
 
+@only_sqlite
 async def test_forgetting_leaves_no_trace_in_the_files(path: Path) -> None:
     async with opened(path) as (inbox, _):
         inbox.observe("a very long name of a session", None, noticed(1))
@@ -330,6 +334,7 @@ async def test_what_could_not_be_written_is_written_next_time(path: Path, monkey
         assert len(inbox.strangers()) == 2
 
 
+@only_sqlite
 async def test_entries_expire(path: Path) -> None:
     clock = Clock()
     async with opened(path, clock, days=2) as (inbox, _):
@@ -368,6 +373,7 @@ async def test_the_number_of_strangers_is_bounded_and_the_oldest_go(path: Path) 
         assert all(e.sightings[0].session != "session 0" for e in entries)
 
 
+@only_sqlite
 async def test_numbers_of_another_pack_are_neither_taken_in_nor_kept(path: Path) -> None:
     async with opened(path) as (inbox, _):
         inbox.observe("one", None, replace(noticed(1), digest="e" * 64))
@@ -383,6 +389,7 @@ async def test_numbers_of_another_pack_are_neither_taken_in_nor_kept(path: Path)
         assert _keys(path) == 0
 
 
+@only_sqlite
 async def test_switched_off_nothing_is_kept(path: Path) -> None:
     async with opened(path) as (inbox, _):
         inbox.observe("one", None, noticed(1))

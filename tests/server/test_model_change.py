@@ -30,7 +30,10 @@ from server.storage.model_change import BothWays, CroppedSample, read_choice
 from tests.packs import models_folder, open_models
 from tests.pictures import camera_frame, group_photo
 from tests.server.test_storage import embedding
+from tests.stores import only_sqlite
 from tracking import IdentityState
+
+pytestmark = pytest.mark.usefixtures("either_store")
 
 OLD = open_models().manifest.digest
 PLAIN = Matcher(replace(open_models().manifest.matching, population=None))  # plain cosines
@@ -146,6 +149,7 @@ def test_crops_that_cannot_be_read_are_left_out() -> None:
     assert embed_again(open_models(), bad) == []
 
 
+@only_sqlite
 async def test_everything_is_embedded_anew_compared_and_switched(path: Path) -> None:
     async with house(path) as h:
         ada = await h.people.add_person("Ada", samples(0))

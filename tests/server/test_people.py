@@ -14,6 +14,9 @@ from pipeline.gallery import Gallery
 from server.people import People
 from server.storage import BadName, NameTaken, NewSample, PeopleStore, StorageError
 from tests.server.test_storage import DIGEST, OTHER, embedding, sample
+from tests.stores import only_sqlite
+
+pytestmark = pytest.mark.usefixtures("either_store")
 
 
 @pytest.fixture
@@ -123,6 +126,7 @@ async def test_a_change_whose_asker_has_gone_is_still_seen(path: Path, monkeypat
         assert [p.name for p in people.gallery.people()] == ["Ada"]
 
 
+@only_sqlite
 async def test_a_store_that_cannot_be_read_leaves_no_thread(path: Path) -> None:
     await asyncio.to_thread(path.write_bytes, b"nonsense" * 200)
     with pytest.raises(StorageError):
@@ -171,6 +175,7 @@ async def test_each_gallery_is_as_sure_as_was_chosen(path: Path) -> None:
         assert people.gallery_of("attic").target_fpir == pytest.approx(0.001)
 
 
+@only_sqlite
 async def test_what_another_process_writes_is_seen_soon(path: Path) -> None:
     async with opened(path) as people:
         heard = asyncio.Event()

@@ -29,6 +29,8 @@ from tests.server.conftest import Serving
 from tests.server.signing import accounts, link, signed_in
 from tracking import IdentityState, TrackState
 
+pytestmark = pytest.mark.usefixtures("either_store")
+
 MODELS = open_models()
 URL = "/api/v1/reading"
 

@@ -29,6 +29,9 @@ from tests.pictures import camera_frame, group_photo
 from tests.server.sighting_faces import known, unknown
 from tests.server.strangers import Clock
 from tests.server.test_storage import embedding
+from tests.stores import only_sqlite
+
+pytestmark = pytest.mark.usefixtures("either_store")
 
 MODELS = open_models()
 DIGEST, DIMENSION = MODELS.manifest.digest, MODELS.embedder.spec.dimension
@@ -117,6 +120,7 @@ async def test_a_crash_loses_no_more_than_some_seconds(path: Path) -> None:
         assert len(await room.rows()) == 2
 
 
+@only_sqlite
 async def test_forgetting_reaches_sightings_events_and_what_goes_on(path: Path) -> None:
     async with opened(path) as room:
         ada, bob = await room.enrol(1, "Ada"), await room.enrol(2, "Bob")

@@ -38,7 +38,10 @@ from server.storage import (
     reading,
 )
 from server.storage.schema import PERSON, SAMPLE
+from tests.stores import only_sqlite
 from tracking import Embedding
+
+pytestmark = pytest.mark.usefixtures("either_store")
 
 DIGEST = "a" * 64
 OTHER = "b" * 64
@@ -124,6 +127,7 @@ def test_names_are_compared_without_case_and_spelling() -> None:
 # -- people --------------------------------------------------------------------------------------------------------
 
 
+@only_sqlite
 def test_a_new_store_is_empty_and_private(store: PeopleStore, path: Path) -> None:
     assert store.people() == []
     assert entries(store) == []
@@ -134,6 +138,7 @@ def test_a_new_store_is_empty_and_private(store: PeopleStore, path: Path) -> Non
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
+@only_sqlite
 def test_a_file_others_could_read_is_made_private(path: Path) -> None:
     path.parent.mkdir()
     path.touch(mode=0o644)
@@ -174,6 +179,7 @@ def test_one_name_one_person(store: PeopleStore) -> None:
     assert store.find("nobody") is None
 
 
+@only_sqlite
 def test_all_samples_or_none(store: PeopleStore) -> None:
     broken = NewSample(embedding(2), float("nan"), "live")
     with pytest.raises(Exception, match="NOT NULL"):  # SQLite keeps no NaN
@@ -212,6 +218,7 @@ def test_who_is_gone_is_gone(store: PeopleStore) -> None:
     store.add_person("Ada", [sample(1)], DIGEST)  # the name is free again
 
 
+@only_sqlite
 def test_forgetting_erases_the_bytes(store: PeopleStore, path: Path) -> None:
     kept = store.add_person("Charles", [sample(n) for n in range(10)], DIGEST)
     ada = store.add_person("Augusta Ada King", [sample(n) for n in range(100, 140)], DIGEST)
@@ -265,6 +272,7 @@ def test_writers_at_once_lose_nothing(path: Path) -> None:
 # -- files ---------------------------------------------------------------------------------------------------------
 
 
+@only_sqlite
 @pytest.mark.parametrize(
     "content", [b"this is no database, but long enough to be looked at" * 40, b"SQLite format 3\0x"]
 )
@@ -277,18 +285,21 @@ def test_a_damaged_file_is_reported_and_left_alone(path: Path, content: bytes) -
     assert path.read_bytes() == content
 
 
+@only_sqlite
 def test_a_folder_where_the_file_should_be_is_reported(path: Path) -> None:
     path.mkdir(parents=True)
     with pytest.raises(StorageError, match="cannot open"):
         PeopleStore(path)
 
 
+@only_sqlite
 def test_a_file_where_the_folder_should_be_is_reported(path: Path) -> None:
     path.parent.write_text("in the way")
     with pytest.raises(StorageError, match="cannot open"):
         PeopleStore(path)
 
 
+@only_sqlite
 def test_a_store_of_a_newer_version_is_reported_and_left_alone(store: PeopleStore, path: Path) -> None:
     store.add_person("Ada", [sample(1)], DIGEST)
     store.close()
@@ -300,6 +311,7 @@ def test_a_store_of_a_newer_version_is_reported_and_left_alone(store: PeopleStor
     assert str(path) in str(caught.value)
 
 
+@only_sqlite
 def test_an_error_does_not_carry_what_was_to_be_kept(store: PeopleStore) -> None:
     with pytest.raises(Exception, match="NOT NULL") as caught:
         store.add_person("Augusta", [NewSample(embedding(2), float("nan"), "live")], DIGEST)
@@ -314,6 +326,7 @@ def test_the_schema_is_what_the_steps_make(store: PeopleStore, path: Path) -> No
     PeopleStore(path).close()  # nothing to do the second time
 
 
+@only_sqlite
 def test_people_of_the_first_version_are_brought_along(path: Path) -> None:
     path.parent.mkdir()
     with sqlite3.connect(path) as connection:

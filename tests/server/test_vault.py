@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from server.settings import Settings
 from server.vault import KeyDestroyed, KeyUnknown, MasterSource, SealError, Vault, VaultError, open_vault
-from server.vault.keyring import Keyring
+from server.vault.keyring_sqlite import SqliteKeyring
 from server.vault.lock import FolderLock
 from server.vault.master_key import FILE, encode_key, new_master_key, read_master_key
 from server.vault.seal import OVERHEAD, about, keys_of, seal, seal_together, unseal, unseal_together
@@ -295,7 +295,7 @@ def test_the_master_key_is_exchanged_whole(tmp_path: Path) -> None:
     vault.close()
     with pytest.raises(VaultError, match="not the one"):
         opened(tmp_path)
-    keyring = Keyring(tmp_path / "keyring.sqlite3", newer)
+    keyring = SqliteKeyring(tmp_path / "keyring.sqlite3", newer)
     assert Vault(keyring).open(blob, BOUND) == b"Ada"
     keyring.close()
     assert (tmp_path / FILE).read_bytes() == old  # whose file it is, is not the keyring's business

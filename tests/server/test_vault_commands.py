@@ -129,7 +129,11 @@ def test_an_exchange_that_was_interrupted_leaves_a_keyring_that_opens(
         raise Stopped
 
     with monkeypatch.context() as patched, closing(FolderLock(path.parent, alone=True)) as lock:
-        target = "server.vault.keyring.Keyring.exchange_master" if place == "written" else "pathlib.Path.replace"
+        target = (
+            "server.vault.keyring_sqlite.SqliteKeyring.exchange_master"
+            if place == "written"
+            else "pathlib.Path.replace"
+        )
         if place == "wrapped":
             replace = Path.replace
             patched.setattr(target, lambda self, to: stop() if self.suffix == ".new" else replace(self, to))

@@ -35,6 +35,9 @@ from server.storage.sources import Source, add_source, delete_source, read_sourc
 from server.vault import VaultError, open_vault
 from tests.server.old_store import JPEG, LANDMARKS, NAMES, PHOTO, SECRETS, SEEDS, make_old_store
 from tests.server.test_storage import DIGEST, OTHER, add, embedding, entries
+from tests.stores import only_sqlite
+
+pytestmark = pytest.mark.usefixtures("either_store")
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 POINTS = np.arange(10, dtype=np.float32).reshape(5, 2) + 0.25
@@ -191,6 +194,7 @@ def test_packs_are_exchanged_without_opening_a_seal(store: PeopleStore) -> None:
 # -- what was put elsewhere ----------------------------------------------------------------------------------------
 
 
+@only_sqlite
 @pytest.mark.parametrize("column", ["embedding", "crop", "content"])
 def test_rows_that_were_swapped_are_noticed(store: PeopleStore, path: Path, column: str) -> None:
     ada = store.add_person("Ada", looks(1, 2, content="yes"), DIGEST)
@@ -210,6 +214,7 @@ def test_rows_that_were_swapped_are_noticed(store: PeopleStore, path: Path, colu
             entries(store)
 
 
+@only_sqlite
 def test_names_that_were_swapped_are_noticed(store: PeopleStore, path: Path) -> None:
     store.add_person("Ada", looks(1), DIGEST)
     store.add_person("Bob", looks(2), DIGEST)
@@ -268,6 +273,7 @@ def test_forgetting_after_a_correction_takes_no_one_else_along(store: PeopleStor
 # -- forgetting ----------------------------------------------------------------------------------------------------
 
 
+@only_sqlite
 def test_whoever_is_forgotten_is_in_no_file_any_more(store: PeopleStore, path: Path) -> None:
     store.add_person("Robert Byron", looks(30, 31), DIGEST)
     kept = blobs(store)
@@ -306,6 +312,7 @@ def test_photos_are_known_after_somebody_else_is_forgotten(store: PeopleStore) -
     assert store.read(reading.known_contents, [f"{1:064x}", f"{2:064x}"]) == {f"{2:064x}": (bob.id, "Bob")}
 
 
+@only_sqlite
 def test_yesterday_s_copy_brings_back_all_but_the_forgotten(store: PeopleStore, path: Path) -> None:
     ada = store.add_person("Ada Lovelace", looks(1, 2, content="yes"), DIGEST)
     bob = store.add_person("Bob", looks(3, 4, content="yes"), DIGEST)
@@ -348,6 +355,7 @@ def test_yesterday_s_copy_brings_back_all_but_the_forgotten(store: PeopleStore, 
     store.close()
 
 
+@only_sqlite
 def test_whoever_was_removed_for_good_does_not_come_back(path: Path) -> None:
     store = PeopleStore(path, undo_days=0)
     ada = store.add_person("Ada", looks(1), DIGEST)
@@ -381,6 +389,7 @@ def test_whoever_is_put_back_from_an_export_stays(store: PeopleStore, path: Path
     store.close()
 
 
+@only_sqlite
 def test_a_store_without_its_keyring_is_refused_and_left_alone(store: PeopleStore, path: Path) -> None:
     store.add_person("Ada", looks(1), DIGEST)
     store.close()
@@ -406,6 +415,7 @@ def test_a_store_without_its_keyring_is_refused_and_left_alone(store: PeopleStor
     again.close()
 
 
+@only_sqlite
 def test_a_keyring_that_lacks_the_newest_keys_is_refused(store: PeopleStore, path: Path) -> None:
     store.add_person("Ada", looks(1), DIGEST)
     store.close()
@@ -453,6 +463,7 @@ class Stopped(BaseException):
     """As if the process had ended here."""
 
 
+@only_sqlite
 def test_forgetting_that_was_interrupted_is_finished_at_the_next_start(store: PeopleStore, path: Path) -> None:
     ada = store.add_person("Ada Lovelace", looks(1, 2), DIGEST)
     store.add_person("Bob", looks(3), DIGEST)
@@ -480,6 +491,7 @@ def test_forgetting_that_was_interrupted_is_finished_at_the_next_start(store: Pe
     store.close()
 
 
+@only_sqlite
 def test_an_enrolment_that_was_interrupted_leaves_neither_row_nor_key(store: PeopleStore, path: Path) -> None:
     store.add_person("Bob", looks(3), DIGEST)
     write = store.vault.keyring.write
@@ -499,6 +511,7 @@ def test_an_enrolment_that_was_interrupted_leaves_neither_row_nor_key(store: Peo
     store.close()
 
 
+@only_sqlite
 def test_a_refusal_makes_no_key(store: PeopleStore) -> None:
     store.add_person("Bob", looks(3), DIGEST)
     before = store.vault.keyring.count()
@@ -525,6 +538,7 @@ store.forget(ids[2])
 """
 
 
+@only_sqlite
 def test_killed_in_the_middle_of_forgetting(path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(path)], capture_output=True, text=True, timeout=120, check=False
@@ -548,6 +562,7 @@ def old_secrets() -> list[bytes]:
     return [*secrets, JPEG, LANDMARKS, PHOTO.encode(), *SECRETS]
 
 
+@only_sqlite
 def test_a_store_of_before_is_sealed_at_the_first_start(path: Path) -> None:
     make_old_store(path)
     assert len(found(old_secrets(), path)) > 20
@@ -587,6 +602,7 @@ def test_a_store_of_before_is_sealed_at_the_first_start(path: Path) -> None:
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
+@only_sqlite
 def test_sealing_that_was_interrupted_begins_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_old_store(path)
     before = path.read_bytes()
@@ -597,7 +613,7 @@ def test_sealing_that_was_interrupted_begins_anew(path: Path, monkeypatch: pytes
         raise Stopped
 
     with monkeypatch.context() as patched:
-        patched.setattr("server.vault.keyring.Keyring.write", stop)
+        patched.setattr("server.vault.keyring_sqlite.SqliteKeyring.write", stop)
         with pytest.raises(Stopped):
             PeopleStore(path)
     with contextlib.closing(sqlite3.connect(path)) as database:

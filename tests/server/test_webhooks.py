@@ -27,6 +27,8 @@ from server.storage.events import NewEvent, TooManyWebhooks, Webhook
 from tests.packs import open_models
 from tests.server.test_storage import embedding
 
+pytestmark = pytest.mark.usefixtures("either_store")
+
 MODELS = open_models()
 DIGEST, DIMENSION = MODELS.manifest.digest, MODELS.embedder.spec.dimension
 SOON = (timedelta(seconds=0.05),) * 3
@@ -126,6 +128,32 @@ async def test_an_event_comes_signed_and_says_who(people: People, receiver: Rece
         assert (said["id"], said["type"]) == (told.id, "named")
         assert said["data"]["person"] == {"id": ada, "name": "Ada"}
         assert said["data"]["room"] == "attic"
+
+
+async def test_of_several_nodes_one_delivers_and_another_takes_over(
+    people: People, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.sightings.webhooks.TURN", 0.02)
+    await add(people, receiver.url + "/hook")
+    turn = [0]
+    async with delivering(people) as one, delivering(people) as two:
+        one.mine, two.mine = lambda: turn[0] == 1, lambda: turn[0] == 2
+        for deliveries in (one, two):
+            deliveries.wake()
+        await asyncio.sleep(0.1)
+        first = await tell(people, "named")
+        for deliveries in (one, two):
+            await deliveries.written_elsewhere(frozenset({"event"}))
+        await asyncio.sleep(0.2)
+        assert receiver.got == []  # nobody can be sure
+        turn[0] = 1
+        await until(lambda: receiver.ids == [first.id], "the one brings it")
+        turn[0] = 2  # it has died
+        second = await tell(people, "named")
+        await two.written_elsewhere(None)
+        await until(lambda: receiver.ids == [first.id, second.id], "the other brings the next")
+        await asyncio.sleep(0.1)
+        assert len(receiver.got) == 2
 
 
 def test_the_signature_is_that_of_the_standard() -> None:

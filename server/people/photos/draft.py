@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from pipeline.gallery import Gallery, Person
 from pipeline.matcher import Matcher
+from server.nodes.tags import plain_id
 from server.people.photos.reading import Photo
 from server.people.photos.verdicts import Group, Judgement, Review, Scene, Verdict, judge_face, judge_photo
 from server.storage import NewPerson, name_key
@@ -46,8 +47,8 @@ class Entry:
 class Draft:
     """Photos in the order they came, each judged against those before it and against who is enrolled."""
 
-    def __init__(self, matcher: Matcher, room: str | None, review: Review, people: int = 0) -> None:
-        self.id = uuid4().hex
+    def __init__(self, matcher: Matcher, room: str | None, review: Review, people: int = 0, tag: str = "") -> None:
+        self.id = plain_id(tag)
         self.room = room
         self.review = review
         self.entries: dict[str, Entry] = {}

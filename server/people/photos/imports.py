@@ -73,6 +73,7 @@ class Imports:
         files: int = FILES,
         decode: Decode = decode,
     ) -> None:
+        self.tag = ""  # of this node, for their ids
         self._people = people
         self._models = models
         self._executor = executor
@@ -98,7 +99,7 @@ class Imports:
         if len(self._running) >= DRAFTS:
             raise ImportRefused(f"{DRAFTS} imports are going on already; finish or discard one first.")
         models = self._models()
-        draft = Draft(models.matcher, room, review or self.review, people)
+        draft = Draft(models.matcher, room, review or self.review, people, self.tag)
         self._running[draft.id] = _Running(draft, models, asyncio.Lock())
         self._touch(self._running[draft.id])
         return draft
