@@ -123,7 +123,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
     config = PipelineConfig(settings.detect_size, settings.far_detect_size, min_face=settings.min_face)
     policy = replace(DEFAULT_POLICY, keyframe_interval=settings.keyframe_interval)
     options = SessionOptions(settings.review, settings.keep_crops, settings.liveness)
-    frames = Frames(sampler_of(settings))
+    frames = Frames(sampler_of(settings, settings.node_name))
 
     def make_session(link: Link) -> LiveSession:
         visit = link.visit
@@ -258,9 +258,11 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         grace = Grace(people, settings.consent_grace_days, erase)
         stack.push_async_callback(grace.close)
 
+        drain = Drain()
         if nodes is not None:
             stack.push_async_callback(nodes.leave)
-            nodes.load = lambda: Load(peers.sessions)
+            drain.elsewhere = lambda: bool(nodes.register.others)
+            nodes.load = lambda: Load(peers.sessions, drain.on)
             grace.mine = partial(nodes.register.mine, "grace")
             deliveries.mine = partial(nodes.register.mine, "webhooks")
             held_here = [VideoHolder(videos, settings.video_days), *holders.memory]
@@ -277,7 +279,6 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             return PackInUse(manifest.name, manifest.licence, manifest.digest)
 
         networks = None if pool is None else pool.state
-        drain = Drain()
         watched = await stack.enter_async_context(
             observing(
                 Subject(
