@@ -29,8 +29,7 @@ DEPLOY = ROOT / "docs/deploy"
 DOCKERFILES = ("Dockerfile", "Dockerfile.cuda")
 COMPOSE = ("compose.yml", "compose.postgres.yml")
 # Settings of several machines, which another part of the product brings.
-TO_COME = {"VISAVIS_NODE_NAME", "VISAVIS_NODE_URL"}
-KNOWN = {row.variable for row in TABLE} | {f"{PREFIX}CONFIG"} | TO_COME
+KNOWN = {row.variable for row in TABLE} | {f"{PREFIX}CONFIG"}
 EXAMPLE = dict(
     line.split("=", 1) for line in (DEPLOY / "site.env.example").read_text("utf-8").splitlines() if line[:1].isalpha()
 )
@@ -64,7 +63,7 @@ def test_settings_of_a_service_can_be_read_and_go_together(name: str, tmp_path: 
     services = visavis_services(name)
     assert services
     for service in services.values():
-        environ = {key: filled(value) for key, value in service["environment"].items() if key not in TO_COME}
+        environ = {key: filled(value) for key, value in service["environment"].items()}
         environ.pop("VISAVIS_CONFIG", None)  # a secret that is made on the computer it runs on
         found = configure({"data_dir": tmp_path}, environ)
         assert found.remarks == ()

@@ -14,6 +14,7 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 
 import server.migrations
+from server.doctor.database import database
 from server.doctor.finding import Finding, Patient
 from server.storage.faults import CHECKED_UP_TO
 from server.vault import MasterSource, VaultError
@@ -41,6 +42,9 @@ def kept(patient: Patient) -> Iterator[Finding]:
         return
     yield from rights(folder)
     yield Finding("use", "good", "a Visavis has the folder open" if in_use(folder) else "nobody has the folder open")
+    if patient.settings.database:
+        yield from database(patient.settings.database, folder, MasterSource.of(patient.settings))
+        return
     yield from store(folder / STORE, patient.settings.approximate_above)
     yield from keys(folder, MasterSource.of(patient.settings))
 

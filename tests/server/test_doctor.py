@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -32,6 +33,7 @@ from server.cli import cli
 from server.doctor import asking
 from server.doctor.computer import clock, codecs, memory, packages
 from server.doctor.configured import configured
+from server.doctor.database import database
 from server.doctor.examining import Group, examine, within
 from server.doctor.finding import Check, Finding, Patient
 from server.doctor.kept import disk, in_use, kept, rights
@@ -40,10 +42,13 @@ from server.doctor.ports import firewall, port, ports, udp_ports
 from server.doctor.trust import camera, certificate, page
 from server.doctor.video import addresses, flow, in_container, video
 from server.settings import configure
+from server.storage import PeopleStore
 from server.transport import TransportOptions, uninstall
+from server.vault import MasterSource
 from server.vault.lock import FolderLock
 from tests.packs import models_folder
 from tests.server.whole import seed, serving_all
+from tests.stores import postgres
 
 LOOPBACK = TransportOptions(bind_addresses=("127.0.0.1",))
 
@@ -493,3 +498,28 @@ def test_a_setting_that_cannot_be_read_is_one_line() -> None:
     done = run("--http-port", "much")
     assert done.exit_code == 1
     assert "http_port" in str(done.exception)
+
+
+def test_a_database_is_looked_at_without_writing_to_it(tmp_path: Path) -> None:
+    running = postgres()
+    url = running.database()
+    empty = verdicts(database(url, tmp_path, MasterSource()))
+    assert set(empty.values()) == {"good"}
+
+    PeopleStore(tmp_path / "people.sqlite3", database=url).close()
+    assert verdicts(database(url, tmp_path, MasterSource())) == {"database": "good", "store": "good", "keys": "good"}
+
+    other = tmp_path / "other"
+    other.mkdir()
+    assert verdicts(database(url, other, MasterSource()))["keys"] == "broken", "this node has no master key yet"
+    (other / "master-key").write_bytes(base64.b64encode(os.urandom(32)))
+    (other / "master-key").chmod(0o600)
+    assert verdicts(database(url, other, MasterSource()))["keys"] == "broken"
+
+
+def test_a_database_that_is_not_there_is_named_without_its_password(tmp_path: Path) -> None:
+    pytest.importorskip("psycopg")
+    url = "postgresql+psycopg://visavis:a-secret-word@127.0.0.1:1/visavis"
+    (found,) = database(url, tmp_path, MasterSource())
+    assert (found.check, found.verdict) == ("database", "broken")
+    assert "a-secret-word" not in found.what + found.cure
