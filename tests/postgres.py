@@ -115,6 +115,7 @@ def server() -> Server | str:
     made._run("initdb", "-D", made.data, "-U", "visavis", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
     made.start()
     atexit.register(_end, made)
+    _end_with_us(made)
     return made
 
 
@@ -122,6 +123,14 @@ def _end(made: Server) -> None:
     with contextlib.suppress(RuntimeError):
         made.stop()
     shutil.rmtree(made.folder, ignore_errors=True)
+
+
+def _end_with_us(made: Server) -> None:
+    """However this process ends: a shell waits for the other end of its pipe to close, and stops the server then."""
+    stop = f'read _; "{made.bin}/pg_ctl" -D "{made.data}" -m immediate stop; rm -rf "{made.folder}"'
+    watch = subprocess.Popen(["/bin/sh", "-c", stop], user=made.user, stdin=subprocess.PIPE, cwd="/",
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+    atexit.register(watch.communicate)
 
 
 def _somebody() -> str | None:
