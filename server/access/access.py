@@ -106,15 +106,18 @@ class Access:
             return None
         async with self._making:
             if self._standing is None or not self.links.holds(self._standing.id):
-                self._standing = self._shared_standing()
+                self._standing = await self._shared_standing()
             if self._standing is None:
                 minutes = self.settings.join_hours * 60
                 self._standing, _ = await self.links.make(None, "camera", minutes, standing=True)
             return self._standing, self.links.token(self._standing)
 
-    def _shared_standing(self) -> Invitation | None:
+    async def _shared_standing(self) -> Invitation | None:
         """The one that another node shows: if each made its own, each would void the other's."""
-        return self.links.unused() if self._shared else None
+        if not self._shared:
+            return None
+        await self.links.read()
+        return self.links.unused()
 
     async def written_elsewhere(self, tables: frozenset[str] | None) -> None:
         """Somebody else wrote: what is held in memory of it is read anew."""

@@ -107,6 +107,7 @@ class Links:
             return False
         del self._known[id]
         await self._run(lambda store: table.delete_invitation(store.engine, id))
+        self._known.pop(id, None)  # what was read anew meanwhile may have had it still
         return True
 
     def drop_room(self, room: str) -> None:

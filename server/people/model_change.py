@@ -120,11 +120,13 @@ class ModelChange:
         self._comparison: Comparison | None = None
         self._task: asyncio.Task[None] | None = None
         self._switching = asyncio.Lock()
+        self._chosen: str | None = None  # the pack that was switched to, as far as this server knows
 
     async def resume(self) -> None:
         """Put to use what was embedded with the running pack earlier, and go on with a change that a restart
         interrupted."""
         digest, dimension = self.models.manifest.digest, self.models.manifest.embedder.dimension
+        self._chosen = await self._run(table.read_chosen)
         if await self._run(lambda engine: table.exchange(engine, digest)):
             await self._people.change_pack(digest, dimension)
         name = await self._run(table.read_next)
@@ -181,7 +183,7 @@ class ModelChange:
             await self._embed_waiting(models)  # who was enrolled meanwhile
             await self._adopt(models)
             await self._people.change_pack(digest, dimension, lambda store: table.exchange(store.engine, digest, name))
-            self.models, self._next, self._state = models, None, "switched"
+            self.models, self._next, self._state, self._chosen = models, None, "switched", name
             if await self._embed_waiting(models):  # who was enrolled just now
                 await self._people.change_pack(digest, dimension, lambda store: table.exchange(store.engine, digest))
 
@@ -192,6 +194,9 @@ class ModelChange:
             return
         async with self._switching:
             name = await self._run(table.read_chosen)
+            if name == self._chosen:  # also where the settings name another: that one stays
+                return
+            self._chosen = name
             if name is None or name == self.models.manifest.name:
                 return
             await self._end()

@@ -24,9 +24,6 @@ from server.storage import BadName
 from server.storage.api_keys import MAX_KEYS, TooManyKeys
 from tests.server.test_storage import DIGEST
 from tests.server.whole import Whole, seed, serving_all
-from tests.stores import only_sqlite
-
-pytestmark = pytest.mark.usefixtures("either_store")
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +157,6 @@ async def people(tmp_path: Path) -> Any:
     await people.close()
 
 
-@only_sqlite
 async def test_what_another_process_does_counts_within_a_second(people: People, tmp_path: Path) -> None:
     now = 0.0
     keys = Keys(people, lambda: now)

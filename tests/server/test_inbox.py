@@ -21,6 +21,7 @@ from server.live.strangers import Noticed, StrangerSighting, StrangerWatch, cut_
 from server.people import People
 from server.people.inbox import MAX_STRANGERS, DifferentPerson, NoSuchStranger, erase_inbox
 from server.storage import BadName, NewSample
+from server.storage import inbox as inbox_table
 from server.storage.inbox import sightings_of
 from tests.packs import open_models
 from tests.pictures import camera_frame, group_photo
@@ -404,3 +405,42 @@ async def test_switched_off_nothing_is_kept(path: Path) -> None:
 
 def test_a_face_whose_landmarks_coincide_gives_no_picture() -> None:
     assert cut_portrait(group_photo(), np.full((5, 2), 9, np.float32), 0.5) is None
+
+
+async def test_an_entry_that_another_node_erased_is_not_written_again(path: Path) -> None:
+    (_, vector), *_ = stills(1.0, 1, 0.9)
+    async with opened(path) as (inbox, people):
+        seen = StrangerSighting(1, vector, 3, 0.7, None)
+        inbox.observe("here", None, Noticed(DIGEST, (seen,), (), frozenset({1})))
+        await inbox.settle()
+        (entry,) = inbox.strangers()
+        # … as another node does, and before this one has heard of it the face is seen once more.
+        await people.run(lambda store: inbox_table.save(store.engine, [], [entry.id]))
+        inbox.observe("here", None, Noticed(DIGEST, (seen,), (), frozenset({1})))
+        await inbox.settle()
+        assert inbox.strangers() == []
+        assert await people.run(lambda store: inbox_table.read(store.engine, DIGEST)) == []
+
+
+async def test_what_another_node_noticed_is_taken_up(path: Path) -> None:
+    (_, vector), *_ = stills(1.0, 1, 0.9)
+    clock = Clock()
+    async with opened(path, clock) as (inbox, people):
+        now = clock()
+        sighting = inbox_table.Sighting("s" * 32, "there", now, now)
+        stranger = inbox_table.Stranger(
+            "e" * 32, None, DIGEST, 1, now, now, (vector,), (0.7,), None, None, 0.0, (sighting,)
+        )
+        await people.run(lambda store: inbox_table.save(store.engine, [stranger]))
+        await inbox.written_elsewhere(frozenset({"person"}))
+        await inbox.settle()
+        assert inbox.strangers() == []
+        await inbox.written_elsewhere(frozenset({"stranger"}))
+        await inbox.settle()
+        assert [entry.id for entry in inbox.strangers()] == [stranger.id]
+        # The same face seen here is the same entry.
+        seen = StrangerSighting(1, vector, 3, 0.7, None)
+        inbox.observe("here", None, Noticed(DIGEST, (seen,), (), frozenset({1})))
+        await inbox.settle()
+        (entry,) = inbox.strangers()
+        assert (entry.id, entry.seen) == (stranger.id, 2)

@@ -23,8 +23,6 @@ from tests.server.test_live_session import RATE, portrait, samples
 from tests.server.viewing import Viewing
 from tests.server.whole import Answer, Whole, seed, serving_all
 
-pytestmark = pytest.mark.usefixtures("either_store")
-
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:

@@ -97,3 +97,11 @@ def test_the_audit_log_is_one_chain_that_either_vouches_for(nodes: tuple[Whole, 
     chains = [node.ask("GET", "/audit/chain").json for node in nodes]
     assert [chain["holds"] for chain in chains] == [True, True]
     assert chains[0]["fingerprint"] == chains[1]["fingerprint"]
+
+
+def test_both_show_the_same_link_for_guests(nodes: tuple[Whole, Whole]) -> None:
+    """Each that made its own would void the other's."""
+    one, two = nodes
+    shown = [str(node.ask("GET", "/join").json["url"]).rpartition("/join/")[2] for node in (one, two, one, two)]
+    assert len(set(shown)) == 1
+    assert shown[0]
