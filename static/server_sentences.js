@@ -347,4 +347,9 @@ export const SENTENCES = [
   known("Other devices are not served: the setting lan is off."),
   known("This account is disabled; enable it first."),
   knownNumber("That was too much, or too often wrong. Wait {count} second.", "That was too much, or too often wrong. Wait {count} seconds."),
+
+  // Several nodes
+  known("The database cannot be reached; try again in a moment."),
+  known("The node that holds this cannot be reached; try again in a moment."),
+  known("The node that has this does not answer; try again in a moment."),
 ];
