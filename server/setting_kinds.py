@@ -188,6 +188,11 @@ def _network(text: str) -> str:
             "has bits set behind its prefix" if "host bits" in str(error) else "is neither an IP address nor a network"
         )
         raise ValueError(f"{text!r} {why}; write 192.0.2.7 or 10.0.0.0/24") from None
+    return str(network)
+
+
+def _proxy(text: str) -> str:
+    network = ipaddress.ip_network(_network(text))
     if network.prefixlen < (8 if network.version == 4 else 16):
         raise ValueError(f"{text!r} is half the world: name the proxies' own network")
     return str(network)
@@ -270,6 +275,7 @@ HOST_NAMES = _list("host names", _host_name)
 ADDRESS = Kind("IP address", _one_address)
 ADDRESSES = _list("IP addresses", _address)
 NETWORKS = _list("networks", _network)
+PROXIES = _list("networks", _proxy)
 COLLECTOR = Kind("URL", _collector)
 ICE_SERVERS = Kind("URLs", _ice_servers, ",".join)
 PORT_RANGE = Kind("FROM-TO", _port_range, lambda ports: f"{ports[0]}-{ports[1]}" if ports else "")

@@ -55,7 +55,7 @@ class Settings:
         shown="loopback alone",
     )
     trusted_proxies: tuple[str, ...] = setting(
-        kinds.NETWORKS,
+        kinds.PROXIES,
         (),
         "Reverse proxies and load balancers that are believed when they say for whom they ask, and over what.",
         shown="none",
