@@ -71,12 +71,14 @@ class PeerRegistry:
         handler_factory: Callable[[Any], LinkHandler],
         wait: Callable[[int], int | None],
         keep: float = KEEP_BROKEN,
+        waiting: int = MOST_WAITING,
     ) -> None:
         self.tag = ""  # of this node, for the ids of sessions
         self._options = options
         self._factory = handler_factory
         self._wait = wait  # asked with how many there are: whether another has to wait, and how many seconds
         self._keep_for = keep
+        self._most_waiting = waiting
         self._links: dict[str, Link] = {}
         self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
         self._endings: set[asyncio.Task[None]] = set()
@@ -158,7 +160,7 @@ class PeerRegistry:
             handler.waits()
             until = asyncio.get_running_loop().call_later(self._keep_for, self._give_up, handler.resume)
             self._waiting[handler.resume] = _Waiting(handler, visit, until)
-            while len(self._waiting) > MOST_WAITING:
+            while len(self._waiting) > self._most_waiting:
                 self._give_up(next(iter(self._waiting)))
             return True
 

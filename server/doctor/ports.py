@@ -16,6 +16,7 @@ from server.doctor import asking
 from server.doctor.finding import Finding, Patient
 
 _ANYWHERE, _HERE = "0.0.0.0", "127.0.0.1"
+FEW = 8  # cameras that any computer serves, where max_sessions leaves it to the processors
 
 
 def ports(patient: Patient) -> Iterator[Finding]:
@@ -71,19 +72,18 @@ def udp_ports(patient: Patient) -> Iterator[Finding]:
         host = _HERE
     taken = [number for number in range(first, last + 1) if _bind(host, number, socket.SOCK_DGRAM) is not None]
     count, free = last - first + 1, last - first + 1 - len(taken)
-    wanted = settings.max_sessions + settings.max_viewers
+    cameras = settings.max_sessions or FEW
+    wanted = cameras + settings.max_viewers
     said = f"{first}-{last}: {free} of {count} are free"
     wider = f"visavis --udp-ports {first}-{min(65535, first + wanted - 1)}"
     if free == 0 and not patient.running:
         yield Finding("udp_ports", "broken", f"{said}: no video can come in", "visavis --udp-ports 40000-40100")
-    elif count < settings.max_sessions:
-        words = f"{said}; a camera takes one, and max_sessions is {settings.max_sessions}"
+    elif count < cameras:
+        words = f"{said}; a camera takes one, and {cameras} may come"
         yield Finding("udp_ports", "broken", words, f"{wider}, or --max-sessions {count}")
     elif count < wanted:
-        words = (
-            f"{said}; {settings.max_sessions} cameras and {settings.max_viewers} pictures of viewers may want {wanted}"
-        )
-        yield Finding("udp_ports", "worth a look", words, f"{wider}, or --max-viewers {count - settings.max_sessions}")
+        words = f"{said}; {cameras} cameras and {settings.max_viewers} pictures of viewers may want {wanted}"
+        yield Finding("udp_ports", "worth a look", words, f"{wider}, or --max-viewers {count - cameras}")
     else:
         yield Finding("udp_ports", "good", f"{said}; at most {wanted} are wanted")
 

@@ -23,7 +23,7 @@ from aiohttp.typedefs import Handler
 
 from server.commands.live_browser import FLAGS, find_chromium
 from server.peer import Peer
-from server.peers import PeerRegistry
+from server.peers import PeerRegistry, at_most
 from server.received_frame import ReceivedFrame
 from server.signalling import setup_whip
 from server.transport import TransportOptions, install, uninstall
@@ -151,7 +151,7 @@ async def sending(browser: Any, options: TransportOptions) -> AsyncIterator[Watc
         recorders.append(Recorder(peer))
         return recorders[-1]
 
-    peers = PeerRegistry(options, record, max_sessions=4)
+    peers = PeerRegistry(options, record, at_most(4))
     app = web.Application(middlewares=[_let_in])
     setup_whip(app, peers)
     app.router.add_get("/", _page)

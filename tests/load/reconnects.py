@@ -22,7 +22,7 @@ import psutil
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 
 from server.peer import Peer
-from server.peers import PeerRegistry
+from server.peers import PeerRegistry, at_most
 from server.received_frame import ReceivedFrame
 from server.recognition_track import RecognitionTrack
 from server.transport import TransportOptions, install, uninstall
@@ -152,7 +152,7 @@ async def run(cycles: int, counts: int = 5) -> tuple[list[Count], dict[str, int]
         handlers[peer.id] = Handler()
         return handlers[peer.id]
 
-    registry = PeerRegistry(options, make_handler, max_sessions=1)
+    registry = PeerRegistry(options, make_handler, at_most(1))
     try:
         for number in range(WARM_UP):
             await cycle(number, registry, handlers)

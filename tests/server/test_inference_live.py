@@ -29,7 +29,7 @@ from server.inference.opening import LiveModels, recognition_threads
 from server.inference.pool import InferencePool, WorkerOptions
 from server.live.camera import LiveCamera
 from server.live.session import LiveSession
-from server.peers import PeerRegistry
+from server.peers import PeerRegistry, at_most
 from server.people import People
 from server.received_frame import ReceivedFrame
 from server.settings import Settings, StartError
@@ -55,7 +55,7 @@ async def house(tmp_path: Path) -> AsyncIterator[tuple[House, InferencePool]]:
     def session(peer: Any) -> LiveSession:
         return LiveSession(peer, live.of(models), people, executor, PipelineConfig(), DEFAULT_POLICY)
 
-    opened = House(people, PeerRegistry(LOOPBACK, session, 4))
+    opened = House(people, PeerRegistry(LOOPBACK, session, at_most(4)))
     assert live.pool is not None
     yield opened, live.pool
     for page in opened.pages:

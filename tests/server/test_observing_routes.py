@@ -25,7 +25,7 @@ SCRAPER = ("127.0.0.1/32",)
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
     folder = tmp_path_factory.mktemp("observed")
     seed(folder, *SECRETS[:2])
-    with serving_all(folder, sightings=True) as whole:
+    with serving_all(folder, sightings=True, max_sessions=8) as whole:
         whole.ask("POST", "/rooms", {"name": SECRETS[2]})
         yield whole
 
@@ -54,7 +54,7 @@ def test_whoever_asks_is_told_whether_it_lives_and_is_ready_and_no_more(whole: W
 
 def test_the_owner_is_told_of_each_part(whole: Whole) -> None:
     checks = whole.ask("GET", "/readyz", root="").json["checks"]
-    assert checks == {"store": "ok", "decoder": "ok", "accepting": "ok"}
+    assert checks == {"store": "ok", "decoder": "ok", "inference": "ok", "accepting": "ok"}
     host = whole.ask("GET", "/readyz", root="", lan=True, **whole.sign_in("host"))
     assert host.json == {"status": "ready"}
 
@@ -128,7 +128,7 @@ def test_nobody_is_in_the_metrics(whole: Whole) -> None:
     for secret in (*SECRETS, *ids, "127.0.0.1", str(whole.data)):
         assert secret not in text
     labels = {label for family in metrics(whole).values() for sample in family.samples for label in sample.labels}
-    assert labels == {"way", "where", "stage", "le", "part", "kind", "process", "version", "pack", "digest"}
+    assert labels == {"way", "where", "stage", "le", "part", "kind", "process", "version", "pack", "digest", "figure"}
 
 
 def test_metrics_say_what_is_so(whole: Whole) -> None:

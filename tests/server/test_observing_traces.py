@@ -23,7 +23,7 @@ from server.live.session import LiveSession
 from server.observing.frames import Frames
 from server.observing.observing import sampler_of
 from server.observing.traces import Sampler, Trace, spans
-from server.peers import PeerRegistry
+from server.peers import PeerRegistry, at_most
 from server.people import People
 from server.settings import Settings
 from server.transport import install, uninstall
@@ -107,7 +107,7 @@ async def traced(tmp_path: Path) -> AsyncIterator[tuple[House, Sampler, Collecto
                 lambda peer: LiveSession(
                     peer, models, people, executor, PipelineConfig(), DEFAULT_POLICY, frames=frames
                 ),
-                2,
+                at_most(2),
             ),
         )
         yield house, sampler, collector

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from server.link import Visit
-from server.peers import Full, PeerRegistry
+from server.peers import Full, PeerRegistry, at_most
 from server.transport import install, uninstall
 from server.visitor import Visitor
 from tests.server.loopback import LOOPBACK, Camera, Page, Recorder
@@ -52,7 +52,7 @@ def registry(most: int = 2, keep: float = 60.0) -> tuple[PeerRegistry, list[Last
         made.append(one)
         return one
 
-    return PeerRegistry(LOOPBACK, make, most, keep), made
+    return PeerRegistry(LOOPBACK, make, at_most(most), keep, waiting=most), made
 
 
 async def come(peers: PeerRegistry, visit: Visit = Visit()) -> tuple[Page, Any]:  # noqa: B008 - a frozen value

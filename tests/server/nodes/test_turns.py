@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from server.peers import PeerRegistry
+from server.peers import PeerRegistry, at_most
 from server.people import People
 from server.sources import sources as module
 from server.sources.sources import Sources
@@ -42,7 +42,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 async def node(folder: Path, turn: Turn) -> AsyncIterator[Sources]:
     """One of two that have the same store."""
     people = await People.open(folder / "p.sqlite3", "a" * 64, 128)
-    peers = PeerRegistry(LOOPBACK, lambda _link: Watched(), 4)
+    peers = PeerRegistry(LOOPBACK, lambda _link: Watched(), at_most(4))
     sources = await Sources.open(people, peers, 3, (0.1,), turns=turn)
     try:
         yield sources
