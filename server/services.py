@@ -30,7 +30,7 @@ from server.fallback.routes import setup_fallback
 from server.groups.albums import Albums
 from server.groups.routes import AlbumRoutes, setup_groups
 from server.inference.crew import InferenceDown
-from server.inference.opening import LiveModels, recognition_threads
+from server.inference.opening import LiveModels, looking_threads
 from server.join import Door
 from server.link import Link
 from server.live.camera import LiveCamera
@@ -132,7 +132,8 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
             room=visit.room, guest=visit.guest, reading=readings.of(visit.room),
             reader=readings.reader(visit.room, change.models), recorder=recorder,
             camera=LiveCamera(visit.name, visit.visitor), by=str(visit.visitor),
-            consent=ConsentMode(people.consented, consent_modes.of(visit.room)), masks=masks, audit=audit,
+            consent=ConsentMode(people.consented, consent_modes.of(visit.room)), masks=masks, lookers=lookers,
+            audit=audit,
             frames=frames,
         )  # fmt: skip
 
@@ -190,8 +191,11 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         stack.push_async_callback(recorder.close)
         deliveries = await Deliveries.open(people)
         stack.push_async_callback(deliveries.close)
-        executor = ThreadPoolExecutor(recognition_threads(settings), thread_name_prefix="recognise")
+        # Threads beyond the processors only take the interpreter from each other, and from the event loop.
+        executor = ThreadPoolExecutor(settings.workers or os.cpu_count() or 1, thread_name_prefix="recognise")
         stack.callback(executor.shutdown, wait=True, cancel_futures=True)
+        lookers = ThreadPoolExecutor(looking_threads(settings), "look") if live.pool else executor
+        stack.callback(lookers.shutdown, wait=True, cancel_futures=True)
         # What viewers get in consent mode is masked in threads of its own, so that no recognition waits for it.
         masks = ThreadPoolExecutor(settings.workers or os.cpu_count() or 1, "mask", initializer=step_back)
         stack.callback(masks.shutdown, wait=True, cancel_futures=True)

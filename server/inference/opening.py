@@ -58,8 +58,6 @@ class LiveModels:
 MOST_THREADS = 64  # they are made as they are needed
 
 
-def recognition_threads(settings: Settings) -> int:
-    """Threads that sessions share. With workers most of the time of a thread is waiting for one: then there are
-    enough that no session waits because another does."""
-    processors = settings.workers or os.cpu_count() or 1
-    return processors if settings.inference == "threads" else max(processors, settings.max_sessions or MOST_THREADS)
+def looking_threads(settings: Settings) -> int:
+    """Threads that wait for workers: enough that no session waits because another does."""
+    return max(settings.workers or os.cpu_count() or 1, settings.max_sessions or MOST_THREADS)

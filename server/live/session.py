@@ -97,6 +97,7 @@ class LiveSession:
         by: str = "server",
         consent: ConsentMode | None = None,
         masks: Executor | None = None,
+        lookers: Executor | None = None,
         audit: AuditLog | None = None,
         frames: Frames | None = None,
     ) -> None:
@@ -113,6 +114,7 @@ class LiveSession:
         self._resumed = False
         self._models = models
         self._executor = executor
+        self._lookers = lookers or executor  # of a look, most is waiting for networks elsewhere
         notes = LiveNotes(audit, lambda: self._link.visit.visitor, room)
         self._known = SessionPeople(people, room, guest, self._people_changed, notes, by)
         config = replace(config, crops=options.keep_crops)
@@ -167,7 +169,7 @@ class LiveSession:
             self._answer(unlooked(received.frame, self._clock), received, started)
             return ()
         frame = Frame(luma(received.frame), self._clock, lambda: rgb(received.frame))
-        result = await self._run(self._pipeline.advance, frame)
+        result = await self._run(self._pipeline.advance, frame, self._executor)
         looking = result.keyframe
         if looking and not result.faces:
             result = await self._look(frame, result)
@@ -184,14 +186,14 @@ class LiveSession:
     async def _look(self, frame: Frame, moved: FrameResult) -> FrameResult:
         """Detect, and note strangers and good looks. If no network can answer, faces stay where they ``moved`` to."""
         try:
-            result = await self._run(partial(self._noticing.look, self._pipeline), frame)
+            result = await self._run(partial(self._noticing.look, self._pipeline), frame, self._lookers)
         except LookLost:
             return moved
         self._noticing.tell()
         return result
 
-    async def _run(self, step: Callable[[Frame], FrameResult], frame: Frame) -> FrameResult:
-        self._working = self._executor.submit(step, frame)
+    async def _run(self, step: Callable[[Frame], FrameResult], frame: Frame, executor: Executor) -> FrameResult:
+        self._working = executor.submit(step, frame)
         return await asyncio.wrap_future(self._working)
 
     def _answer(self, result: FrameResult, received: ReceivedFrame, started: float) -> None:

@@ -25,7 +25,7 @@ from pipeline.frame_pipeline import FramePipeline, PipelineConfig
 from pipeline.gallery import Gallery
 from pipeline.lost_look import LookLost
 from server.app import SERVICES
-from server.inference.opening import LiveModels, recognition_threads
+from server.inference.opening import MOST_THREADS, LiveModels, looking_threads
 from server.inference.pool import InferencePool, WorkerOptions
 from server.live.camera import LiveCamera
 from server.live.session import LiveSession
@@ -50,7 +50,7 @@ async def house(tmp_path: Path) -> AsyncIterator[tuple[House, InferencePool]]:
     people = await People.open(tmp_path / "p.sqlite3", models.manifest.digest, models.manifest.embedder.dimension)
     settings = Settings(models_dir=models_folder(), provider="cpu", workers=2)
     live = await LiveModels.open(settings, models)
-    executor = ThreadPoolExecutor(recognition_threads(settings))
+    executor = ThreadPoolExecutor(MOST_THREADS, looking_threads(settings))
 
     def session(peer: Any) -> LiveSession:
         return LiveSession(peer, live.of(models), people, executor, PipelineConfig(), DEFAULT_POLICY)
@@ -223,5 +223,5 @@ async def test_a_server_without_workers_does_not_start(monkeypatch: pytest.Monke
 
 
 def test_no_session_waits_for_a_thread_because_another_waits_for_a_worker() -> None:
-    assert recognition_threads(Settings(workers=2, max_sessions=9)) == 9
-    assert recognition_threads(Settings(workers=2, max_sessions=9, inference="threads")) == 2
+    assert looking_threads(Settings(workers=2, max_sessions=9)) == 9
+    assert looking_threads(Settings(workers=2)) == MOST_THREADS
