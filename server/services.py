@@ -30,7 +30,7 @@ from server.fallback.routes import setup_fallback
 from server.groups.albums import Albums
 from server.groups.routes import AlbumRoutes, setup_groups
 from server.inference.crew import InferenceDown
-from server.inference.opening import LiveModels, looking_threads
+from server.inference.opening import LiveModels, looking_threads, recognising_threads
 from server.join import Door
 from server.link import Link
 from server.live.camera import LiveCamera
@@ -192,7 +192,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         deliveries = await Deliveries.open(people)
         stack.push_async_callback(deliveries.close)
         # Threads beyond the processors only take the interpreter from each other, and from the event loop.
-        executor = ThreadPoolExecutor(settings.workers or os.cpu_count() or 1, thread_name_prefix="recognise")
+        executor = ThreadPoolExecutor(recognising_threads(settings), thread_name_prefix="recognise")
         stack.callback(executor.shutdown, wait=True, cancel_futures=True)
         lookers = ThreadPoolExecutor(looking_threads(settings), "look") if live.pool else executor
         stack.callback(lookers.shutdown, wait=True, cancel_futures=True)

@@ -115,14 +115,14 @@ class Settings:
         kinds.choice("auto", "cpu", "cuda", "coreml", "openvino"), "auto", "What ONNX Runtime computes on."
     )
     inference: Literal["processes", "threads"] = setting(
-        kinds.choice("processes", "threads"),
-        "processes",
-        "Where networks of live cameras run: in processes of their own, which may crash, or in threads of the server.",
+        kinds.choice("threads", "processes"),
+        "threads",
+        "Where networks of live cameras run: in threads of the server, or in processes of their own, which may crash.",
     )
     workers: int = setting(
         kinds.whole(0, 256),
         0,
-        "Processes, or threads, that recognise faces; with a GPU, two are enough.",
+        "Processes, or threads, that run the networks; with a GPU, two are enough.",
         shown="0: one for each processor",
     )
     max_sessions: int = setting(

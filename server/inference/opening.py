@@ -58,6 +58,12 @@ class LiveModels:
 MOST_THREADS = 64  # they are made as they are needed
 
 
+def recognising_threads(settings: Settings) -> int:
+    """Threads that follow faces, and run the networks where there are no workers."""
+    chosen = settings.workers if settings.inference == "threads" else 0
+    return chosen or os.cpu_count() or 1
+
+
 def looking_threads(settings: Settings) -> int:
     """Threads that wait for workers: enough that no session waits because another does."""
     return max(settings.workers or os.cpu_count() or 1, settings.max_sessions or MOST_THREADS)

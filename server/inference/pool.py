@@ -39,8 +39,8 @@ class InferenceState:
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """How workers are started: how many (0: one for each processor), where packs lie, what they compute on, and the
-    sizes in pixels at which they look first."""
+    """How workers are started: how many (0: one for each processor), where packs lie, what they compute on, and
+    the sizes in pixels at which they look first."""
 
     size: int
     models_dir: Path

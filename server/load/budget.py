@@ -13,13 +13,15 @@ from dataclasses import dataclass
 
 from server.load.share import Demand, Need, Reason, Share
 
-HEADROOM = 0.85  # of the processors: beyond, answers begin to wait for each other
+HEADROOM = 0.9  # of the processors: beyond, answers begin to wait for each other
 LEAST_OURS = 0.5  # of the processors that are reckoned with, however busy others keep them: the system shares them …
-PROMPT = 0.05  # … and gives us more than that where answers are no later than this
-SMOOTH = 2.0  # seconds over which the cost of a picture is averaged
+PROMPT = 0.08  # … and gives us more than that where answers are no later than this
+SMOOTH = 2.0  # seconds over which the cost of a picture is averaged …
+LASTING = 20.0  # … and over which it is reckoned how many sessions there may be
 LEAST_PICTURES = 5  # in a measurement, for it to say what one costs
 LATE = 0.15  # seconds from picture to answer, above which the processors are not the whole truth …
 BUSY = 0.4  # … where this server itself uses so much of them, or most of one
+OVERLOADED = 0.4  # … and below which nobody more is taken
 SLOWEST, BEST = 0.25, 2.0  # times what seems to be there, by how late answers are
 MIN_RATE = 2.2  # pictures a second below which nobody goes: others are turned away instead
 MAX_RATE = 30.0
@@ -48,6 +50,8 @@ class Budget:
     def __init__(self, cost: float, keyframe_interval: float = 0.6, processors: float = 1.0) -> None:
         self.cost = cost
         self.rate = HEADROOM * processors / cost  # pictures a second
+        self._lasting = self.rate  # the same, were answers never late, over a longer time
+        self._sessions = 0
         self._interval = keyframe_interval
         self._thrift = 0.0  # 0–1: how far looks have been made rarer
         self._scale = 1.0  # times what seems to be there
@@ -55,8 +59,10 @@ class Budget:
 
     @property
     def most(self) -> int:
-        """How many sessions get the least there is."""
-        return max(1, int(self.rate / MIN_RATE))
+        """How many sessions get the least there is. While sessions begin, pictures seem dear: so this looks at a
+        longer time; and while answers stay late, nobody more is taken."""
+        most = int(self._lasting / MIN_RATE)
+        return max(1, min(most, self._sessions) if self._scale < OVERLOADED else most)
 
     def learn(self, seen: Measured) -> None:
         """Take in a measurement."""
@@ -71,12 +77,15 @@ class Budget:
             self._scale = min(BEST, self._scale * 1.2**weight)
         elif self._scale < 1 and (seen.late < 0.7 * LATE or not working):
             self._scale = min(1.0, self._scale * 1.3**weight)
+        steady = min(1.0, seen.seconds / LASTING)
+        self._lasting += steady * (HEADROOM * ours / max(self.cost, 1e-5) - self._lasting)
         there_is = HEADROOM * min(ours * self._scale, seen.processors) / max(self.cost, 1e-5)
         # Less at once, more little by little: what has become cheap may be so for a moment only.
         self.rate += (1.0 if there_is < self.rate else weight) * (there_is - self.rate)
 
     def share(self, demands: Sequence[Demand]) -> list[Share]:
         """What each session gets now, in the order of ``demands``."""
+        self._sessions = len(demands)
         wanted = [min(MAX_RATE, max(MIN_RATE, demand.rate)) for demand in demands]
         strain = sum(wanted) / max(self.rate, 1e-5)
         self._short = strain > 1.0

@@ -48,7 +48,7 @@ async def house(tmp_path: Path) -> AsyncIterator[tuple[House, InferencePool]]:
     install(LOOPBACK)
     models = open_models()
     people = await People.open(tmp_path / "p.sqlite3", models.manifest.digest, models.manifest.embedder.dimension)
-    settings = Settings(models_dir=models_folder(), provider="cpu", workers=2)
+    settings = Settings(models_dir=models_folder(), provider="cpu", inference="processes", workers=2)
     live = await LiveModels.open(settings, models)
     executor = ThreadPoolExecutor(MOST_THREADS, looking_threads(settings))
 
@@ -174,7 +174,7 @@ def test_sessions_and_workers_change_together(tmp_path: Path) -> None:
     models = tmp_path / "models"
     shutil.copytree(models_folder() / "open", models / "open")
     write_pack(models)
-    with serving_all(tmp_path / "data", models_dir=models, workers=1) as whole:
+    with serving_all(tmp_path / "data", models_dir=models, inference="processes", workers=1) as whole:
         pool = whole.app[SERVICES].inference
         assert pool is not None
         old = pool.pids
@@ -219,7 +219,7 @@ async def test_a_server_without_workers_does_not_start(monkeypatch: pytest.Monke
         lambda *given: WorkerOptions(*given, command=(sys.executable, "-c", "raise SystemExit(3)")),
     )
     with pytest.raises(StartError, match=r'exit status 3.*inference = "threads"'):
-        await LiveModels.open(Settings(models_dir=models_folder(), workers=1), open_models())
+        await LiveModels.open(Settings(models_dir=models_folder(), inference="processes", workers=1), open_models())
 
 
 def test_no_session_waits_for_a_thread_because_another_waits_for_a_worker() -> None:

@@ -54,7 +54,7 @@ def test_whoever_asks_is_told_whether_it_lives_and_is_ready_and_no_more(whole: W
 
 def test_the_owner_is_told_of_each_part(whole: Whole) -> None:
     checks = whole.ask("GET", "/readyz", root="").json["checks"]
-    assert checks == {"store": "ok", "decoder": "ok", "inference": "ok", "accepting": "ok"}
+    assert checks == {"store": "ok", "decoder": "ok", "accepting": "ok"}
     host = whole.ask("GET", "/readyz", root="", lan=True, **whole.sign_in("host"))
     assert host.json == {"status": "ready"}
 
