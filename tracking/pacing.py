@@ -7,7 +7,7 @@ from dataclasses import replace
 from tracking.policy import TrackingPolicy
 
 USUAL_RATE = 15.0  # pictures a second that the numbers of the policy are made for, or more
-SPARE = 1.2  # looks that may be had for each that is due, so that what moves is looked at as well
+SPARE = 1.0  # looks that may be had for each that is due, so that what moves is looked at as well
 
 
 def paced(policy: TrackingPolicy, fps: float, keyframe_interval: float, *, frugal: bool = False) -> TrackingPolicy:

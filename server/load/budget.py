@@ -17,16 +17,16 @@ HEADROOM = 0.9  # of the processors: beyond, answers begin to wait for each othe
 LEAST_OURS = 0.5  # of the processors that are reckoned with, however busy others keep them: the system shares them …
 PROMPT = 0.08  # … and gives us more than that where answers are no later than this
 SMOOTH = 2.0  # seconds over which the cost of a picture is averaged …
-LASTING = 20.0  # … and over which it is reckoned how many sessions there may be
+LASTING = 5.0, 60.0  # … and over which it is reckoned that there may be more sessions, and fewer
 LEAST_PICTURES = 5  # in a measurement, for it to say what one costs
 LATE = 0.15  # seconds from picture to answer, above which the processors are not the whole truth …
 BUSY = 0.4  # … where this server itself uses so much of them, or most of one
-OVERLOADED = 0.4  # … and below which nobody more is taken
+OVERLOADED = 0.4, 10.0  # … and below which, for so many seconds, nobody more is taken
 SLOWEST, BEST = 0.25, 2.0  # times what seems to be there, by how late answers are
-MIN_RATE = 2.2  # pictures a second below which nobody goes: others are turned away instead
+MIN_RATE = 2.1  # pictures a second below which nobody goes: others are turned away instead
 MAX_RATE = 30.0
 WEIGHTS = {Need.NEW_FACE: 1.4, Need.ORDINARY: 1.2, Need.SETTLED: 1.0}
-PATIENT = {Need.NEW_FACE: 1.5, Need.ORDINARY: 2.0, Need.SETTLED: 3.0}  # how much rarer looks may become
+PATIENT = {Need.NEW_FACE: 2.0, Need.ORDINARY: 2.5, Need.SETTLED: 3.0}  # how much rarer looks may become
 LOOKED_FOR_WITHIN = 2.0  # seconds, whatever is scarce
 FULL_SIZE, SMALLER, SMALLEST = (640, 480), (480, 360), (320, 240)
 
@@ -56,13 +56,14 @@ class Budget:
         self._thrift = 0.0  # 0–1: how far looks have been made rarer
         self._scale = 1.0  # times what seems to be there
         self._short = False  # more is wanted than there is
+        self._overloaded = 0.0  # seconds for which answers have been late
 
     @property
     def most(self) -> int:
         """How many sessions get the least there is. While sessions begin, pictures seem dear: so this looks at a
         longer time; and while answers stay late, nobody more is taken."""
         most = int(self._lasting / MIN_RATE)
-        return max(1, min(most, self._sessions) if self._scale < OVERLOADED else most)
+        return max(1, min(most, self._sessions) if self._overloaded > OVERLOADED[1] else most)
 
     def learn(self, seen: Measured) -> None:
         """Take in a measurement."""
@@ -77,8 +78,10 @@ class Budget:
             self._scale = min(BEST, self._scale * 1.2**weight)
         elif self._scale < 1 and (seen.late < 0.7 * LATE or not working):
             self._scale = min(1.0, self._scale * 1.3**weight)
-        steady = min(1.0, seen.seconds / LASTING)
-        self._lasting += steady * (HEADROOM * ours / max(self.cost, 1e-5) - self._lasting)
+        self._overloaded = self._overloaded + seen.seconds if self._scale < OVERLOADED[0] else 0.0
+        lasting = HEADROOM * ours / max(self.cost, 1e-5)
+        steady = seen.seconds / LASTING[lasting < self._lasting]
+        self._lasting += min(1.0, steady) * (lasting - self._lasting)
         there_is = HEADROOM * min(ours * self._scale, seen.processors) / max(self.cost, 1e-5)
         # Less at once, more little by little: what has become cheap may be so for a moment only.
         self.rate += (1.0 if there_is < self.rate else weight) * (there_is - self.rate)

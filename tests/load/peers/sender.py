@@ -101,15 +101,15 @@ class Sender:
         now = time.perf_counter()
         if not self._began:
             # Cameras do not take their pictures at the same moments.
-            self._began, self._due = now, now + self._chance.random() / self._player.rate
-        late = now > self._due + 1 / self._player.rate + LOST_BEYOND
+            self._began, self._due = now, now + self._chance.random() / self._player.pace
+        late = now > self._due + 1 / self._player.pace + LOST_BEYOND
         if late:
             self._due = now
         elif now < self._due:
             await asyncio.sleep(self._due - now)
         payloads = self._player.next()
         packed = Packed(payloads, round((self._due - self._began) * CLOCK_RATE))
-        self._due += 1 / self._player.rate
+        self._due += 1 / self._player.pace
         if self._forwarder is not None:
             key = self._key(self._forwarder.stamp(packed.time))
             self.heard.sent(key, sum(map(len, payloads)), time.perf_counter(), late)
