@@ -58,6 +58,7 @@ def test_who_finds_the_server_full_is_counted(clips: list[Clip], data: Path) -> 
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.long
 @pytest.mark.parametrize("design", DESIGNS[1:], ids=lambda design: design.name)
 def test_other_designs_answer_the_same_load(design: Any, clips: list[Clip], data: Path) -> None:
     run = compare(design, 2, 3.0, clips, data, [])
