@@ -71,6 +71,7 @@ class EarlyBitrate:
         self._first: int | None = None
         self._sent = 0
         self._lowered: int | None = None
+        self._handed_over = False
         self._queue = StandingQueue()
         self._arrived: deque[tuple[int, int]] = deque()
 
@@ -84,6 +85,8 @@ class EarlyBitrate:
         if self._first is None:
             self._first, self._sent = arrival_time_ms, arrival_time_ms - self._every_ms
         if arrival_time_ms - self._first >= self._for_ms:
+            if not self._handed_over:
+                self._hand_over(arrival_time_ms)
             return estimate
         line = self._line(arrival_time_ms, abs_send_time, payload_size)
         if line is not None and (self._lowered is None or arrival_time_ms - self._lowered > 3 * self._every_ms):
@@ -104,8 +107,18 @@ class EarlyBitrate:
             line = round(sum(size for _, size in self._arrived) * 8 * 1000 / span)
         return line
 
+    def _hand_over(self, now: int) -> None:
+        """aiortc begins with what came in three seconds: of a sender that was given little, or nearly nothing. It would
+        be held to that for a minute, so that it could not use more when it is given more."""
+        self._handed_over = True
+        if self._lowered is None:
+            self._begin_with(self._bps, now)
+
     def _lower(self, bps: int, now: int) -> None:
         self._bps, self._lowered = bps, now
+        self._begin_with(bps, now)
+
+    def _begin_with(self, bps: int, now: int) -> None:
         control: Any = getattr(self._estimator, "rate_control", None)
         if hasattr(control, "set_estimate"):
             control.set_estimate(bps, now)

@@ -84,3 +84,15 @@ def test_a_line_that_drops_instead_of_queueing_is_noticed_by_what_is_gone() -> N
     said = announced(early, ((at, at) for at in sent(1.0, 400)))
     assert said[0][1] == 2_000_000
     assert 250_000 < said[-1][1] < 450_000
+
+
+def test_a_sender_that_was_given_little_at_first_may_send_more_later() -> None:
+    early = EarlyBitrate(RemoteBitrateEstimator(), 2_000_000)
+    told = []
+    for now in range(0, 12_000, 450):  # two small pictures a second
+        at = (now * 2**18 // 1000) & 0xFFFFFF
+        answer = early.add(arrival_time_ms=now, abs_send_time=at, payload_size=1100, ssrc=1)
+        if answer is not None and now > 3000:
+            told.append(answer[0])
+    assert told
+    assert min(told) > 1_000_000
