@@ -25,6 +25,7 @@ OVERLOADED = 0.4, 10.0  # … and below which, for so many seconds, nobody more 
 SLOWEST, BEST = 0.25, 2.0  # times what seems to be there, by how late answers are
 MIN_RATE = 2.1  # pictures a second below which nobody goes: others are turned away instead
 MAX_RATE = 30.0
+LEAST = 10.0  # pictures a second that are always reckoned with: who is alone on a busy computer is not let down
 WEIGHTS = {Need.NEW_FACE: 1.4, Need.ORDINARY: 1.2, Need.SETTLED: 1.0}
 PATIENT = {Need.NEW_FACE: 2.0, Need.ORDINARY: 2.5, Need.SETTLED: 3.0}  # how much rarer looks may become
 LOOKED_FOR_WITHIN = 2.0  # seconds, whatever is scarce
@@ -82,7 +83,7 @@ class Budget:
         lasting = HEADROOM * ours / max(self.cost, 1e-5)
         steady = seen.seconds / LASTING[lasting < self._lasting]
         self._lasting += min(1.0, steady) * (lasting - self._lasting)
-        there_is = HEADROOM * min(ours * self._scale, seen.processors) / max(self.cost, 1e-5)
+        there_is = max(LEAST, HEADROOM * min(ours * self._scale, seen.processors) / max(self.cost, 1e-5))
         # Less at once, more little by little: what has become cheap may be so for a moment only.
         self.rate += (1.0 if there_is < self.rate else weight) * (there_is - self.rate)
 

@@ -32,6 +32,7 @@ def test_a_page_sends_what_it_was_given_and_says_why(
         assert page.evaluate(BUDGET)["fps"] >= 15
 
         monkeypatch.setattr(budget, "HEADROOM", 0.01)  # as if the processors were a hundredth of what they are
+        monkeypatch.setattr(budget, "LEAST", 0.0)
         page.wait_for_function("() => window.visavis.heard.budget.message.fps < 5")
         given = page.evaluate(BUDGET)
         assert (given["width"], given["height"], given["sessions"]) == (320, 240, 1)

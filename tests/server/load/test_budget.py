@@ -62,6 +62,12 @@ def test_where_answers_are_quick_all_the_same_more_is_tried_up_to_the_whole_mach
     assert budget.rate == pytest.approx(0.9 * 2 / 0.005, rel=0.02)
 
 
+def test_who_is_alone_on_a_busy_computer_is_not_let_down() -> None:
+    struggling = replace(IDLE, own=0.9, pictures=5, others=1.1, late=5 * LATE)
+    budget = settled(Budget(0.1, processors=2.0), struggling)
+    assert budget.share(demands(1))[0].fps == 10.0
+
+
 def test_it_comes_back_when_answers_are_quick_again() -> None:
     busy = replace(IDLE, own=1.5, pictures=150)
     budget = settled(Budget(0.005), replace(busy, late=3 * LATE))
