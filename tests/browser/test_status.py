@@ -27,7 +27,7 @@ def browser(chromium: str) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
-    with serving_all(tmp_path_factory.mktemp("status")) as whole:
+    with serving_all(tmp_path_factory.mktemp("status"), max_sessions=8) as whole:
         yield whole
 
 
