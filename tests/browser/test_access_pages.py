@@ -589,7 +589,8 @@ def test_where_the_computer_is_the_owner_the_page_says_so(server: AccessStandin,
 
 # -- other pages -------------------------------------------------------------------------------------------------------
 
-EVERY = "Live Rooms People Photos Videos Groups Sightings Status Data Measure API Access".split()
+EVERY = ["Live", "Rooms", "People", "Photos", "Videos", "Groups"]
+EVERY += ["Sightings", "Status", "Data", "Measure", "API", "Access"]
 
 
 @pytest.mark.parametrize(
