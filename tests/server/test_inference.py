@@ -257,6 +257,7 @@ def test_all_at_once() -> None:
         until(lambda: pool.state().workers == 2)
 
 
+@pytest.mark.alone
 def test_whose_pictures_crash_workers_is_held_off_and_nobody_else() -> None:
     with contextlib.closing(make(2, unwell=True)) as pool:
         harmful, other = pool.models(open_models()), pool.models(open_models())
