@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
 from collections import Counter
+from collections.abc import Iterator
 
 import click
 
@@ -23,11 +25,29 @@ WIDTH = 20  # of the names of checks
 @settings_flags
 def doctor(configuration: Configuration, as_json: bool) -> None:
     """Look at this installation: camera, certificate, ports, addresses, models, disk; each trouble with its cure."""
-    logging.disable(logging.CRITICAL)  # what libraries would say, the findings say
+    with _quiet():
+        broken = _examine(Patient(configuration), as_json)
+    sys.stdout.flush()
+    click.get_current_context().exit(1 if broken else 0)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """What libraries would say, the findings say."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _examine(patient: Patient, as_json: bool) -> int:
+    """Print what is found; how much of it is broken."""
     counts: Counter[str] = Counter()
     rows: list[dict[str, str]] = []
     heading = None
-    for group, finding in examine(Patient(configuration)):
+    for group, finding in examine(patient):
         counts[finding.verdict] += 1
         rows.append({"group": group.title, **_row(finding)})
         if as_json:
@@ -40,8 +60,7 @@ def doctor(configuration: Configuration, as_json: bool) -> None:
         click.echo(json.dumps({"findings": rows, "broken": counts["broken"]}, indent=1, ensure_ascii=False))
     else:
         click.echo("\n" + ", ".join(f"{counts[verdict]} {verdict}" for verdict in _MARKS))
-    sys.stdout.flush()
-    click.get_current_context().exit(1 if counts["broken"] else 0)
+    return counts["broken"]
 
 
 def _row(finding: Finding) -> dict[str, str]:
