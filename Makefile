@@ -28,7 +28,7 @@ test: $(VENV)/.installed-for-tests
 audit: $(VENV)/.installed-for-tests
 	@$(BIN)/python -m tests.supply
 
-# What takes minutes more: lossy lines, changed addresses.
+# What takes minutes more: lossy lines, changed addresses, a short soak, other designs under load.
 test-long: $(VENV)/.installed-for-tests
 	@$(BIN)/python tests/browser/install.py
 	@$(BIN)/python -m pytest -m long

@@ -35,6 +35,7 @@ def serve(configuration: Configuration, say: Say) -> None:
     Raises :class:`server.settings.StartError` and :class:`models.ModelError`.
     """
     settings = configuration.settings
+    # Whoever follows faces gives the interpreter up after a millisecond, not five: packets and answers do not wait.
     sys.setswitchinterval(0.001)
     start_logging(settings.log_level, form=settings.log_format, node=settings.node_name)
     for remark in configuration.remarks:

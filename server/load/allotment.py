@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ MORE = 1.25  # times what it sends where it may send more: what it may want in a
 FREE_FOR = 4.0  # seconds after which what it sends says what it can: whoever was held to less needs some to speed up
 NOTABLE = 0.1  # change of a rate that is worth a message
 RISE_AFTER = 1.5  # seconds that more must last before it is told
+UNASKED = 100  # ages of answers that are kept until somebody asks
 OBSERVED_OVER = 2.0  # seconds over which a sender's own rate is averaged
 
 
@@ -43,7 +45,7 @@ class Allotment:
         say: Callable[..., None],
     ) -> None:
         self._pipeline, self._policy, self._sender, self._say = pipeline, policy, sender, say
-        self._ages: list[float] = []
+        self._ages: deque[float] = deque(maxlen=UNASKED)
         self._answered = 0
         self._seen: tuple[Sender, int, float] | None = None  # whose frames were counted, how many, when
         self._observed: float | None = None  # frames a second
@@ -61,8 +63,9 @@ class Allotment:
 
     def take(self) -> tuple[int, list[float]]:
         """How many were answered since this was last asked, and how late."""
-        taken = self._answered, self._ages
-        self._answered, self._ages = 0, []
+        taken = self._answered, list(self._ages)
+        self._answered = 0
+        self._ages.clear()
         return taken
 
     def demand(self, faces: Sequence[Face], enrolling: bool, now: float) -> Demand:

@@ -81,8 +81,8 @@ class Budget:
             self._scale = min(1.0, self._scale * 1.3**weight)
         self._overloaded = self._overloaded + seen.seconds if self._scale < OVERLOADED[0] else 0.0
         lasting = HEADROOM * ours / max(self.cost, 1e-5)
-        steady = seen.seconds / LASTING[lasting < self._lasting]
-        self._lasting += min(1.0, steady) * (lasting - self._lasting)
+        over = LASTING[1] if lasting < self._lasting else LASTING[0]
+        self._lasting += min(1.0, seen.seconds / over) * (lasting - self._lasting)
         there_is = max(LEAST, HEADROOM * min(ours * self._scale, seen.processors) / max(self.cost, 1e-5))
         # Less at once, more little by little: what has become cheap may be so for a moment only.
         self.rate += (1.0 if there_is < self.rate else weight) * (there_is - self.rate)

@@ -51,9 +51,7 @@ def test_a_page_sends_what_it_was_given_and_says_why(
         page.wait_for_function("() => document.querySelector('#banner').hidden")
 
 
-def test_a_full_server_says_when_to_try_again(
-    one_face: Camera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_server_says_when_to_try_again(one_face: Camera, tmp_path: Path) -> None:
     with serving_all(tmp_path, max_sessions=1) as whole, camera_browser(one_face.path) as browser:
         start(browser.new_page(), whole.local)
         other = browser.new_page()
