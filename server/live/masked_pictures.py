@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.detect import Detector
 from pipeline.masking import SIDE, Array, Followed, Masker, Masking, cover
+from server.pixels import ONE_THREAD
 from server.relay.encoder import PictureEncoder
 from server.transport import CLOCK_RATE
 
@@ -44,7 +45,7 @@ class MaskedPictures:
             raise ValueError(f"a picture of {frame.width}×{frame.height} is too small to look for faces in")
         shrink = min(1.0, SIDE / max(frame.width, frame.height))
         width, height = max(1, round(frame.width * shrink)), max(1, round(frame.height * shrink))
-        small = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
+        small = frame.reformat(width=width, height=height, format="rgb24", threads=ONE_THREAD).to_ndarray()
         scale = frame.width / width, frame.height / height
         masking = self._masker.look(np.asarray(small, np.uint8), scale, faces, clock)
         return covered(frame, masking.boxes), masking
@@ -58,7 +59,7 @@ def covered(frame: av.VideoFrame, boxes: Array) -> av.VideoFrame:
     if frame.format.name == "yuv420p" and even:
         planes = frame.to_ndarray()
     else:
-        planes = frame.reformat(width=width, height=height, format="yuv420p").to_ndarray()
+        planes = frame.reformat(width=width, height=height, format="yuv420p", threads=ONE_THREAD).to_ndarray()
     luma, chroma = width * height, width * height // 4
     planes = np.asarray(planes, np.uint8)
     flat = planes.reshape(-1)

@@ -8,6 +8,8 @@ import av
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
+from server.pixels import ONE_THREAD
+
 CODEC = "VP8"
 BIT_RATE = 1_500_000  # at 640×480; more pixels get more
 MOST = 4_000_000
@@ -25,7 +27,7 @@ class PictureEncoder:
     def encode(self, frame: av.VideoFrame, time: int, key: bool) -> list[tuple[bytes, bool]]:
         """The picture, encoded, and whether it begins anew; nothing where the encoder left it out. ``time`` in 1/90000
         s never runs backwards, and stays on the frame. Raises ``av.FFmpegError``."""
-        picture = frame if frame.format.name == "yuv420p" else frame.reformat(format="yuv420p")
+        picture = frame if frame.format.name == "yuv420p" else frame.reformat(format="yuv420p", threads=ONE_THREAD)
         codec = self._codec
         if codec is None or (codec.width, codec.height) != (picture.width, picture.height):
             codec = self._codec = _opened(picture.width, picture.height)
