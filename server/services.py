@@ -38,6 +38,7 @@ from server.live.consent_mode import ConsentMode
 from server.live.reading import Readings, setup_reading
 from server.live.routes import setup_sessions
 from server.live.session import LiveSession, SessionOptions
+from server.live.threads import RecognisingThreads
 from server.load.budget import Budget
 from server.load.fair_load import FairLoad
 from server.load.first_guess import picture_cost
@@ -192,9 +193,9 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
         deliveries = await Deliveries.open(people)
         stack.push_async_callback(deliveries.close)
         # Threads beyond the processors only take the interpreter from each other, and from the event loop.
-        executor = ThreadPoolExecutor(recognising_threads(settings), thread_name_prefix="recognise")
+        executor = RecognisingThreads(recognising_threads(settings))
         stack.callback(executor.shutdown, wait=True, cancel_futures=True)
-        lookers = ThreadPoolExecutor(looking_threads(settings), "look") if live.pool else executor
+        lookers = ThreadPoolExecutor(looking_threads(settings), "look") if live.pool else executor.continuing
         stack.callback(lookers.shutdown, wait=True, cancel_futures=True)
         # What viewers get in consent mode is masked in threads of its own, so that no recognition waits for it.
         masks = ThreadPoolExecutor(settings.workers or os.cpu_count() or 1, "mask", initializer=step_back)
