@@ -75,11 +75,12 @@ class Server:
         """The address of a database as the setting takes it."""
         return f"postgresql+psycopg://visavis:not-a-secret-here@/{name}?host={self.folder}"
 
-    def start(self) -> None:
-        """Begin, and wait until it answers."""
-        quick = "-c fsync=off -c full_page_writes=off -c max_connections=60 -c shared_buffers=16MB"
+    def start(self, *, durable: bool = False) -> None:
+        """Begin, and wait until it answers; ``durable``: what is committed is on the disk, as outside of tests."""
+        quick = "" if durable else "-c fsync=off -c full_page_writes=off"
         self._run("pg_ctl", "-D", self.data, "-w", "-l", str(self.folder / "log"), "-o",
-                  f"-c listen_addresses='' -c unix_socket_directories={self.folder} {quick}", "start")  # fmt: skip
+                  f"-c listen_addresses='' -c unix_socket_directories={self.folder} {quick} "
+                  "-c max_connections=60 -c shared_buffers=16MB", "start")  # fmt: skip
 
     def stop(self) -> None:
         """End it at once; who is connected hears nothing more."""

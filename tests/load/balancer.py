@@ -62,8 +62,8 @@ class Balancer:
                 for name, value in answer.headers.items():
                     if name.lower() not in _HOP:
                         response.headers.add(name, value)
-                await response.prepare(request)
                 with contextlib.suppress(aiohttp.ClientError, ConnectionError):
+                    await response.prepare(request)
                     async for chunk in answer.content.iter_any():
                         await response.write(chunk)
                     await response.write_eof()

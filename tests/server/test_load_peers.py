@@ -17,7 +17,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.load import sessions, soak
+from tests.load import sessions, soak, store_writes
 from tests.load.designs import __main__ as comparison
 from tests.load.designs.every_frame import EveryFrame
 from tests.load.peers.code import BITS, draw_code, read_code
@@ -386,6 +386,8 @@ def test_odd_numbers_of_sessions_are_refused(text: str) -> None:
         (soak, ["--minutes", "0"]),
         (soak, ["--sessions", "0"]),
         (soak, ["--rate", "90"]),
+        (store_writes, ["--nodes", "0"]),
+        (store_writes, ["--seconds", "0"]),
         (comparison, ["--seconds", "0"]),
         (comparison, ["--video", "/nowhere.mp4"]),
     ],
