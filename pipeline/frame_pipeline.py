@@ -75,7 +75,7 @@ class FramePipeline:
         self.keyframes = KeyframePolicy(policy)
         self._gallery = gallery
         self._gallery_version: int | None = None
-        self._min_face = self.config.min_face or models.manifest.matching.min_face
+        self.min_face = self.config.min_face or models.manifest.matching.min_face
         self._memory: dict[int, TrackMemory] = {}
         self._next: FaceModels | None = None
         self._snapshot: Gallery | None = None  # of the frame in hand
@@ -213,7 +213,7 @@ class FramePipeline:
         return self._result(frame, gallery, embedded)
 
     def _result(self, frame: Frame, gallery: Gallery, embedded: int) -> FrameResult:
-        known = Known(gallery, self._memory, self._attributes, self._camera, self._min_face)
+        known = Known(gallery, self._memory, self._attributes, self._camera, self.min_face)
         faces = shown_faces(self.tracker.visible, known, frame.time, (frame.width, frame.height))
         observations, self._observations = tuple(self._observations), []
         keyframe = self._look is not Look.NONE
@@ -259,7 +259,7 @@ class FramePipeline:
     def _adopt(self, models: FaceModels, gallery: Gallery) -> None:
         """Begin evidence anew: embeddings of two packs cannot be compared."""
         self.models, self._next = models, None
-        self._min_face = self.config.min_face or models.manifest.matching.min_face
+        self.min_face = self.config.min_face or models.manifest.matching.min_face
         self._gallery_version = gallery.version
         for track in (*self.tracker.visible, *self.tracker.lost):
             track.evidence = Evidence(track.evidence.policy)
@@ -274,7 +274,7 @@ class FramePipeline:
         return self.models.detector.detect(image, far if look is Look.FAR else near)
 
     def _wants_embedding(self, track: Track, now: float) -> bool:
-        if track.width < self._min_face:
+        if track.width < self.min_face:
             return False
         memory = self._memory.get(track.number)
         if track.number in self._watched or track.suspect or track.number in self._checked:

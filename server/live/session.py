@@ -223,7 +223,8 @@ class LiveSession:
         self._noticing.observe(result.faces)
         self._geometry.observe(result)
         self._tally.note(result.keyframe, total)
-        self.allotment.answered(None if received.received is None else time.time() - received.received)
+        age = None if received.received is None else time.time() - received.received
+        self.allotment.answered(age, result.width)
         self._watch.answered(received, result, timing, sent)
 
     def on_commands_open(self) -> None:

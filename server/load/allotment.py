@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from pipeline.frame_pipeline import FramePipeline
 from pipeline.results import Face
-from server.load.budget import MAX_RATE
+from server.load.budget import FULL_SIZE, MAX_RATE
 from server.load.pace import Pace
 from server.load.share import Demand, Need, Reason, Share
 from tracking import IdentityState, TrackingPolicy
@@ -16,6 +16,7 @@ from tracking.pacing import paced
 
 DECIDED = (IdentityState.KNOWN, IdentityState.UNKNOWN, IdentityState.UNREADABLE)
 STILL = 0.15  # face widths in a second, under which it sits still
+LARGE = 1.25  # times the least width of a face: what it is to keep in a smaller picture, as a face comes and goes
 USED_UP = 0.9  # of its share: a sender that sends so much could use more
 MORE = 1.25  # times what it sends where it may send more: what it may want in a moment
 FREE_FOR = 4.0  # seconds after which what it sends says what it can: whoever was held to less needs some to speed up
@@ -47,6 +48,7 @@ class Allotment:
         self._pipeline, self._policy, self._sender, self._say = pipeline, policy, sender, say
         self._ages: deque[float] = deque(maxlen=UNASKED)
         self._answered = 0
+        self._width = FULL_SIZE[0]  # of the newest picture
         self._seen: tuple[Sender, int, float] | None = None  # whose frames were counted, how many, when
         self._observed: float | None = None  # frames a second
         self._places: dict[int, tuple[float, float]] = {}
@@ -55,9 +57,10 @@ class Allotment:
         self._sessions = 1
         self.share: Share | None = None
 
-    def answered(self, age: float | None) -> None:
-        """A picture was answered, so many seconds after it had come."""
+    def answered(self, age: float | None, width: int) -> None:
+        """A picture, so many pixels wide, was answered so many seconds after it had come."""
         self._answered += 1
+        self._width = width
         if age is not None:
             self._ages.append(age)
 
@@ -75,7 +78,7 @@ class Allotment:
         share, free = self.share, self._free_since is not None and now - self._free_since > FREE_FOR
         if free and self._observed is not None and share is not None and self._observed < USED_UP * share.fps:
             rate = min(MAX_RATE, MORE * self._observed)
-        return Demand(self._need(faces, enrolling, seconds), rate)
+        return Demand(self._need(faces, enrolling, seconds), rate, self._needed(faces))
 
     def give(self, share: Share, sessions: int, now: float) -> None:
         """This is what it gets from now on, one of so many sessions."""
@@ -127,6 +130,12 @@ class Allotment:
         weight = min(1.0, seconds / OBSERVED_OVER)
         self._observed = rate if self._observed is None else self._observed + weight * (rate - self._observed)
         return seconds
+
+    def _needed(self, faces: Sequence[Face]) -> float:
+        """Pixels of a picture's width in which all faces can be recognised that can be at the full width."""
+        least = LARGE * self._pipeline.min_face
+        widths = [least * self._width / max(1.0, float(face.box[2])) for face in faces]
+        return max((width for width in widths if width <= LARGE * FULL_SIZE[0]), default=0.0)
 
     def _need(self, faces: Sequence[Face], enrolling: bool, seconds: float) -> Need:
         places = {face.track: (float(face.box[0] + face.box[2] / 2), float(face.box[1])) for face in faces}

@@ -30,6 +30,7 @@ WEIGHTS = {Need.NEW_FACE: 1.4, Need.ORDINARY: 1.2, Need.SETTLED: 1.0}
 PATIENT = {Need.NEW_FACE: 2.0, Need.ORDINARY: 2.5, Need.SETTLED: 3.0}  # how much rarer looks may become
 LOOKED_FOR_WITHIN = 2.0  # seconds, whatever is scarce
 FULL_SIZE, SMALLER, SMALLEST = (640, 480), (480, 360), (320, 240)
+SMALLER_BELOW, SMALLEST_BELOW = 8.0, 4.0  # pictures a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +108,18 @@ class Budget:
         rarer = 1 + self._thrift * (PATIENT[demand.need] - 1)
         # A look at every second picture is enough, however few there are.
         interval = max(self._interval * rarer, min(2 / rate, LOOKED_FOR_WITHIN) if scarce else 0.0)
-        width, height = FULL_SIZE if rate >= 8 else SMALLER if rate >= 4 else SMALLEST
+        width, height = _size(rate, demand.width)
         reason = Reason.ALONE
         if scarce:
             reason = {Need.NEW_FACE: Reason.NEW_FACE, Need.SETTLED: Reason.SETTLED}.get(demand.need, Reason.SHARED)
         within = max(LOOKED_FOR_WITHIN, self._interval)
         return Share(round(rate, 1), width, height, round(min(interval, within), 2), reason, self._thrift > 0.5)
+
+
+def _size(rate: float, needed: float) -> tuple[int, int]:
+    """The smallest there may be at a rate, unless somebody would then be too small to be recognised."""
+    sizes = [SMALLEST] * (rate < SMALLEST_BELOW) + [SMALLER] * (rate < SMALLER_BELOW)
+    return next((size for size in sizes if size[0] >= needed), FULL_SIZE)
 
 
 def fair_rates(there_is: float, wanted: Sequence[float], weights: Sequence[float]) -> list[float]:

@@ -25,10 +25,12 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a session could use: at most ``rate`` pictures a second."""
+    """What a session could use: at most ``rate`` pictures a second, and pixels of a picture's width in which everybody
+    is still large enough to be recognised."""
 
     need: Need
     rate: float
+    width: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,3 +132,21 @@ def test_shares_are_fair(there_is: float, sessions: list[tuple[float, float]]) -
     assert not short or max(short) == pytest.approx(min(short)), "who gets less than they want gets it by weight"
     if sum(wanted) > there_is >= MIN_RATE * len(sessions) * 1.5:
         assert sum(given_) == pytest.approx(there_is, rel=0.05), "nothing is left lying while somebody goes short"
+
+
+def sizes(width: float, count: int) -> set[tuple[int, int]]:
+    shares = Budget(0.005, processors=1.0).share([Demand(Need.ORDINARY, 15.0, width)] * count)
+    return {(share.width, share.height) for share in shares}
+
+
+@pytest.mark.parametrize(
+    ("width", "count", "size"),
+    [
+        (0.0, 10, (640, 480)), (0.0, 30, (480, 360)), (0.0, 80, (320, 240)),
+        (320.0, 80, (320, 240)), (321.0, 80, (480, 360)), (481.0, 30, (640, 480)), (700.0, 80, (640, 480)),
+    ],
+)  # fmt: skip
+def test_few_pictures_are_small_ones_unless_somebody_would_be_too_small_in_them(
+    width: float, count: int, size: tuple[int, int]
+) -> None:
+    assert sizes(width, count) == {size}
