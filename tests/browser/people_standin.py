@@ -141,7 +141,7 @@ class Standin:
         width, height = size
         self._context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
         self.page = self._context.new_page()
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(40_000)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda line: "Content Security" in line.text and self.errors.append(line.text))
         self.page.route("**/*", self._answer)

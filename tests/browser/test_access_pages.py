@@ -61,7 +61,7 @@ def opened(browser: Any, server: AccessStandin) -> Iterator[Opens]:
         if said is not None:
             context.route("**/languages/*.json", lambda route: route.fulfill(json=said))
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(40_000)
         if not autofill:
             page.add_init_script(NO_AUTOFILL)
         page.devtools = context.new_cdp_session(page)

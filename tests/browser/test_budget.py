@@ -13,7 +13,7 @@ from server.load import budget
 from tests.browser.conftest import Camera, start
 from tests.server.whole import serving_all
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.alone, pytest.mark.timeout(120)]
 
 BUDGET = "() => window.visavis.heard.budget?.message ?? null"
 RATE = """() => new Promise(async done => {

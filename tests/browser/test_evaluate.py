@@ -81,7 +81,7 @@ def page(browser: Any, url: str) -> Iterator[Any]:
 
 def opened(context: Any, url: str) -> Any:
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(40_000)
     page.problems = []
     page.on("pageerror", lambda error: page.problems.append(str(error)))
     page.on("console", lambda line: "Content Security" in line.text and page.problems.append(line.text))

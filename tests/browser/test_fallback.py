@@ -10,7 +10,7 @@ from server.commands.live_browser import camera_browser, running_server
 from tests.browser.conftest import Camera, start
 from tests.packs import models_folder
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.alone, pytest.mark.timeout(120)]
 NO_UDP = "--webrtc-ip-handling-policy=disable_non_proxied_udp"
 NAMED = "name => window.visavis.faces.some(face => face.name === name)"
 

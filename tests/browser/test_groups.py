@@ -54,7 +54,7 @@ def shot(page: Any, name: str) -> None:
 def test_photos_become_people_with_names(browser: Any, whole: Whole, files: list[Path], size: str, scheme: str) -> None:
     width, height = VIEWS[size]
     page = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme).new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(40_000)
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda line: "Content Security" in line.text and problems.append(line.text))

@@ -84,7 +84,7 @@ def empty_room() -> bytes:
 
 def test_photos_of_every_kind_are_judged_decided_and_saved(server: Any, browser: Any) -> None:
     page = browser.new_context(viewport={"width": 390, "height": 844}).new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(40_000)
     page.goto(server.url + "/people#add")
     group = photo_path().read_bytes()
     choose(
@@ -124,7 +124,7 @@ def test_a_zip_of_folders_is_everybody_in_it_and_names_may_be_corrected(server: 
         archive.writestr("Mary/1.jpg", varied(2, 0))
         archive.writestr("Mary/grace.jpg", varied(1, 4))
     page = browser.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(40_000)
     page.goto(server.url + "/people#add")
     page.set_input_files(
         "#panel-add input[type=file] >> nth=0",
@@ -144,7 +144,7 @@ def test_a_zip_of_folders_is_everybody_in_it_and_names_may_be_corrected(server: 
 
 def test_two_who_are_one_are_merged_parted_again_and_renamed(server: Any, browser: Any) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 844})
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(40_000)
     page.goto(server.url + "/people#add")
     for name, who in (("Edith", 0), ("Emmy", 3)):
         choose(page, file("1.jpg", varied(who, 0)), name=name)
@@ -186,7 +186,7 @@ def test_a_folder_is_chosen_with_its_names(server: Any, browser: Any, tmp_path: 
     (tmp_path / "team" / "Zoë" / "1.jpg").write_bytes(varied(3, 0))
     (tmp_path / "team" / "Bo" / "notes.txt").write_text("x")
     page = browser.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(40_000)
     page.goto(server.url + "/people#add")
     page.set_input_files("#panel-add input[webkitdirectory]", str(tmp_path / "team"))
     page.wait_for_selector("text=1 photo of 1 person. 1 other file was left out.")

@@ -98,7 +98,7 @@ def opened(browser: Any, whole: Whole, language: str, size: tuple[int, int], sai
     if said is not None:
         context.route("**/languages/*.json", lambda route: route.fulfill(json=said))
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(40_000)
     page.problems = []
     page.on("pageerror", lambda error: page.problems.append(str(error)))
     page.goto(whole.local)

@@ -18,6 +18,7 @@ from tests.load.two_sides import no_sides
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.alone,
     pytest.mark.timeout(180),
     pytest.mark.skipif(unavailable() is not None, reason=unavailable() or ""),
 ]

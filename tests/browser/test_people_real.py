@@ -57,7 +57,7 @@ def test_photos_become_people_who_are_put_right(tmp_path: Any, browser: Any, siz
     with running_server(tmp_path / "data", *KEEPS, "--review", "off") as server:
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(40_000)
         problems: list[str] = []
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(server.url + "/people")

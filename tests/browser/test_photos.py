@@ -34,7 +34,7 @@ def opened(browser: Any, whole: Whole, size: str, scheme: str) -> Any:
     width, height = SIZES[size]
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(40_000)
     page.problems = []
     page.on("pageerror", lambda error: page.problems.append(str(error)))
     page.on("console", lambda line: "Content Security" in line.text and page.problems.append(line.text))

@@ -11,7 +11,7 @@ import pytest
 from tests.browser.conftest import Camera, live, start
 from tests.load.restart import SESSION, measure
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.alone, pytest.mark.timeout(180)]
 
 
 def test_pages_are_back_with_names_soon_after_a_restart() -> None:

@@ -55,7 +55,7 @@ def test_the_host_hides_faces_without_consent(browser: Any, whole: Whole) -> Non
     problems: list[str] = []
     wall = browser.new_page(viewport={"width": 1280, "height": 800})
     wall.on("pageerror", lambda error: problems.append(str(error)))
-    wall.set_default_timeout(20_000)
+    wall.set_default_timeout(40_000)
     wall.goto(f"{home}/rooms")
     wall.fill("form input", "kitchen")
     wall.keyboard.press("Enter")

@@ -36,7 +36,7 @@ def test_two_cameras_stand_on_the_wall_and_one_stranger_is_one(browser: Any, who
     problems: list[str] = []
     wall = browser.new_page(viewport={"width": 1280, "height": 800})
     wall.on("pageerror", lambda error: problems.append(str(error)))
-    wall.set_default_timeout(20_000)
+    wall.set_default_timeout(40_000)
     wall.goto(f"{home}/rooms")
     wall.wait_for_selector(".room >> text=2 cameras")
     assert wall.is_visible("text=nobody opened it: its cameras came by themselves")

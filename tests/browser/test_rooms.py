@@ -48,7 +48,7 @@ def opened(browser: Any, room: RoomStandin) -> Iterator[Opens]:
         if said is not None:
             context.route("**/languages/*.json", lambda route: route.fulfill(json=said))
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(40_000)
         problems: list[str] = []
         pages.append((page, problems))
         page.on("pageerror", lambda error: problems.append(str(error)))

@@ -49,7 +49,7 @@ def usual(whole: Whole) -> dict[str, Any]:
 def opened(browser: Any, whole: Whole, size: str, scheme: str, answer: Any = None) -> Any:
     width, height = VIEWS[size]
     page = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme).new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(40_000)
     page.problems = []
     page.on("pageerror", lambda error: page.problems.append(str(error)))
     page.on("console", lambda line: "Content Security" in line.text and page.problems.append(line.text))

@@ -71,7 +71,6 @@ def test_other_designs_answer_the_same_load(design: Any, clips: list[Clip], data
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.long
 def test_a_soak_in_which_everything_happens_leaves_nothing_behind(
     clips: list[Clip], monkeypatch: pytest.MonkeyPatch
 ) -> None:
