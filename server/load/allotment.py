@@ -132,9 +132,14 @@ class Allotment:
         return seconds
 
     def _needed(self, faces: Sequence[Face]) -> float:
-        """Pixels of a picture's width in which all faces can be recognised that can be at the full width."""
+        """Pixels of a picture's width in which everybody can be recognised of whom it is not said yet who they are, and
+        who can be at the full width."""
         least = LARGE * self._pipeline.min_face
-        widths = [least * self._width / max(1.0, float(face.box[2])) for face in faces]
+        widths = [
+            least * self._width / max(1.0, float(face.box[2]))
+            for face in faces
+            if face.identity not in (IdentityState.KNOWN, IdentityState.UNKNOWN)
+        ]
         return max((width for width in widths if width <= LARGE * FULL_SIZE[0]), default=0.0)
 
     def _need(self, faces: Sequence[Face], enrolling: bool, seconds: float) -> Need:

@@ -117,9 +117,11 @@ class Budget:
 
 
 def _size(rate: float, needed: float) -> tuple[int, int]:
-    """The smallest there may be at a rate, unless somebody would then be too small to be recognised."""
-    sizes = [SMALLEST] * (rate < SMALLEST_BELOW) + [SMALLER] * (rate < SMALLER_BELOW)
-    return next((size for size in sizes if size[0] >= needed), FULL_SIZE)
+    """How large pictures are at a rate. Somebody who would be too small to be recognised gets larger ones, except where
+    that would be at the cost of everybody's last few pictures."""
+    if rate < SMALLEST_BELOW:
+        return SMALLEST
+    return SMALLER if rate < SMALLER_BELOW and needed <= SMALLER[0] else FULL_SIZE
 
 
 def fair_rates(there_is: float, wanted: Sequence[float], weights: Sequence[float]) -> list[float]:

@@ -26,16 +26,16 @@ class Sender:
         return 0, 0
 
 
-def face(width: float) -> Face:
+def face(width: float, identity: IdentityState = IdentityState.PENDING) -> Face:
     box, landmarks = np.array([10, 10, width, width], np.float32), np.zeros((5, 2), np.float32)
-    return Face(1, box, landmarks, TrackState.CONFIRMED, IdentityState.PENDING, None, None, 0, None, 0.0)
+    return Face(1, box, landmarks, TrackState.CONFIRMED, identity, None, None, 0, None, 0.0)
 
 
-def needed(widths: list[float], picture: int) -> float:
+def needed(faces: list[Face], picture: int) -> float:
     pipeline: Any = Pipeline()
     allotment = Allotment(pipeline, DEFAULT_POLICY, Sender, lambda *_, **__: None)
     allotment.answered(0.01, picture)
-    return allotment.demand([face(width) for width in widths], False, 0.0).width
+    return allotment.demand(faces, False, 0.0).width
 
 
 @pytest.mark.parametrize(("faces", "picture", "width"), [
@@ -50,4 +50,10 @@ def needed(widths: list[float], picture: int) -> float:
 def test_the_narrowest_face_that_can_be_recognised_says_how_wide_a_picture_must_be(
     faces: list[float], picture: int, width: float
 ) -> None:
-    assert needed(faces, picture) == pytest.approx(width)
+    assert needed([face(width) for width in faces], picture) == pytest.approx(width)
+
+
+@pytest.mark.parametrize("decided", [IdentityState.KNOWN, IdentityState.UNKNOWN])
+def test_of_whom_it_is_said_who_they_are_needs_no_larger_picture(decided: IdentityState) -> None:
+    assert needed([face(45, decided)], 640) == 0
+    assert needed([face(45, decided), face(90, IdentityState.UNREADABLE)], 640) == pytest.approx(LARGE * 256)

@@ -143,10 +143,10 @@ def sizes(width: float, count: int) -> set[tuple[int, int]]:
     ("width", "count", "size"),
     [
         (0.0, 10, (640, 480)), (0.0, 30, (480, 360)), (0.0, 80, (320, 240)),
-        (320.0, 80, (320, 240)), (321.0, 80, (480, 360)), (481.0, 30, (640, 480)), (700.0, 80, (640, 480)),
+        (480.0, 30, (480, 360)), (481.0, 30, (640, 480)), (700.0, 80, (320, 240)),
     ],
 )  # fmt: skip
-def test_few_pictures_are_small_ones_unless_somebody_would_be_too_small_in_them(
+def test_few_pictures_are_small_ones_unless_somebody_would_be_too_small_in_them_and_there_is_enough(
     width: float, count: int, size: tuple[int, int]
 ) -> None:
     assert sizes(width, count) == {size}
