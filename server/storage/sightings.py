@@ -15,6 +15,7 @@ from server.storage.schema import PERSON, SEEN
 from server.storage.sealing import key_in, keys_of_people, name_opener, opener, seal_row, vault_of
 
 Who = Literal["named", "unknown"]
+LASTING = ("id", "room", "session")  # of a sighting, however long it goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +66,21 @@ def write(
 ) -> list[tuple[int, str]]:
     """Write sightings as they are now, take away those ``gone`` into others, and note events for webhooks, in one
     transaction. Whoever has been forgotten is left out. Returns number and id of each event that was noted."""
+    latest = {row.id: row for row in seen}  # one that was waiting to be written may have gone on meanwhile
     with writing(engine) as connection:
         people = {row.person for row in seen if row.person} | {event.person for event in events if event.person}
         query = sa.select(PERSON.c.id).where(PERSON.c.id.in_(people))
         alive = {None, *connection.execute(query).scalars()}
         keys = keys_of_people(connection, alive - {None})
-        unnamed = _unnamed_keys(connection, SEEN.c.id.in_([*gone, *(row.id for row in seen)]))
+        unnamed = _unnamed_keys(connection, SEEN.c.id.in_([*gone, *latest]))
         connection.execute(SEEN.delete().where(SEEN.c.id.in_(gone)))
-        for row in seen:
+        rows = []
+        for row in latest.values():
             if row.person in alive:
-                _upsert(connection, row, keys[row.person] if row.person else unnamed.pop(row.id, None))
+                rows.append(_sealed(connection, row, keys[row.person] if row.person else unnamed.pop(row.id, None)))
             elif row.id in unnamed:  # it stays as it is
                 del unnamed[row.id]
+        _upsert(connection, rows)
         vault_of(connection).destroy(unnamed.values())
         return add_events(connection, [event for event in events if event.person in alive])
 
@@ -87,20 +91,30 @@ def _unnamed_keys(connection: sa.Connection, where: sa.ColumnElement[bool]) -> d
     return {row.id: key_in(row.crop) for row in connection.execute(query)}
 
 
-def _upsert(connection: sa.Connection, row: Seen, key: bytes | None) -> None:
+def _sealed(connection: sa.Connection, row: Seen, key: bytes | None) -> dict[str, Any]:
+    """The row as it is written."""
     if row.crop is None and key is not None and row.person is None:
         vault_of(connection).destroy([key])
     elif row.crop is not None and key is None:
         key = vault_of(connection).new_key("seen")
-    values = {
-        "person_id": row.person, "ended": row.ended, "began": row.began, "probability": row.probability,
-        "crop": row.crop, "crop_quality": row.crop_quality,
+    values: dict[str, Any] = {
+        "id": row.id, "person_id": row.person, "room": row.room, "session": row.session, "began": row.began,
+        "ended": row.ended, "probability": row.probability, "crop": row.crop, "crop_quality": row.crop_quality,
     }  # fmt: skip
-    if key is not None:
-        values = seal_row(connection, key, SEEN, {"id": row.id, **values})
-    if not connection.execute(SEEN.update().where(SEEN.c.id == row.id).values(**values)).rowcount:
-        fresh: dict[str, Any] = {"id": row.id, "room": row.room, "session": row.session, **values}
-        connection.execute(SEEN.insert(), [fresh])
+    return values if key is None else seal_row(connection, key, SEEN, values)
+
+
+def _upsert(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Two statements for all of them: every node waits for whoever writes."""
+    there = set(connection.execute(sa.select(SEEN.c.id).where(SEEN.c.id.in_([row["id"] for row in rows]))).scalars())
+    if old := [
+        {"_id": row["id"], **{name: row[name] for name in row if name not in LASTING}}
+        for row in rows
+        if row["id"] in there
+    ]:
+        connection.execute(SEEN.update().where(SEEN.c.id == sa.bindparam("_id")), old)
+    if new := [row for row in rows if row["id"] not in there]:
+        connection.execute(SEEN.insert(), new)
 
 
 def find(engine: sa.Engine, wanted: Wanted, limit: int, after: tuple[float, str] | None = None) -> list[SeenRow]:

@@ -24,6 +24,7 @@ from pipeline.detect import keener
 from pipeline.face_models import FaceModels
 from pipeline.lost_look import LookLost
 from server.inference import wire
+from server.inference.calls import Client
 from server.inference.crew import InferenceDown
 from server.inference.pool import InferencePool, WorkerOptions
 from server.inference.remote import RemoteDetector, RemoteEmbedder, remote_reader
@@ -257,23 +258,28 @@ def test_all_at_once() -> None:
         until(lambda: pool.state().workers == 2)
 
 
-@pytest.mark.alone
-def test_whose_pictures_crash_workers_is_held_off_and_nobody_else() -> None:
+def test_whose_pictures_crash_workers_is_held_off_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.inference.calls.BAR", 30.0)  # longer than any machine takes for the next lines
+    client = Client()
     with contextlib.closing(make(2, unwell=True)) as pool:
-        harmful, other = pool.models(open_models()), pool.models(open_models())
+        with monkeypatch.context() as ours:
+            ours.setattr("server.inference.pool.Client", lambda: client)
+            harmful = pool.models(open_models())
+        other, detector = pool.models(open_models()), harmful.detector
         with pytest.raises(LookLost, match="crashed at this picture"):
-            harmful.detector.detect(asking(CRASH), 320)
+            detector.detect(asking(CRASH), 320)
         assert len(other.detector.detect(asking(0), 320)) >= 1
         with pytest.raises(LookLost, match="left alone for a moment"):
-            harmful.detector.detect(asking(0), 320)
+            detector.detect(asking(0), 320)
         until(lambda: pool.state().workers == 2)
         assert pool.state().restarts == 2  # it was tried twice
-        time.sleep(1.1)
+        client.barred_until = time.monotonic()  # it is over
         with pytest.raises(LookLost, match="crashed"):
             harmful.embedder.embed([asking(CRASH)[:150, :150]])
         until(lambda: pool.state().restarts == 3)  # and once, as it is known by now
-        time.sleep(2.1)
-        assert len(harmful.detector.detect(asking(0), 320)) >= 1
+        assert client.barred_until > time.monotonic() + 30  # for longer now
+        client.barred_until = time.monotonic()
+        assert len(detector.detect(asking(0), 320)) >= 1
 
 
 def test_one_face_of_a_batch_that_crashes_takes_no_other_with_it() -> None:
