@@ -15,14 +15,14 @@ OPENCV_LIBRARIES := libgl1 libglib2.0-0
 run: $(VENV)/.installed
 	@$(BIN)/visavis $(ARGS)
 
-# What is timed wants the machine to itself; everything else goes side by side, a file to a process.
+# What is timed wants the machine to itself; everything else goes side by side, a file to a process, the longest first.
 test: $(VENV)/.installed-for-tests
 	@$(BIN)/python tests/browser/install.py
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -m "alone and not long"
-	@$(BIN)/python -m pytest -m "not alone and not long" --numprocesses auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest -m "not alone and not long" --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder tests/training tests/browser tests
 
 # The list of all parts (build/sbom.json), their licences, and known faults of theirs; exit code 3: nobody could be asked.
 audit: $(VENV)/.installed-for-tests
