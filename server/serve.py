@@ -126,11 +126,13 @@ async def _run(
 
 
 def _set_apart_what_stays() -> None:
-    """Keep what a running server always has out of the collector's rounds. Sessions that ended (cycles, with a picture
-    each) are found soon then, and a round takes little: both depend on how much there is to look through."""
+    """Keep what a running server always has out of the collector's rounds, so that these take little. Sessions that
+    ended (cycles, with a picture each) are found soon then: a full round comes as often as a small one, as long as a
+    quarter is new."""
     gc.collect()
     gc.freeze()
-    gc.collect()  # of nothing: the next full round comes a quarter above what this one has seen
+    gc.set_threshold(700, 10, 1)
+    gc.collect()  # of nothing: a quarter of this is soon reached
 
 
 def _outside(settings: Settings) -> str | None:
