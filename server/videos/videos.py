@@ -225,7 +225,12 @@ class Videos:
         if self._current is not None and self._current[0] == id:
             self._current[1].cancel()
             await asyncio.gather(self._current[1], return_exceptions=True)
-        await asyncio.to_thread(self._erase, id)
+        erasing = asyncio.ensure_future(asyncio.to_thread(self._erase, id))
+        try:
+            await asyncio.shield(erasing)
+        except asyncio.CancelledError:
+            await erasing  # nothing of it is left behind by an end in between
+            raise
 
     def _erase(self, id: str) -> None:
         """Its key first: what is left of it after that is worth nothing."""

@@ -16,7 +16,7 @@ from server.commands.live_browser import running_server
 from tests.browser.conftest import live, start
 from tests.packs import models_folder
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.alone, pytest.mark.timeout(180)]
 SCREENSHOT = Path(__file__).resolve().parents[2] / "docs" / "screenshot.png"
 
 KNOWN = "name => window.visavis.faces.some(f => f.identity === 'known' && f.name === name)"

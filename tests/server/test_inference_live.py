@@ -67,6 +67,7 @@ async def house(tmp_path: Path) -> AsyncIterator[tuple[House, InferencePool]]:
     uninstall()
 
 
+@pytest.mark.alone
 async def test_sessions_keep_tracks_and_names_when_workers_are_killed(house: tuple[House, InferencePool]) -> None:
     home, pool = house
     await home.people.add_person("Ada", samples(0))
