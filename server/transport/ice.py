@@ -46,7 +46,7 @@ class BoundConnection(Connection):
         timeout: int = 5,  # noqa: ASYNC109 - the signature is aioice's
     ) -> list[Candidate]:
         """Gather host candidates on our addresses and ports; STUN and TURN as aioice does. Raises
-        ``ConnectionError`` without any."""
+        ``ConnectionError`` without any, and if the connection was closed meanwhile."""
         protocols = []
         for address in self._chosen(addresses):
             protocol = await self._bind(address)
@@ -74,6 +74,9 @@ class BoundConnection(Connection):
         reflexive, relayed = await asyncio.gather(
             self._reflexive(protocols, timeout), super().get_component_candidates(component, [], timeout)
         )
+        if self._over:
+            await super().close()  # once more: what was bound since would stay open
+            raise ConnectionError("the connection was closed while it looked for addresses")
         if self.turn_server is not None and not relayed:
             logger.warning(
                 "the TURN server gave no address: it does not answer, refuses name or password, or its certificate is "

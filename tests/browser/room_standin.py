@@ -21,7 +21,7 @@ import av
 import cv2
 import numpy as np
 from aiohttp import web
-from aiortc import RTCDataChannel, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
+from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 
 from server.app import static_folder
 from server.join import qr_svg
@@ -216,7 +216,7 @@ class RoomStandin:
             return problem(status, "Refused", words, **headers)
         assert request.content_type == "application/sdp"
         viewer = f"viewer-{len(self.watched)}"
-        peer = self._peers[viewer] = RTCPeerConnection()
+        peer = self._peers[viewer] = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.watching[viewer] = number
         channels: list[RTCDataChannel] = []
         counts = {"seq": 0}
@@ -364,7 +364,7 @@ class RoomStandin:
         app.router.add_patch("/api/v1/whep/{viewer}", self._trickle)
         app.router.add_delete("/api/v1/whep/{viewer}", self._leave)
         app.router.add_route("*", "/api/v1/{path:.+}", self._api)
-        runner = web.AppRunner(app, shutdown_timeout=0.5)
+        runner = web.AppRunner(app, shutdown_timeout=5)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -372,8 +372,8 @@ class RoomStandin:
         ready.set()
         await stop.wait()
         self.hang_up()
+        await runner.cleanup()  # first: an answer that is still being made would open what nobody closes
         await asyncio.gather(*(peer.close() for peer in self._peers.values()), *self._tasks, return_exceptions=True)
-        await runner.cleanup()
         await asyncio.sleep(0.1)
 
 

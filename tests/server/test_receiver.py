@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import aioice.ice
@@ -246,6 +248,26 @@ async def test_what_comes_before_anybody_reads_is_bounded() -> None:
         connection.data_received(b"\x80 spam", 1)
     assert connection._queue.qsize() == UNREAD
     await connection.close()
+
+
+def ports() -> int:
+    return sum(path.is_socket() for path in Path("/proc/self/fd").iterdir())
+
+
+async def test_closed_while_it_looks_for_addresses_it_keeps_no_port() -> None:
+    """As when a page goes before its offer is answered."""
+    connection = BoundConnection(ice_controlling=False)
+    connection.options = TransportOptions(bind_addresses=("127.0.0.1", "127.0.0.2", "127.0.0.3"))
+    before = ports()
+    gathering = asyncio.create_task(connection.gather_candidates())
+    while not connection._protocols:  # noqa: ASYNC110 - nothing else tells
+        await asyncio.sleep(0)
+    await connection.close()
+    with pytest.raises(ConnectionError, match="closed while it looked"):
+        await gathering
+    assert connection._protocols == []
+    await asyncio.sleep(0.05)
+    assert ports() == before
 
 
 # -- install -------------------------------------------------------------------------------------------------------
