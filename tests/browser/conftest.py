@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +123,35 @@ def live(data: Path, camera: Path) -> Iterator[tuple[Any, Any]]:
     """A server on ``data`` and a browser with that camera."""
     with running_server(data, "--models-dir", str(models_folder())) as server, camera_browser(camera) as browser:
         yield server, browser
+
+
+@pytest.fixture(scope="module")
+def open_house(tmp_path_factory: pytest.TempPathFactory, one_face: Camera) -> Iterator[tuple[Any, Any]]:
+    with live(tmp_path_factory.mktemp("house") / "data", one_face.path) as both:
+        yield both
+
+
+@pytest.fixture
+def house(open_house: tuple[Any, Any]) -> Iterator[tuple[Any, Any]]:
+    """A server and a browser before which one person sits, for all tests of a file: each finds nobody known, and no
+    session."""
+    server, browser = open_house
+    yield open_house
+    for context in browser.contexts:
+        for page in context.pages:
+            page.goto("about:blank")
+        context.close()
+    for person in ask(server, "/people")["people"]:
+        urllib.request.urlopen(urllib.request.Request(f"{server.url}/api/v1/people/{person['id']}", method="DELETE"))
+    end = time.monotonic() + 20
+    while json.load(urllib.request.urlopen(server.url + "/healthz"))["sessions"]:
+        assert time.monotonic() < end, "a session was left"
+        time.sleep(0.05)
+
+
+def ask(server: Any, path: str) -> Any:
+    """What the API answers."""
+    return json.load(urllib.request.urlopen(f"{server.url}/api/v1{path}", timeout=5))
 
 
 def start(page: Any, url: str) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
-import urllib.request
 
 import pytest
 
 from server.commands.live_browser import camera_browser, running_server
 from tests.browser.accessibility import in_reach, shows_pictures
-from tests.browser.conftest import start
+from tests.browser.conftest import ask, start
 from tests.browser.test_enrol import DESKTOP, PHONE, closed, open_sheet, people
 from tests.browser.test_live import KNOWN, sessions, wait_until
 from tests.browser.test_why import TOLD
@@ -24,7 +22,7 @@ KEEPS = ("--models-dir", str(models_folder()), "--keep-crops")
 
 def person(server, name):
     (row,) = [row for row in people(server) if row["name"] == name]
-    return json.load(urllib.request.urlopen(f"{server.url}/api/v1/people/{row['id']}", timeout=5))
+    return ask(server, f"/people/{row['id']}")
 
 
 @pytest.mark.parametrize(("size", "scheme"), SIZES[:1])  # the ring at a desktop: test_enrol.py
@@ -114,7 +112,7 @@ def test_a_stranger_is_kept_named_once_and_known(tmp_path, one_face, size, schem
         start(live, server.url)
 
         def kept():
-            return json.load(urllib.request.urlopen(server.url + "/api/v1/inbox", timeout=5))["strangers"]
+            return ask(server, "/inbox")["strangers"]
 
         assert wait_until(lambda: len(kept()) == 1, 15)
         page.bring_to_front()
@@ -161,7 +159,7 @@ def test_who_sits_beside_a_guest_is_shared_but_not_whom_the_guest_adds(tmp_path,
         start(back, server.url + "/?guest=1")
         back.wait_for_function("() => window.visavis.faces.some(f => f.identity === 'unknown')", timeout=15_000)
         assert people(server) == []
-        assert json.load(urllib.request.urlopen(server.url + "/api/v1/inbox", timeout=5))["strangers"] == []
+        assert ask(server, "/inbox")["strangers"] == []
 
 
 def test_a_guests_device_sees_nothing_of_the_hosts_people(tmp_path, one_face):
