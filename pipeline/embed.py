@@ -89,15 +89,6 @@ def embed_chip(embedder: Embedder, chip: Image, mirror: bool, shift: int = 0) ->
     return np.asarray(_unit(mean[None])[0])
 
 
-def embed_chips(embedder: Embedder, chips: Sequence[Image], mirror: bool) -> NDArray[np.float32]:
-    """The embeddings (N, dimension) of chips, each the mean of the chip and, with ``mirror``, its mirror image; all in
-    one go, which is faster than one after the other."""
-    embeddings = embedder.embed(chips)
-    if not mirror or not len(chips):
-        return embeddings
-    return _unit(embeddings + embedder.embed([np.ascontiguousarray(chip[:, ::-1]) for chip in chips]))
-
-
 def _moved(chip: Image, by: int) -> list[Image]:
     """A chip moved right, left, down and up; its edge is repeated."""
     height, width = chip.shape[:2]

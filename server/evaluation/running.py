@@ -23,6 +23,7 @@ from server.evaluation.job import ARCHIVE, OUTPUT
 from server.media.decoding import FILE_BYTES
 from server.nodes.tags import plain_id
 from server.people.photos.archive import ARCHIVE_BYTES, BadArchive, PhotoArchive
+from server.wording import sentence
 
 logger = logging.getLogger(__name__)
 
@@ -207,7 +208,7 @@ class Evaluations:
                 words = json.loads(line)
                 evaluation.done, evaluation.total = (words.get(k, getattr(evaluation, k)) for k in ("done", "total"))
                 if "refused" in words:
-                    said = _sentence(words["refused"])
+                    said = sentence(words["refused"])
                 elif "finished" in words:
                     evaluation.output, said = await asyncio.to_thread(_read, evaluation.folder), ""
                 elif "failed" in words:
@@ -263,7 +264,3 @@ def _check(archive: Path) -> None:
 
 def _read(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in OUTPUT}
-
-
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")

@@ -15,6 +15,7 @@ from server.storage import BadName, ConsentMissing, NameTaken, NoSuchPerson
 from server.storage.inbox import Sighting, Stranger, sightings_of
 from server.storage.names import clean_room
 from server.visitor import visitor_of
+from server.wording import sentence
 
 INBOX = web.AppKey("inbox", Inbox)
 OFF = "The inbox is switched off; start the server with the setting inbox to have one."
@@ -49,13 +50,13 @@ def setup_inbox(app: web.Application, inbox: Inbox | None, people: People, days:
         except NoSuchStranger as error:
             return _gone(error)
         except BadName as error:
-            return problem(400, "Bad Name", _sentence(error))
+            return problem(400, "Bad Name", sentence(error))
         except BadConsent as error:
-            return problem(400, "Bad Consent", _sentence(error))
+            return problem(400, "Bad Consent", sentence(error))
         except ConsentMissing as error:
-            return problem(409, "consent_missing", _sentence(error))
+            return problem(409, "consent_missing", sentence(error))
         except DifferentPerson as error:
-            return problem(409, "different_person", _sentence(error))
+            return problem(409, "different_person", sentence(error))
         except (NameTaken, NoSuchPerson):
             return problem(409, "Conflict", "Somebody of this name was enrolled or removed a moment ago. Try again.")
         return web.json_response({"person": {"id": person.id, "name": person.name, "room": person.room}, "seen": seen})
@@ -102,12 +103,7 @@ async def _crop(request: web.Request) -> web.Response:
 
 
 def _gone(error: NoSuchStranger) -> web.Response:
-    return problem(404, "Not Found", _sentence(error))
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."
+    return problem(404, "Not Found", sentence(error))
 
 
 def _entry(stranger: Stranger) -> dict[str, object]:

@@ -34,6 +34,7 @@ from server.storage import (
     clean_room,
 )
 from server.visitor import visitor_of
+from server.wording import sentence
 from tracking import Embedding
 
 BASE = "/api/v1"
@@ -258,24 +259,19 @@ def _said(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except (NoSuchPerson, NoSuchSample, NoSuchChange) as error:
-            return problem(404, "Not Found", _sentence(error))
+            return problem(404, "Not Found", sentence(error))
         except (NameTaken, UndoConflict) as error:
-            return problem(409, "Conflict", _sentence(error))
+            return problem(409, "Conflict", sentence(error))
         except BadName as error:
-            return problem(422, "Bad name", _sentence(error))
+            return problem(422, "Bad name", sentence(error))
         except ConsentMissing as error:
-            return problem(409, "consent_missing", _sentence(error))
+            return problem(409, "consent_missing", sentence(error))
         except (_BadBody, BadConsent) as error:
-            return problem(400, "Bad request", _sentence(error))
+            return problem(400, "Bad request", sentence(error))
         except ValueError as error:
-            return problem(409, "Conflict", _sentence(error))
+            return problem(409, "Conflict", sentence(error))
 
     return wrapped
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error.args[0]) if error.args else "That cannot be done"
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 def setup_people(

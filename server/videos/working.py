@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from server.videos import limits
 from server.videos.sealing import VideoSeal
+from server.wording import sentence
 
 logger = logging.getLogger(__name__)
 
@@ -135,14 +136,10 @@ async def _follow(process: asyncio.subprocess.Process, progress: Following) -> d
         elif "done" in words:
             progress.done = words["done"]
         elif "refused" in words:
-            raise WorkerFailed(_sentence(words["refused"]))
+            raise WorkerFailed(sentence(words["refused"]))
         elif "finished" in words:
             return {**words["finished"], "digest": words["digest"], "container": container}
         elif "failed" in words:
             logger.error("a video could not be read: %s", words["failed"])
             raise WorkerFailed("Something went wrong while this video was read.")
     raise WorkerFailed("Reading this video was ended: it took too long, or more memory than there is.")
-
-
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
