@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 import sys
@@ -18,6 +17,7 @@ from server.join import Door
 from server.lan import Address, addresses, diff, host_name, watching
 from server.listeners import Listeners, bind, listening, port_of
 from server.logs import in_task, start_logging, watch_crashes
+from server.memory import lean
 from server.services import open_services
 from server.settings import Configuration, Settings, StartError
 from server.storage.faults import fault
@@ -112,8 +112,11 @@ async def _run(
     for number in _SIGNALS:
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
             loop.add_signal_handler(number, ending.told, number)
-    async with open_services(settings, pack, door) as services, _serving(settings, services, listeners, store, say):
-        _set_apart_what_stays()
+    async with (
+        open_services(settings, pack, door) as services,
+        _serving(settings, services, listeners, store, say),
+        lean(),
+    ):
         page = f"http://localhost:{port_of(listeners.local)}/"
         say(await _welcome(services, page, _outside(settings) or page, say))
         await ending.begun.wait()
@@ -123,16 +126,6 @@ async def _run(
         for number in _SIGNALS:  # a further one is not waited for
             loop.remove_signal_handler(number)
         say("Ending …")
-
-
-def _set_apart_what_stays() -> None:
-    """Keep what a running server always has out of the collector's rounds, so that these take little. Sessions that
-    ended (cycles, with a picture each) are found soon then: a full round comes as often as a small one, as long as a
-    quarter is new."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(700, 10, 1)
-    gc.collect()  # of nothing: a quarter of this is soon reached
 
 
 def _outside(settings: Settings) -> str | None:
