@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import aiortc  # noqa: F401 - before TensorFlow: libsrtp cannot begin after it (a segmentation fault)
 import pytest
 
 from pipeline.face_models import FaceModels
