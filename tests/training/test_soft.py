@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from click.testing import CliRunner
 
 from models.attributes import AttributePack, read_spec
@@ -16,6 +18,16 @@ from tests.pictures import group_photo
 from tests.training.labelled import labelled_folder
 from training.networks import ARCHITECTURES, build_network
 from training.soft import soft
+
+pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")  # data come by graphs anyway
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _operation_by_operation() -> Iterator[None]:
+    """To make graphs of three networks takes ten times as long as the few steps here; with graphs: test_loop.py."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 def _run(*arguments: str) -> str:
