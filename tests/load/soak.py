@@ -45,7 +45,7 @@ LOOK = 5.0  # seconds between two looks at everything
 STUCK = 60.0  # seconds after which a session that nobody drives should be gone
 DEAF = 20.0  # … and in which every session that is driven should have heard something
 AFTER = 70.0  # seconds that are waited at the end: sessions without a goodbye are kept for a minute
-WARM_UP = 0.2  # of the time, five minutes at most
+WARM_UP, LONGEST = 0.25, 900.0  # share of the time, and seconds at most: every thread gets buffers of its own
 SLOPE = 12.0  # MB an hour, judged from JUDGED minutes on
 JUDGED = 20.0
 GROWN = 6  # threads or files more than at the start: a pool that had not all its threads
@@ -141,7 +141,8 @@ class Soak:
                     say(line)
                     self.peers.begin()
             time.sleep(max(0.0, now + 0.5 - time.monotonic()))
-        points = [(at / 3600, memory) for at, memory in self.account.memory if at >= min(300.0, WARM_UP * seconds)]
+        warm = min(LONGEST, WARM_UP * seconds)
+        points = [(at / 3600, memory) for at, memory in self.account.memory if at >= warm]
         self.account.slope = round(robust_slope(points[:: 1 + len(points) // 700]), 1)
 
     def _pause(self, average: float) -> float:
