@@ -165,6 +165,10 @@ def serving_all(folder: Path, **changed: Any) -> Iterator[Whole]:
                     ready.set()
                     await stop.wait()
         await asyncio.sleep(0.1)  # connections that were just closed say goodbye
+        for transport in list(loop._transports.values()):  # type: ignore[attr-defined]
+            if isinstance(transport, asyncio.Transport):
+                transport.abort()  # its client has not answered that
+        await asyncio.sleep(0.01)
 
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), name="whole server")
