@@ -22,7 +22,7 @@ from server.access.routes import setup_access
 from server.api.door import KeyDoor
 from server.api.keys import Keys
 from server.api.routes import setup_keys
-from server.app import ANSWERS, VIDEO, Services
+from server.app import ANSWERS, Services
 from server.audit import AuditLog, SigningKey
 from server.evaluation.running import Evaluations
 from server.evaluation_routes import setup_evaluation
@@ -30,7 +30,7 @@ from server.fallback.routes import setup_fallback
 from server.groups.albums import Albums
 from server.groups.routes import AlbumRoutes, setup_groups
 from server.inference.crew import InferenceDown
-from server.inference.opening import LiveModels, looking_threads, recognising_threads
+from server.inference.opening import LiveModels, looking_threads, recognising_threads, warm_up
 from server.join import Door
 from server.link import Link
 from server.live.camera import LiveCamera
@@ -383,7 +383,7 @@ async def open_services(settings: Settings, pack: Pack, door: Door | None) -> As
 def ready_models(settings: Settings, pack: Pack) -> FaceModels:
     """A pack's models, warmed up."""
     models = FaceModels.from_pack(pack)
-    models.warm_up(VIDEO["width"], VIDEO["height"], settings.detect_size, settings.far_detect_size)
+    warm_up(models, settings)
     return models
 
 

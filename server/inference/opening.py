@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
 
 from pipeline.attributes import AttributeReader
 from pipeline.face_models import FaceModels
+from server.app import VIDEO
 from server.inference.crew import InferenceDown
 from server.inference.pool import InferencePool, WorkerOptions
 from server.settings import Settings, StartError
@@ -56,6 +61,26 @@ class LiveModels:
 
 
 MOST_THREADS = 64  # they are made as they are needed
+AT_ONCE = 4  # runs of a network to which it is warmed up at most
+
+
+def warm_up(models: FaceModels, settings: Settings) -> None:
+    """Run the networks once, and then as many at once as sessions will. ONNX Runtime takes memory for each run that
+    ever goes beside others (a look: 40 MB) and keeps it: a server has it from its start, not from some later hour."""
+    models.warm_up(VIDEO["width"], VIDEO["height"], settings.detect_size, settings.far_detect_size)
+    at_once = min(AT_ONCE, recognising_threads(settings)) if settings.inference == "threads" else 1
+    if at_once == 1:
+        return
+    empty = np.zeros((VIDEO["height"], VIDEO["width"], 3), np.uint8)
+    together = threading.Barrier(at_once)
+
+    def look() -> None:
+        together.wait()
+        models.detector.detect(empty, settings.far_detect_size)
+
+    with ThreadPoolExecutor(at_once, "warm up") as threads:
+        for looking in [threads.submit(look) for _ in range(at_once)]:
+            looking.result()
 
 
 def recognising_threads(settings: Settings) -> int:

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +26,7 @@ from pipeline.frame_pipeline import FramePipeline, PipelineConfig
 from pipeline.gallery import Gallery
 from pipeline.lost_look import LookLost
 from server.app import SERVICES
-from server.inference.opening import MOST_THREADS, LiveModels, looking_threads
+from server.inference.opening import AT_ONCE, MOST_THREADS, LiveModels, looking_threads, warm_up
 from server.inference.pool import InferencePool, WorkerOptions
 from server.live.camera import LiveCamera
 from server.live.session import LiveSession
@@ -221,6 +222,34 @@ async def test_a_server_without_workers_does_not_start(monkeypatch: pytest.Monke
     )
     with pytest.raises(StartError, match=r'exit status 3.*inference = "threads"'):
         await LiveModels.open(Settings(models_dir=models_folder(), inference="processes", workers=1), open_models())
+
+
+@pytest.mark.parametrize(
+    ("inference", "workers", "most"),
+    [("threads", 1, 1), ("threads", 3, 3), ("threads", 64, AT_ONCE), ("processes", 3, 1)],
+)
+def test_networks_are_warmed_up_to_as_many_looks_at_once_as_there_will_be(
+    inference: str, workers: int, most: int
+) -> None:
+    """What a look beside others takes of memory, a server takes at its start."""
+    models, lock, at_once, seen = open_models(), threading.Lock(), 0, []
+
+    class Counting:
+        def detect(self, image: Any, max_side: int) -> Any:
+            nonlocal at_once
+            with lock:
+                at_once += 1
+                seen.append(at_once)
+            try:
+                time.sleep(0.05)
+                return models.detector.detect(image, max_side)
+            finally:
+                with lock:
+                    at_once -= 1
+
+    counted = FaceModels(models.manifest, Counting(), models.embedder, models.matcher)
+    warm_up(counted, Settings(inference=inference, workers=workers))
+    assert max(seen) == most
 
 
 def test_no_session_waits_for_a_thread_because_another_waits_for_a_worker() -> None:
