@@ -29,6 +29,7 @@ from server.transport import TransportOptions, install, uninstall
 
 WATCHED = (RTCPeerConnection, aioice.ice.Connection, Peer, RecognitionTrack)
 WARM_UP = 3  # cycles before the first count: codecs, resolvers and executors are made once
+COUNTS = 5  # of what is alive, after the first
 ENOUGH = 3  # frames decoded before a session ends
 PATIENCE = 10.0  # seconds a session may take to be gone
 
@@ -142,8 +143,8 @@ async def count(cycles: int) -> Count:
     )
 
 
-async def run(cycles: int, counts: int = 5) -> tuple[list[Count], dict[str, int]]:
-    """Let ``cycles`` sessions come and go after a few to warm up; ``counts`` of what is alive, and reasons of ends."""
+async def run(cycles: int) -> tuple[list[Count], dict[str, int]]:
+    """Let ``cycles`` sessions come and go after a few to warm up; what is alive now and then, and reasons of ends."""
     options = TransportOptions(bind_addresses=("127.0.0.1",))
     install(options)
     handlers: dict[str, Handler] = {}
@@ -160,7 +161,7 @@ async def run(cycles: int, counts: int = 5) -> tuple[list[Count], dict[str, int]
         for number in range(cycles):
             reason = await cycle(number, registry, handlers)
             reasons[reason] = reasons.get(reason, 0) + 1
-            if (number + 1) % max(1, cycles // counts) == 0:
+            if (number + 1) % max(1, cycles // COUNTS) == 0:
                 rows.append(await count(number + 1))
         return rows, reasons
     finally:
