@@ -4,14 +4,12 @@ verified, sessions in a cookie, and whatever refusal a test wants.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import ipaddress
 import json
 import secrets
-import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,6 +28,7 @@ from server.app import static_folder
 from server.join import qr_svg
 from server.problems import problem
 from server.security import HEADERS
+from tests.serving import in_thread, on_free_port
 
 COOKIE = "standin_session"
 Answer = web.StreamResponse
@@ -96,7 +95,6 @@ class AccessStandin:
         """How often who asks was asked."""
         self.url = ""
         self._questions: dict[str, bytes] = {}
-        self._loop = asyncio.new_event_loop()
 
     # -- what a test does ----------------------------------------------------------------------------------------------
 
@@ -381,7 +379,8 @@ class AccessStandin:
 
     # -- serving -------------------------------------------------------------------------------------------------------
 
-    async def serve(self, ready: threading.Event, stop: asyncio.Event) -> None:
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[AccessStandin]:
         folder = static_folder()
 
         def document(name: str, guarded: bool) -> Callable[[web.Request], Awaitable[Answer]]:
@@ -403,28 +402,13 @@ class AccessStandin:
             app.router.add_get(f"/{path.removeprefix('index')}", document(f"{path}.html", guarded=True))
         app.router.add_get("/static/{path:.+}", file)
         app.router.add_route("*", "/api/v1/{path:.+}", self._api)
-        runner = web.AppRunner(app, shutdown_timeout=0.5)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://localhost:{runner.addresses[0][1]}"
-        ready.set()
-        await stop.wait()
-        await runner.cleanup()
+        async with on_free_port(app, shutdown_timeout=0.5) as port:
+            self.url = f"http://localhost:{port}"
+            yield self
 
 
 @contextlib.contextmanager
 def standing_in() -> Iterator[AccessStandin]:
     """Serve in a thread."""
-    made = AccessStandin()
-    loop, ready, stop = made._loop, threading.Event(), asyncio.Event()
-    thread = threading.Thread(target=loop.run_until_complete, args=(made.serve(ready, stop),), name="access")
-    thread.start()
-    try:
-        while not ready.wait(0.1):
-            assert thread.is_alive(), "the stand-in did not start"
-        yield made
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(20)
-        loop.close()
+    with in_thread(AccessStandin().serving(), "access") as standin:
+        yield standin

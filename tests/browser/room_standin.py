@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -28,6 +27,7 @@ from server.join import qr_svg
 from server.problems import problem
 from server.security import HEADERS
 from tests.pictures import group_photo
+from tests.serving import in_thread, on_free_port
 
 RATE = 15
 STEP = 90_000 // RATE
@@ -124,7 +124,7 @@ class RoomStandin:
         self.watched: list[str] = []
         """Cameras in the order in which watching them was asked for."""
         self.url = ""
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop
         self._peers: dict[str, RTCPeerConnection] = {}
         self._readers: set[asyncio.Queue[str]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -343,7 +343,9 @@ class RoomStandin:
 
     # -- serving -------------------------------------------------------------------------------------------------------
 
-    async def serve(self, ready: threading.Event, stop: asyncio.Event) -> None:
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[RoomStandin]:
+        self._loop = asyncio.get_running_loop()
         folder = static_folder()
 
         def document(name: str) -> Callable[[web.Request], Any]:
@@ -364,17 +366,12 @@ class RoomStandin:
         app.router.add_patch("/api/v1/whep/{viewer}", self._trickle)
         app.router.add_delete("/api/v1/whep/{viewer}", self._leave)
         app.router.add_route("*", "/api/v1/{path:.+}", self._api)
-        runner = web.AppRunner(app, shutdown_timeout=5)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://localhost:{runner.addresses[0][1]}"
-        ready.set()
-        await stop.wait()
-        self.hang_up()
-        await runner.cleanup()  # first: an answer that is still being made would open what nobody closes
+        async with on_free_port(app) as port:
+            self.url = f"http://localhost:{port}"
+            yield self
+            self.hang_up()
+        # After the last answer: one that is still being made would open what nobody closes.
         await asyncio.gather(*(peer.close() for peer in self._peers.values()), *self._tasks, return_exceptions=True)
-        await asyncio.sleep(0.1)
 
 
 def _send(channel: RTCDataChannel, text: str) -> None:
@@ -385,18 +382,8 @@ def _send(channel: RTCDataChannel, text: str) -> None:
 @contextlib.contextmanager
 def standing_in() -> Iterator[RoomStandin]:
     """Serve in a thread."""
-    room = RoomStandin()
-    loop, ready, stop = room._loop, threading.Event(), asyncio.Event()
-    thread = threading.Thread(target=loop.run_until_complete, args=(room.serve(ready, stop),), name="rooms")
-    thread.start()
-    try:
-        while not ready.wait(0.1):
-            assert thread.is_alive(), "the stand-in did not start"
+    with in_thread(RoomStandin().serving(), "rooms") as room:
         yield room
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(20)
-        loop.close()
 
 
 def kitchen(room: RoomStandin) -> None:

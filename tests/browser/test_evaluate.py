@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import io
-import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from server.app import Services, create_app
 from server.evaluation.running import Evaluations
@@ -22,6 +20,7 @@ from tests.browser.people_standin import SIZES, browsing
 from tests.packs import models_folder
 from tests.server.evaluation.people_folder import write_people
 from tests.server.photos import varied
+from tests.serving import in_thread, on_free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -36,9 +35,9 @@ def browser(chromium: str) -> Iterator[Any]:
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The application with its evaluations, served for real by a thread of its own."""
     folder = tmp_path_factory.mktemp("server")
-    ready, place = threading.Event(), []
 
-    async def serve() -> None:
+    @contextlib.asynccontextmanager
+    async def serving() -> AsyncIterator[int]:
         evaluations = Evaluations(folder / "evaluation", lambda: "open", models_folder(), "cpu")
 
         async def end(_reason: str) -> None:
@@ -49,24 +48,11 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             lambda: pack, lambda: 0, lambda: 0, end, parts=(lambda app: setup_evaluation(app, evaluations),)
         )
         settings = Settings(data_dir=folder, models_dir=models_folder(), local_owner=True)
-        runner = web.AppRunner(create_app(settings, services))
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        stop = asyncio.Event()
-        place.extend([runner.addresses[0][1], lambda: loop.call_soon_threadsafe(stop.set)])
-        ready.set()
-        await stop.wait()
-        await runner.cleanup()
+        async with on_free_port(create_app(settings, services)) as port:
+            yield port
 
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    assert ready.wait(10)
-    port, stop = place
-    yield f"http://127.0.0.1:{port}/evaluate"
-    stop()
-    thread.join(20)
-    loop.close()
+    with in_thread(serving(), "evaluations") as port:
+        yield f"http://127.0.0.1:{port}/evaluate"
 
 
 @pytest.fixture

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from aiohttp import web
 
 from models import load_pack
 from models.attributes import AttributePack, AttributeSpec, NetworkEntry
@@ -26,6 +23,7 @@ from tests.browser.accessibility import in_reach, serious
 from tests.browser.conftest import Camera, moving_portrait, start, write_camera
 from tests.browser.test_enrol import DESKTOP, PHONE, SMALL, open_sheet
 from tests.packs import models_folder, open_models
+from tests.serving import in_thread, on_free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -59,31 +57,19 @@ def attribute_pack(network: OneNetwork, min_width: float = 36.0) -> AttributePac
 @contextlib.contextmanager
 def serving(data: Path) -> Iterator[str]:
     """The whole server in a thread of its own; gives its address."""
-    ready, stop = threading.Event(), asyncio.Event()
-    place: list[int] = []
     settings = Settings(data_dir=data, models_dir=models_folder(), lan=False, consent="ask", local_owner=True)
     pack = load_pack("open", models_folder(), "cpu", lambda _line: None)
 
-    async def serve() -> None:
-        async with open_services(settings, pack, None) as services:
-            runner = web.AppRunner(create_app(settings, services))
-            await runner.setup()
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            place.append(runner.addresses[0][1])
-            ready.set()
-            await stop.wait()
-            await runner.cleanup()
+    @contextlib.asynccontextmanager
+    async def whole() -> AsyncIterator[int]:
+        async with (
+            open_services(settings, pack, None) as services,
+            on_free_port(create_app(settings, services)) as port,
+        ):
+            yield port
 
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    try:
-        assert ready.wait(60)
-        yield f"http://localhost:{place[0]}"
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(20)
-        loop.close()
+    with in_thread(whole(), "whole server") as port:
+        yield f"http://localhost:{port}"
 
 
 @pytest.fixture

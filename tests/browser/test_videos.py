@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import os
-import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from server.app import Services, create_app
 from server.commands.bench_videos import repeat
@@ -27,6 +24,7 @@ from tests.browser.people_standin import SIZES, browsing
 from tests.packs import models_folder, open_models
 from tests.server.forgetters import forgetting_for
 from tests.server.video_files import meeting
+from tests.serving import in_thread, on_free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 VIEWS = {**SIZES, "phone": (360, 740)}
@@ -57,10 +55,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     """The application with people and videos, served for real by a thread of its own."""
-    ready, place = threading.Event(), []
     models = open_models()
 
-    async def serve() -> None:
+    @contextlib.asynccontextmanager
+    async def serving() -> AsyncIterator[int]:
         async with contextlib.AsyncExitStack() as stack:
             digest, dimension = models.manifest.digest, models.embedder.spec.dimension
             people = await People.open(tmp_path / "people.sqlite3", digest, dimension)
@@ -79,24 +77,10 @@ def url(tmp_path: Path) -> Iterator[str]:
             )
             services = Services(lambda: {"name": "open", "licence": "MIT"}, lambda: 0, lambda: 0, end, parts=parts)
             settings = Settings(data_dir=tmp_path, models_dir=models_folder(), consent="ask", local_owner=True)
-            runner = web.AppRunner(create_app(settings, services))
-            await runner.setup()
-            stack.push_async_callback(runner.cleanup)
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            stop = asyncio.Event()
-            place.extend([runner.addresses[0][1], lambda: loop.call_soon_threadsafe(stop.set)])
-            ready.set()
-            await stop.wait()
+            yield await stack.enter_async_context(on_free_port(create_app(settings, services)))
 
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    assert ready.wait(10)
-    port, stop = place
-    yield f"http://127.0.0.1:{port}/videos"
-    stop()
-    thread.join(20)
-    loop.close()
+    with in_thread(serving(), "videos") as port:
+        yield f"http://127.0.0.1:{port}/videos"
 
 
 def opened(browser: Any, url: str, size: str = "desktop", scheme: str = "light") -> Any:

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import io
 import re
+import socket
 import struct
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -22,6 +23,7 @@ from aiortc.codecs.h264 import H264Encoder
 from PIL import Image as Pillow
 
 from tests.server.loopback import Image, moving_bars
+from tests.serving import stop_accepting
 
 USER, PASSWORD = "ada", "S3cret-Wort"
 RATE = 25
@@ -87,6 +89,7 @@ class MjpegCamera:
         self.open = 0
         self.silent = False
         self._runner: web.AppRunner | None = None
+        self._listener: socket.socket
 
     @property
     def url(self) -> str:
@@ -98,14 +101,15 @@ class MjpegCamera:
         app.router.add_get("/video", self._stream)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        await web.SockSite(self._runner, self._listener).start()
+        self.port = self._listener.getsockname()[1]
 
     async def stop(self) -> None:
         """Die."""
         runner, self._runner = self._runner, None
         if runner is not None:
+            await stop_accepting(self._listener)
             await runner.cleanup()
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:

@@ -14,6 +14,7 @@ from aiohttp import web
 from server.api.idempotency import LARGEST, Answers, idempotency_middleware
 from server.api.operations import Operation, describe
 from tests.server.whole import Whole, seed, serving_all
+from tests.serving import on_free_port
 
 NOBODY = "0" * 32
 
@@ -106,18 +107,11 @@ def _asking(release: asyncio.Event, answer: Any) -> tuple[web.Application, list[
     return app, done, begun
 
 
-async def _served(app: web.Application) -> tuple[web.AppRunner, str]:
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    return runner, f"http://127.0.0.1:{runner.addresses[0][1]}/api/v1/slow"
-
-
 async def test_while_it_is_being_done_it_is_not_done_again() -> None:
     release = asyncio.Event()
     app, done, begun = _asking(release, lambda: web.json_response({"n": 1}))
-    runner, url = await _served(app)
-    try:
+    async with on_free_port(app) as port:
+        url = f"http://127.0.0.1:{port}/api/v1/slow"
         async with aiohttp.ClientSession(headers={"Idempotency-Key": "k"}) as client:
             first = asyncio.ensure_future(client.post(url, json={}))
             await begun.wait()
@@ -128,8 +122,6 @@ async def test_while_it_is_being_done_it_is_not_done_again() -> None:
             assert await (await first).json() == {"n": 1}
             async with client.post(url, json={}) as again:
                 assert (again.status, await again.json()) == (200, {"n": 1})
-    finally:
-        await runner.cleanup()
     assert done == [1]
 
 
@@ -144,14 +136,12 @@ async def test_what_cannot_be_answered_again(answer: Any, status: int) -> None:
     release = asyncio.Event()
     release.set()
     app, done, _begun = _asking(release, answer)
-    runner, url = await _served(app)
-    try:
+    async with on_free_port(app) as port:
+        url = f"http://127.0.0.1:{port}/api/v1/slow"
         async with aiohttp.ClientSession(headers={"Idempotency-Key": "k"}) as client:
             await (await client.post(url, json={})).read()
             async with client.post(url, json={}) as again:
                 assert again.status == status
-    finally:
-        await runner.cleanup()
     assert len(done) == (2 if status == 500 else 1)
 
 

@@ -24,6 +24,7 @@ from server.storage import BadName
 from server.storage.api_keys import MAX_KEYS, TooManyKeys
 from tests.server.test_storage import DIGEST
 from tests.server.whole import Whole, seed, serving_all
+from tests.serving import on_free_port
 
 
 @pytest.fixture(scope="module")
@@ -212,23 +213,16 @@ async def test_beyond_its_quota_a_key_waits_and_others_do_not(people: People) ->
     app.on_response_prepare.append(add_rate)
     app.router.add_get("/api/v1/x", answer)
     describe(app, {"GET /api/v1/x": Operation("X", "server", "read", {200: {}})})
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/api/v1/x"
-    try:
-        async with aiohttp.ClientSession() as client:
-            said = []
-            for token in (one, one, one, other):
-                async with client.get(url, headers={"Authorization": f"Bearer {token}"}) as response:
-                    said.append((response.status, response.headers.get("Retry-After")))
-                    if response.status == 429:
-                        assert response.content_type == "application/problem+json"
-                        assert response.headers["RateLimit"].startswith('"key";r=0;t=')
-            assert [status for status, _ in said] == [200, 200, 429, 200]
-            assert [after is None for _, after in said] == [True, True, False, True]
-    finally:
-        await runner.cleanup()
+    async with on_free_port(app) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+        said = []
+        for token in (one, one, one, other):
+            async with client.get("/api/v1/x", headers={"Authorization": f"Bearer {token}"}) as response:
+                said.append((response.status, response.headers.get("Retry-After")))
+                if response.status == 429:
+                    assert response.content_type == "application/problem+json"
+                    assert response.headers["RateLimit"].startswith('"key";r=0;t=')
+        assert [status for status, _ in said] == [200, 200, 429, 200]
+        assert [after is None for _, after in said] == [True, True, False, True]
 
 
 def test_a_refusal_costs_no_time(whole: Whole) -> None:

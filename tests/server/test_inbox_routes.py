@@ -18,6 +18,7 @@ from server.people.inbox_routes import setup_inbox
 from server.problems import problem_middleware
 from server.settings import Settings
 from tests.server.strangers import DIGEST, opened, session
+from tests.serving import on_free_port
 
 
 @pytest.fixture
@@ -29,16 +30,8 @@ def path(tmp_path: Path) -> Path:
 async def served(inbox: Inbox | None, people: People) -> AsyncIterator[aiohttp.ClientSession]:
     app = web.Application(middlewares=[problem_middleware, access_middleware(Settings(local_owner=True), None, None)])
     setup_inbox(app, inbox, people, 14)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    try:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
-            yield client
-    finally:
-        await runner.cleanup()
+    async with on_free_port(app) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+        yield client
 
 
 async def test_the_inbox_over_http(path: Path) -> None:

@@ -30,6 +30,7 @@ from server.storage.model_change import BothWays, CroppedSample, read_choice
 from tests.packs import models_folder, open_models
 from tests.pictures import camera_frame, group_photo
 from tests.server.test_storage import embedding
+from tests.serving import on_free_port
 from tests.stores import only_sqlite
 from tracking import IdentityState
 
@@ -371,14 +372,8 @@ async def test_packs_may_differ_in_dimension_also_while_a_camera_runs(path: Path
 async def served(change: ModelChange, folder: Path) -> AsyncIterator[aiohttp.ClientSession]:
     app = web.Application(middlewares=[problem_middleware])
     setup_model_change(app, change, folder)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as client:
-            yield client
-    finally:
-        await runner.cleanup()
+    async with on_free_port(app) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+        yield client
 
 
 async def test_changing_over_http(path: Path) -> None:

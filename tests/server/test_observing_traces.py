@@ -7,7 +7,6 @@ import contextlib
 import logging
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +30,7 @@ from tests.packs import open_models
 from tests.server.loopback import LOOPBACK
 from tests.server.test_live_session import House
 from tests.server.test_observing_frames import LOOKED, RECEIVED, TIMING, result
+from tests.serving import in_thread, on_free_port
 from tracking import DEFAULT_POLICY
 
 STAGES = {"receive", "decode", "queue", "advance", "answer", "look", "convert", "detect", "embed", "attributes"}
@@ -64,31 +64,11 @@ class Collector:
 @contextlib.contextmanager
 def collecting() -> Iterator[Collector]:
     """A collector in a thread of its own."""
-    collector, loop, ready = Collector(), asyncio.new_event_loop(), threading.Event()
-    stop = asyncio.Event()
-
-    async def serve() -> None:
-        app = web.Application()
-        app.router.add_post("/v1/traces", collector.take)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        assert site._server is not None
-        collector.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}/v1/traces"  # type: ignore[attr-defined]
-        ready.set()
-        await stop.wait()
-        await runner.cleanup()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    assert ready.wait(5)
-    try:
+    collector, app = Collector(), web.Application()
+    app.router.add_post("/v1/traces", collector.take)
+    with in_thread(on_free_port(app), "collector") as port:
+        collector.url = f"http://127.0.0.1:{port}/v1/traces"
         yield collector
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(5)
-        loop.close()
 
 
 @pytest.fixture

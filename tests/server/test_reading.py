@@ -27,6 +27,7 @@ from server.storage.room_reading import RoomReading
 from tests.packs import open_models
 from tests.server.conftest import Serving
 from tests.server.signing import accounts, link, signed_in
+from tests.serving import on_free_port
 from tracking import IdentityState, TrackState
 
 pytestmark = pytest.mark.usefixtures("either_store")
@@ -42,14 +43,10 @@ async def served(path: Path) -> AsyncIterator[tuple[aiohttp.ClientSession, Readi
     told: list[str | None] = []
     app = web.Application(middlewares=[problem_middleware])
     setup_reading(app, readings, lambda: MODELS, told.append)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as client:
+        async with on_free_port(app) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
             yield client, readings, told
     finally:
-        await runner.cleanup()
         await people.close()
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from models import load_pack
 from server.app import create_app
 from server.services import open_services
 from server.settings import Settings
 from tests.packs import models_folder
+from tests.serving import on_free_port
 
 DOORS = [
     ("PUT", "/api/v1/reading"),
@@ -40,13 +40,12 @@ BODIES = {
 async def client(tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
     settings = Settings(data_dir=tmp_path, models_dir=models_folder(), lan=False, inbox=True, local_owner=True)
     pack = load_pack("open", models_folder(), "cpu", lambda line: None)
-    async with open_services(settings, pack, None) as services:
-        runner = web.AppRunner(create_app(settings, services))
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with aiohttp.ClientSession(f"http://localhost:{runner.addresses[0][1]}") as session:
-            yield session
-        await runner.cleanup()
+    async with (
+        open_services(settings, pack, None) as services,
+        on_free_port(create_app(settings, services)) as port,
+        aiohttp.ClientSession(f"http://localhost:{port}") as session,
+    ):
+        yield session
 
 
 async def test_no_body_is_too_odd(client: aiohttp.ClientSession) -> None:

@@ -36,6 +36,7 @@ from tests.server.source_media import (
 )
 from tests.server.test_sources_relaying import decoded
 from tests.server.video_files import sound_only
+from tests.serving import on_free_port
 
 QUICK = (0.1, 0.2)
 
@@ -346,12 +347,8 @@ async def folder(path: Path) -> AsyncIterator[str]:
     """Files over HTTP."""
     app = web.Application()
     app.router.add_static("/", path)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+    async with on_free_port(app, shutdown_timeout=0.1) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 async def test_recorded_video_over_http_comes_at_its_own_pace(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from server.problems import problem_middleware
 from server.storage import NewSample
 from tests.packs import open_models
 from tests.server.test_threshold import crowd
+from tests.serving import on_free_port
 
 MODELS = open_models()
 DIGEST = MODELS.manifest.digest
@@ -26,14 +27,10 @@ async def served(path: Path) -> AsyncIterator[tuple[aiohttp.ClientSession, Peopl
     people = await People.open(path, DIGEST, 128)
     app = web.Application(middlewares=[problem_middleware])
     setup_threshold(app, people, lambda: MODELS, 16)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as client:
+        async with on_free_port(app) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
             yield client, people
     finally:
-        await runner.cleanup()
         await people.close()
 
 

@@ -26,6 +26,7 @@ from server.storage import sightings as sightings_table
 from server.storage.events import NewEvent, TooManyWebhooks, Webhook
 from tests.packs import open_models
 from tests.server.test_storage import embedding
+from tests.serving import on_free_port
 
 pytestmark = pytest.mark.usefixtures("either_store")
 
@@ -62,12 +63,9 @@ async def receiver() -> AsyncIterator[Receiver]:
     made = Receiver()
     app = web.Application()
     app.router.add_post("/{tail:.*}", made.take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    await runner.cleanup()
+    async with on_free_port(app) as port:
+        made.url = f"http://127.0.0.1:{port}"
+        yield made
 
 
 @pytest.fixture

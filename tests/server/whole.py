@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import itertools
 import json
 import ssl
-import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -29,6 +27,7 @@ from server.storage import NewSample, PeopleStore
 from server.trust_page import create_trust_app
 from tests.packs import models_folder, open_models
 from tests.server.test_storage import embedding
+from tests.serving import in_thread, stop_accepting
 
 JPEG = b"\xff\xd8 a picture \xff\xd9"
 
@@ -144,41 +143,21 @@ def serving_all(folder: Path, **changed: Any) -> Iterator[Whole]:
     computer."""
     ports = {"http_port": 0, "https_port": 0, "trust_port": 0}
     ours = {"data_dir": folder, "models_dir": models_folder(), "inbox": True, "consent": "ask", "local_owner": True}
-    settings = Settings(**{**ports, **ours, **changed})
+    with in_thread(_whole(folder, Settings(**{**ports, **ours, **changed})), "whole server") as whole:
+        yield whole
+
+
+@contextlib.asynccontextmanager
+async def _whole(folder: Path, settings: Settings) -> AsyncIterator[Whole]:
     pack = load_pack("open", models_folder(), "cpu", lambda _line: None)
-    ready: threading.Event = threading.Event()
-    made: list[Any] = []
-
-    async def serve() -> None:
-        with contextlib.closing(bind(settings)) as listeners:
-            home = (ip_address("127.0.0.1"),)
-            store = CertificateStore(folder / "tls", Names.of("testhost", home))
-            door = Door("testhost", home, port_of(listeners.lan), port_of(listeners.trust))
-            async with open_services(settings, pack, door) as services:
-                app, trust_app = create_app(settings, services), create_trust_app(door, store.authority)
-                async with listening(listeners, app, trust_app, store.context):
-                    stop = asyncio.Event()
-                    context = ssl.create_default_context(cadata=store.authority.pem.decode())
-                    local, lan = (f"{scheme}127.0.0.1:{port}" for scheme, port in (
-                        ("http://", port_of(listeners.local)), ("https://", port_of(listeners.lan))))  # fmt: skip
-                    made.extend([Whole(app, local, lan, context, folder), stop])
-                    ready.set()
-                    await stop.wait()
-        await asyncio.sleep(0.1)  # connections that were just closed say goodbye
-        for transport in list(loop._transports.values()):  # type: ignore[attr-defined]
-            if isinstance(transport, asyncio.Transport):
-                transport.abort()  # its client has not answered that
-        await asyncio.sleep(0.01)
-
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), name="whole server")
-    thread.start()
-    try:
-        while not ready.wait(0.1):
-            assert thread.is_alive(), "the server did not start"
-        yield made[0]
-    finally:
-        if made:
-            loop.call_soon_threadsafe(made[1].set)
-        thread.join(30)
-        loop.close()
+    with contextlib.closing(bind(settings)) as listeners:
+        home = (ip_address("127.0.0.1"),)
+        store = CertificateStore(folder / "tls", Names.of("testhost", home))
+        door = Door("testhost", home, port_of(listeners.lan), port_of(listeners.trust))
+        async with open_services(settings, pack, door) as services:
+            app, trust_app = create_app(settings, services), create_trust_app(door, store.authority)
+            async with listening(listeners, app, trust_app, store.context):
+                context = ssl.create_default_context(cadata=store.authority.pem.decode())
+                local, lan = port_of(listeners.local), port_of(listeners.lan)
+                yield Whole(app, f"http://127.0.0.1:{local}", f"https://127.0.0.1:{lan}", context, folder)
+                await stop_accepting(*listeners.local, *listeners.lan, *listeners.trust)
