@@ -126,6 +126,13 @@ def live(data: Path, camera: Path) -> Iterator[tuple[Any, Any]]:
 
 
 @pytest.fixture(scope="module")
+def browser(one_face: Camera) -> Iterator[Any]:
+    """Before which one person sits, for all tests of a file; files that need none, or another, have their own."""
+    with camera_browser(one_face.path) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
 def open_house(tmp_path_factory: pytest.TempPathFactory, one_face: Camera) -> Iterator[tuple[Any, Any]]:
     with live(tmp_path_factory.mktemp("house") / "data", one_face.path) as both:
         yield both

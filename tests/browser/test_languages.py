@@ -15,7 +15,6 @@ import pytest
 from server.storage import PeopleStore
 from server.storage.sightings import Seen, write
 from tests.browser.accessibility import in_reach
-from tests.browser.conftest import Camera, camera_browser
 from tests.pictures import photo_path
 from tests.server.whole import Whole, seed, serving_all
 
@@ -66,12 +65,6 @@ def pseudo(wrap: str = "⟦{}⟧") -> dict[str, Any]:
         key: wrap.format(said) if isinstance(said, str) else {form: wrap.format(said["other"]) for form in forms}
         for key, said in ENGLISH.items()
     }
-
-
-@pytest.fixture(scope="module")
-def browser(one_face: Camera) -> Iterator[Any]:
-    with camera_browser(one_face.path) as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,10 @@ import pytest
 from models import load_pack
 from models.attributes import AttributePack, AttributeSpec, NetworkEntry
 from server.app import create_app
-from server.commands.live_browser import camera_browser
 from server.services import open_services
 from server.settings import Settings
 from tests.browser.accessibility import in_reach, serious
-from tests.browser.conftest import Camera, start
+from tests.browser.conftest import start
 from tests.browser.test_enrol import DESKTOP, PHONE, SMALL, open_sheet
 from tests.packs import models_folder, open_models
 from tests.serving import in_thread, on_free_port
@@ -69,17 +68,11 @@ def serving(data: Path) -> Iterator[str]:
         yield f"http://localhost:{port}"
 
 
-@pytest.fixture(scope="module")
-def open_browser(one_face: Camera) -> Iterator[Any]:
-    with camera_browser(one_face.path) as browser:
-        yield browser
-
-
 @pytest.fixture
-def browser(open_browser: Any) -> Iterator[Any]:
-    """Before which one person sits: the same one for all tests, and nothing of the last one in it."""
-    yield open_browser
-    for context in open_browser.contexts:
+def browser(browser: Any) -> Iterator[Any]:
+    """The same one for all tests, and nothing of the last one in it."""
+    yield browser
+    for context in browser.contexts:
         context.close()
 
 
@@ -237,7 +230,8 @@ def test_who_is_not_sure_says_so(tmp_path, browser, network):
 
 
 def test_from_afar_it_says_that_it_cannot_say(tmp_path, browser, network, monkeypatch):
-    monkeypatch.setattr("server.live.reading.load_attributes", lambda _provider: attribute_pack(network, 250.0))
+    wide = 250.0  # the face has some 180 pixels: wide enough to be read at all, and not to be told
+    monkeypatch.setattr("server.live.reading.load_attributes", lambda _provider: attribute_pack(network, wide))
     with serving(tmp_path / "data") as url:
         page = browser.new_page(viewport=DESKTOP)
         start(page, url)

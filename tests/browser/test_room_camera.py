@@ -8,20 +8,13 @@ from typing import Any
 
 import pytest
 
-from server.commands.live_browser import camera_browser
 from server.peer import Peer
 from server.signalling import PEERS
 from tests.browser.accessibility import in_reach
-from tests.browser.conftest import Camera, start
+from tests.browser.conftest import start
 from tests.server.whole import Whole, serving_all
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-
-
-@pytest.fixture(scope="module")
-def browser(one_face: Camera) -> Iterator[Any]:
-    with camera_browser(one_face.path) as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from server.commands.live_browser import camera_browser
 from tests.browser.accessibility import in_reach
-from tests.browser.conftest import Camera, start
+from tests.browser.conftest import start
 from tests.browser.test_rooms import WATCHED
 from tests.packs import open_models
 from tests.server.whole import Whole, serving_all
@@ -26,12 +25,6 @@ SHOWN = """() => {
   canvas.getContext('2d').drawImage(video, 0, 0);
   return canvas.toDataURL('image/png').split(',')[1];
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser(one_face: Camera) -> Iterator[Any]:
-    with camera_browser(one_face.path) as browser:
-        yield browser
 
 
 @pytest.fixture

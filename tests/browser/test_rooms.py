@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from server.commands.live_browser import camera_browser
 from tests.browser.accessibility import in_reach
-from tests.browser.conftest import Camera as FileCamera
 from tests.browser.room_standin import Camera, RoomStandin, kitchen, standing_in
 from tests.browser.test_languages import LEFT, pseudo
 
@@ -19,12 +17,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 VIEWS = {"small": (320, 640), "phone": (360, 740), "desktop": (1280, 800)}
 WATCHED = """() => { const all = Object.values(visavisRoom.cameras);
   return all.length > 0 && all.every(c => c.frames > 5 && c.results.length > 5 && c.exact); }"""
-
-
-@pytest.fixture(scope="module")
-def browser(one_face: FileCamera) -> Iterator[Any]:
-    with camera_browser(one_face.path) as browser:
-        yield browser
 
 
 @pytest.fixture

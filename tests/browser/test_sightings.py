@@ -14,19 +14,13 @@ import pytest
 from server.storage import PeopleStore
 from server.storage.sightings import Seen, write
 from tests.browser.accessibility import in_reach
-from tests.browser.conftest import Camera, camera_browser, start
+from tests.browser.conftest import start
 from tests.server.whole import Whole, seed, serving_all
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 VIEWS = {"phone": (360, 740), "desktop": (1280, 800)}
 NOON = datetime(2030, 5, 1, 12).astimezone()  # as this computer's clock, and so its browser's, has it
 DAY = "2030-05-01"
-
-
-@pytest.fixture(scope="module")
-def browser(one_face: Camera) -> Iterator[Any]:
-    with camera_browser(one_face.path) as browser:
-        yield browser
 
 
 @pytest.fixture

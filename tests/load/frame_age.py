@@ -28,6 +28,7 @@ from server.received_frame import ReceivedFrame
 from server.signalling import setup_whip
 from server.transport import TransportOptions, install, uninstall
 from server.visitor import LOCAL, VISITOR
+from tests.serving import on_free_port
 
 SETTLED = 3.0  # seconds until the encoder and the first sender reports are there
 PAGE = """<!doctype html><meta charset=utf-8><title>frame age</title><script>
@@ -155,19 +156,17 @@ async def sending(browser: Any, options: TransportOptions) -> AsyncIterator[Watc
     app = web.Application(middlewares=[_let_in])
     setup_whip(app, peers)
     app.router.add_get("/", _page)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    page = await browser.new_page()
     try:
-        await page.goto(f"http://127.0.0.1:{runner.addresses[0][1]}/")
-        await asyncio.wait_for(page.evaluate("start()"), 20)
-        yield Watched(page, peers, recorders)
+        async with on_free_port(app) as port:
+            page = await browser.new_page()
+            try:
+                await page.goto(f"http://127.0.0.1:{port}/")
+                await asyncio.wait_for(page.evaluate("start()"), 20)
+                yield Watched(page, peers, recorders)
+            finally:
+                await page.close()
+                await peers.close_all("done")
     finally:
-        await page.close()
-        await peers.close_all("done")
-        await runner.cleanup()
         uninstall()
 
 
